@@ -1,5 +1,6 @@
 """A ClusterNetworkPolicy as it is read: what is not known fails closed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,8 +132,6 @@ def test_names(pattern: str, name: str, meant: bool) -> None:
 
 
 def test_yaml_of_the_page_has_no_problems() -> None:
-    from pathlib import Path
-
-    page = Path("docs/reference/clusternetworkpolicy.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/reference/clusternetworkpolicy.md").read_text()
     document = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
     assert cluster_policy(objects.cluster_policy("p", yaml.safe_dump(document["spec"]))).problems == ()
