@@ -85,6 +85,16 @@ def cluster() -> Cluster:
     return made
 
 
+def test_pages_of_errors_without_their_service_are_reported() -> None:
+    cluster = Cluster()
+    cluster.service("web", "10.0.0.1")
+    cluster.put(ingress("a", path("/"), host="a.test", custom_http_errors="404"))
+    cluster.put(ingress("b", path("/"), host="b.test", custom_http_errors="404", default_backend="web"))
+    cluster.apply()
+    assert "custom-http-errors" in str(list(cluster.translation.problems(["a.test"])))
+    assert list(cluster.translation.problems(["b.test"])) == []
+
+
 def test_an_alias_that_is_a_host_is_reported_and_has_no_effect() -> None:
     cluster = Cluster()
     cluster.service("web", "10.0.0.1")

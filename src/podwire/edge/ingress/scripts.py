@@ -80,7 +80,10 @@ def _error_pages(location: Location, references: References) -> Scripted:
     settings, namespace = location.settings, location.ingress.namespace
     key = settings.default_backend
     if key is None:
-        return Scripted()
+        if not settings.custom_http_errors:
+            return Scripted()
+        message = "custom-http-errors has no effect without default-backend, the Service of the pages: add it"
+        return Scripted(missing=(Missing("InvalidDefaultBackend", message),))
     if key.namespace not in {"", namespace}:
         message = f"default-backend: Service {key} is in another namespace: name one of {namespace}"
         return Scripted(missing=(Missing("InvalidDefaultBackend", message),))
