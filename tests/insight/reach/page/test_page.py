@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from podwire.insight.reach.exposure import Exposure
 from podwire.insight.reach.page.page import page
 from podwire.insight.reach.report import Connection, PortsLine, Report, WorkloadLine, report
 from podwire.insight.snapshot.planned import snapshot_of
@@ -23,7 +24,8 @@ def hostile() -> Report:
     workload = WorkloadLine(f"shop/{HOSTILE}", HOSTILE, 1, HOSTILE)
     ports = (PortsLine("TCP", ((80, 80),)),)
     one = Connection((f"outside {HOSTILE}",), (workload.name,), HOSTILE, workload.name, "TCP 80", ports)
-    return Report((workload,), (one,), (), (HOSTILE,))
+    way = Exposure("Ingress", HOSTILE, HOSTILE, (HOSTILE,), HOSTILE)
+    return Report((workload,), (one,), (), (HOSTILE,), (way,))
 
 
 def shop() -> Report:
@@ -95,6 +97,7 @@ async def test_a_browser_takes_no_markup_from_names(tmp_path: Path) -> None:
     async with browser.opened(file, tmp_path / "profile") as shown:
         assert await shown.value("document.querySelectorAll('.node').length") == 2
         assert await shown.value("document.querySelector('#rows td').textContent") == HOSTILE
+        assert await shown.value("document.querySelector('#ways td').textContent") == HOSTILE
         assert await shown.value("document.querySelectorAll('img').length") == 0
         assert await shown.value("document.title") == "Who can reach whom"
         assert shown.console == []

@@ -235,6 +235,7 @@ function draw() {
   fit();
   byId("hint").textContent = !boxes.length ? "Nothing matches." : found.isWhole ? "" : "Many workloads: drawn as namespaces. Click one, search or filter to see inside.";
   rows(view);
+  ways(state.search.trim().toLowerCase());
   detail();
   emphasize();
 }
@@ -345,6 +346,20 @@ function rows(view) {
     html(line, "td", one.destinations);
   }
   if (view.connections.length > MOST_ROWS) html(html(body, "tr"), "td", `and ${view.connections.length - MOST_ROWS} more: search or filter`).colSpan = 3;
+}
+
+function ways(search) {
+  const body = byId("ways");
+  body.replaceChildren();
+  const found = data.exposures.filter((one) => !search || JSON.stringify(Object.values(one)).toLowerCase().includes(search));
+  byId("opened").hidden = !data.exposures.length;
+  for (const one of found.slice(0, MOST_ROWS)) {
+    const line = html(body, "tr");
+    html(line, "td", one.address);
+    html(line, "td", `${one.kind} ${one.name}`);
+    html(line, "td", (one.to ?? []).join(", ") || "no pods");
+    html(line, "td", one.reachedBy || "nobody");
+  }
 }
 
 // The camera: wheel and buttons zoom, dragging moves.

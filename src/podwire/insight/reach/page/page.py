@@ -62,6 +62,7 @@ def _data(report: Report) -> Mapping[str, Any]:
         "open": sorted(names[one] for one in anyone),
         "unreached": report.unreached,
         "notes": report.notes,
+        "exposures": report.exposures,
     }
 
 
