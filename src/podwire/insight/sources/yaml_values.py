@@ -27,6 +27,8 @@ MOST_DEPTH = 200
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = {f"tag:yaml.org,2002:{one}" for one in ("null", "bool", "int", "float")}
 _MERGE = "<<"
+_BOOLEANS = {"y": True, "Y": True, "n": False, "N": False}
+"""Of YAML 1.1, and so of kubectl; PyYAML knows the longer words only."""
 
 
 class NoValueError(yaml.MarkedYAMLError):
@@ -63,7 +65,7 @@ class _Builder:
     def __init__(self, loader: Any) -> None:
         self._next = loader.get_event
         self._loader = loader
-        self._scalars: dict[str, Any] = {}
+        self._scalars: dict[str, Any] = dict(_BOOLEANS)
         self._anchors: dict[str, Anchored] = {}
         self._nodes = 0
 

@@ -39,7 +39,8 @@ def prove(world: World, expectations: Sequence[Expectation], report: Progress) -
 
     Raises PlanError, UnreachableError and WorldError.
     """
-    snapshot, pods = Target(credentials.of_host(world), world).read(live_objects)
+    found, pods = Target(credentials.of_host(world), world).read(live_objects)
+    snapshot = msgspec.structs.replace(found, default_deny=world.default_deny)
     planned = plans(expectations, snapshot, places(snapshot, pods, world.nodes))
     count = sum(len(one.connections) for one in planned)
     report(f"trying {count} connections with real packets")
