@@ -145,7 +145,8 @@ class _Builder:
             return self._scalars[text]
         except KeyError:
             tag = self._loader.resolve(ScalarNode, text, (True, False))
-            found = self._scalars[text] = self._tagged(tag, event) if tag in _TAGS else text
+            is_text = tag not in _TAGS or ":" in text  # 22:22 is no number of base 60 for kubectl
+            found = self._scalars[text] = text if is_text else self._tagged(tag, event)
             return found
 
     def _tagged(self, tag: str, event: Any) -> Any:
