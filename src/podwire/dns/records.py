@@ -34,7 +34,7 @@ INTERNET = 1
 """Class IN."""
 
 
-class A(msgspec.Struct, frozen=True):
+class A(msgspec.Struct, frozen=True, gc=False):
     """An IPv4 address."""
 
     address: ipaddress.IPv4Address
@@ -45,7 +45,7 @@ class A(msgspec.Struct, frozen=True):
         return self.address.packed
 
 
-class AAAA(msgspec.Struct, frozen=True):
+class AAAA(msgspec.Struct, frozen=True, gc=False):
     """An IPv6 address."""
 
     address: ipaddress.IPv6Address
@@ -56,7 +56,7 @@ class AAAA(msgspec.Struct, frozen=True):
         return self.address.packed
 
 
-class CNAME(msgspec.Struct, frozen=True):
+class CNAME(msgspec.Struct, frozen=True, gc=False):
     """Another name for the same thing."""
 
     target: str
@@ -67,7 +67,7 @@ class CNAME(msgspec.Struct, frozen=True):
         return to_wire(self.target)
 
 
-class PTR(msgspec.Struct, frozen=True):
+class PTR(msgspec.Struct, frozen=True, gc=False):
     """The name of an address."""
 
     target: str
@@ -89,7 +89,7 @@ class NS(msgspec.Struct, frozen=True):
         return to_wire(self.target)
 
 
-class SRV(msgspec.Struct, frozen=True):
+class SRV(msgspec.Struct, frozen=True, gc=False):
     """Where a service listens. Targets are never compressed (RFC 2782)."""
 
     priority: int
@@ -173,7 +173,7 @@ def address_data(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> A | 
     return A(address) if isinstance(address, ipaddress.IPv4Address) else AAAA(address)
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record of the zone, and one row: the zone holds each pair of name and data once.
 
     The name is dotted text without the last dot. The time to live is the server's choice and the same for all.

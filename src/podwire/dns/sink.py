@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -22,6 +22,10 @@ class RecordSet(msgspec.Struct, frozen=True):
     targets: tuple[bytes, ...] = ()
 
 
+FEW = 8
+"""Data of one type that are a tuple; more are a dict, which takes five times the memory of a single one."""
+
+
 class Node:
     """One name: its data by type, the number of names right below it, and the answers made so far."""
 
@@ -29,9 +33,34 @@ class Node:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.data: dict[int, dict[Data, None]] = {}
+        self.data: dict[int, tuple[Data, ...] | dict[Data, None]] = {}
         self.below = 0
-        self.prepared: dict[int, RecordSet] = {}
+        self.prepared: dict[int, RecordSet] | None = None
+
+    def add(self, data: Data) -> None:
+        """Hold this too."""
+        held = self.data.get(data.type, ())
+        if data in held:
+            return
+        if isinstance(held, dict):
+            held[data] = None
+        else:
+            self.data[data.type] = (*held, data) if len(held) < FEW else dict.fromkeys((*held, data))
+        self.prepared = None
+
+    def discard(self, data: Data) -> bool:
+        """Hold this no longer; whether it was held."""
+        held = self.data.get(data.type, ())
+        if data not in held:
+            return False
+        if isinstance(held, dict):
+            del held[data]
+        else:
+            self.data[data.type] = tuple(one for one in held if one != data)
+        if not self.data[data.type]:
+            del self.data[data.type]
+        self.prepared = None
+        return True
 
 
 class Zone:
@@ -50,7 +79,7 @@ class Zone:
         if ttl != self._ttl:
             self._ttl = ttl
             for node in self._nodes.values():
-                node.prepared.clear()
+                node.prepared = None
             self._changed()
 
     async def read(self) -> list[Record]:
@@ -85,20 +114,19 @@ class Zone:
 
     def records(self, node: Node, kind: int) -> RecordSet | None:
         """The records of one type, in an order that does not depend on history."""
-        ready = node.prepared.get(kind)
+        ready = node.prepared.get(kind) if node.prepared is not None else None
         if ready is None and kind in node.data:
-            ready = node.prepared[kind] = self._prepare(kind, node.data[kind])
+            ready = self._prepare(kind, node.data[kind])
+            node.prepared = (node.prepared or {}) | {kind: ready}
         return ready
 
-    def _prepare(self, kind: int, values: dict[Data, None]) -> RecordSet:
+    def _prepare(self, kind: int, values: Iterable[Data]) -> RecordSet:
         wires = sorted(data.wire() for data in values)
         targets = sorted({to_wire(data.target).lower() for data in values if isinstance(data, SRV | CNAME)})
         return RecordSet(tuple(record(QUESTION_POINTER, kind, self._ttl, wire) for wire in wires), tuple(targets))
 
     def _add(self, row: Record) -> None:
-        node = self._make(to_wire(row.name).lower(), row.name)
-        node.data.setdefault(row.data.type, {})[row.data] = None
-        node.prepared.pop(row.data.type, None)
+        self._make(to_wire(row.name).lower(), row.name).add(row.data)
 
     def _make(self, name: bytes, text: str) -> Node:
         """The node of this name; those above it that are missing are made too."""
@@ -112,13 +140,8 @@ class Zone:
     def _remove(self, row: Record) -> None:
         name = to_wire(row.name).lower()
         node = self._nodes.get(name)
-        if node is None or row.data not in node.data.get(row.data.type, {}):
-            return
-        del node.data[row.data.type][row.data]
-        node.prepared.pop(row.data.type, None)
-        if not node.data[row.data.type]:
-            del node.data[row.data.type]
-        self._drop_empty(name)
+        if node is not None and node.discard(row.data):
+            self._drop_empty(name)
 
     def _drop_empty(self, name: bytes) -> None:
         """A name without data and without names below it does not exist, nor do those that only it held up."""
