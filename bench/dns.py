@@ -8,12 +8,15 @@ podwire's does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,11 +33,16 @@ from bench.api_server import Served, api_server, make_keys
 from bench.figure import Figure
 from bench.http_load import PEERS, NoLoadClientError
 from bench.isolation import background, end_with_parent, in_sandbox, proportional_set_size
-from podwire.dns.message import QR
+from bench.wire import Connection, accepted
+from podwire.dns.message import HEADER, QR, RD
+from podwire.dns.names import to_wire
+from podwire.dns.records import INTERNET, RecordType
 from podwire.kernel.datagram import DatagramSocket
 from tools.conformance import programs
 
 ENDPOINTS = 5
+FRESH_SAMPLES = 200
+_addresses = itertools.count()
 ROUNDS = 3
 PATIENCE_SECONDS = 120.0
 DOMAIN = "default.svc.cluster.local"
@@ -84,6 +92,11 @@ def figures(*, quick: bool) -> Iterator[Figure]:
             )
         if "CoreDNS, 2 processors" in by_peer:
             yield Figure(f"DNS, {kind}, CoreDNS on two processors", by_peer["CoreDNS, 2 processors"], "/s")
+    for peer, taken in found["fresh"].items():
+        whose = "" if peer == "podwire" else f", {peer}"
+        yield Figure(f"DNS, API write to answer, median{whose}", statistics.median(taken), "ms")
+        limit = 50.0 if peer == "podwire" else None
+        yield Figure(f"DNS, API write to answer, 99th percentile{whose}", taken[int(len(taken) * 0.99)], "ms", limit)
     yield Figure(f"DNS, start to ready, {names}", ready["podwire"], "s", 3.0)
     yield Figure(f"DNS, memory, {names}", memory["podwire"], "MB", 150)
     if "CoreDNS" in ready:
@@ -109,14 +122,45 @@ def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[typ
         with _left_out("Knot"):
             peers["Knot"] = stack.enter_context(_knot(folder, services))
         memory = {name: _memory(peer.pid) for name, peer in peers.items() if peer.pid}
+        fresh = {name: _freshness(served, peers[name].port) for name in ("podwire", "CoreDNS") if name in peers}
         rates = _rates(client, folder, peers, services, seconds)
-    return {"rates": rates, "ready": {name: peer.ready for name, peer in peers.items()}, "memory": memory}
+    return {
+        "fresh": fresh,
+        "rates": rates,
+        "ready": {name: peer.ready for name, peer in peers.items()},
+        "memory": memory,
+    }
 
 
 def _memory(pid: int) -> float:
     """Proportional set size of a process and its children, in MB."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return sum(proportional_set_size(one) for one in (pid, *map(int, children))) / (1 << 20)
+
+
+def _freshness(served: Served, port: int) -> list[float]:
+    """Milliseconds from sending the write of a new endpoint to the first answer with it, sorted."""
+    connection, taken = Connection(served), []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        client.settimeout(5)
+        for _ in range(FRESH_SAMPLES):
+            address = service_objects.fresh_address(next(_addresses))
+            query = _query(f"{address.replace('.', '-')}.bench-0.{DOMAIN}")
+            began = time.perf_counter()
+            if not accepted(connection.send(service_objects.change(0, ENDPOINTS, address))):
+                raise RuntimeError(f"the change to {address} was refused")
+            while True:
+                client.send(query)
+                if not client.recv(1500)[3] & 0xF:
+                    break
+            taken.append((time.perf_counter() - began) * 1000)
+    return sorted(taken)
+
+
+def _query(name: str) -> bytes:
+    """A question for the A records of a name."""
+    return HEADER.pack(1, RD, 1, 0, 0, 0) + to_wire(name) + struct.pack("!HH", RecordType.A, INTERNET)
 
 
 @contextlib.contextmanager
