@@ -2,14 +2,17 @@
 
 from podwire.component import permissions
 
+CONDITION = "clusternetworkpolicies/status"
+"""What agents write a condition into."""
+
 
 def test_a_role_and_its_binding_for_each_subject() -> None:
     account = permissions.account("kube-system", "podwire-agent")
     role, binding, *_ = permissions.objects({permissions.AGENT: account})
     assert (role["kind"], role["metadata"]["name"]) == ("ClusterRole", "podwire:agent")
+    written = {"events": ["create", "patch"], CONDITION: ["patch"]}
     for rule in role["rules"]:
-        written = rule["resources"] == ["events"]
-        assert rule["verbs"] == (["create", "patch"] if written else ["get", "list", "watch"])
+        assert rule["verbs"] == written.get(rule["resources"][0], ["get", "list", "watch"])
     assert (binding["roleRef"]["name"], binding["subjects"]) == ("podwire:agent", [account])
     assert "apiGroup" not in account
 
@@ -30,7 +33,7 @@ def test_no_program_reads_secrets_or_writes_anything_but_events_in_all_namespace
             continue
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
-            assert rule["resources"] == ["events"] or set(rule["verbs"]) <= set(permissions.READ)
+            assert rule["resources"] in (["events"], [CONDITION]) or set(rule["verbs"]) <= set(permissions.READ)
 
 
 def test_the_gateway_controller_writes_no_secret_of_another_namespace_and_no_kind_that_is_not_named() -> None:
@@ -47,7 +50,10 @@ def test_the_gateway_controller_writes_no_secret_of_another_namespace_and_no_kin
 
 
 def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:
-    """Agents and DNS servers are many and not elected: none may write a status. The controller leads by a Lease."""
+    """Agents and DNS servers are many and not elected. The controller leads by a Lease.
+
+    Of a policy that no agent honours each agent writes the same condition.
+    """
     writes = {
         role: {
             resource
@@ -57,6 +63,6 @@ def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:
         }
         for role in permissions.RULES
     }
-    assert writes[permissions.AGENT] == {"events"}
+    assert writes[permissions.AGENT] == {"events", CONDITION}
     assert writes[permissions.DNS] == {"events"}
     assert "leases" in writes[permissions.CONTROLLER]
