@@ -5,9 +5,11 @@ import pytest
 from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.model import Direction
 from podwire.policy.numbering import AT_ADDRESS, AT_ANY, AT_IDENTITY, AT_NAMESPACE, ISOLATED, TIERED
+from podwire.policy.rows import closed
 from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
-from podwire.policy.tiers import Action, Tier
-from tests.policy.cluster import Cluster, namespace, node, pod
+from podwire.policy.tiers import Action, Tier, TierSubject
+from tests.policy.cluster import Cluster, address, namespace, node, pod
+from tests.policy.nftables_model import Packet, Table
 
 
 def cluster(*policies: str, always: bool = False) -> Cluster:
@@ -178,3 +180,20 @@ def test_directions_are_apart() -> None:
         "{tier: Admin, priority: 0, subject: {namespaces: {}}, egress: [{action: Accept, to: [{namespaces: {}}]}]}",
     )
     assert not found.allows("x/a", "y/a")
+
+
+@pytest.mark.parametrize("other", ["10.0.0.2", "192.0.2.9"])
+def test_decisions_that_cannot_be_derived_deny_what_network_policies_admit(other: str) -> None:
+    found = Cluster()
+    found.add(namespace("x"), pod("x/a", "10.0.0.1"), pod("x/b", "10.0.0.2"))
+    found.policy("x/open", "{policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}")
+    subject = found.view.party(address("10.0.0.1")).identity
+    assert subject
+    admitted = set(found.settle())
+    both = (
+        Packet(address("10.0.0.1"), address(other), "TCP", 80, from_local=True, to_local=False),
+        Packet(address(other), address("10.0.0.1"), "TCP", 80, from_local=False, to_local=True),
+    )
+    assert [Table(admitted).passes(packet) for packet in both] == [True, True]
+    broken = admitted | set(closed(TierSubject(subject), found.numbers))
+    assert [Table(broken).passes(packet) for packet in both] == [False, False]

@@ -24,7 +24,7 @@ from podwire.policy.model import (
     Rule,
 )
 from podwire.policy.numbering import ALLOWED, ANY_POD, BORNE, ISOLATED, NO_POD, Numbering, who
-from podwire.policy.tier_rows import AnyTierRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.tier_rows import AnyTierRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, denied
 from podwire.policy.tiers import TierSubject
 
 if TYPE_CHECKING:
@@ -249,7 +249,9 @@ def closed(owner: Owner, numbers: Numbering) -> Iterator[Row]:
     """Return the rows of an owner that cannot be derived: nothing is allowed; an address has no bearer."""
     identity = owner.identity if isinstance(owner, TierSubject) else owner
     number = numbers.identity(identity) if isinstance(identity, Identity) else 0
-    if number:
+    if number and isinstance(owner, TierSubject):
+        yield from denied(number)
+    elif number:
         yield from (IsolatedRow(direction, number) for direction in Direction)
 
 

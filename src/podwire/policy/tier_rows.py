@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from podwire.policy.decisions import DENY, Decision
 from podwire.policy.model import Direction, IPAddress
-from podwire.policy.numbering import AT_ADDRESS, AT_ANY, AT_IDENTITY, AT_NAMESPACE, TIERED, who
+from podwire.policy.numbering import ANY_POD, AT_ADDRESS, AT_ANY, AT_IDENTITY, AT_NAMESPACE, NO_POD, TIERED, who
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from podwire.policy.decisions import Decision
+    from collections.abc import Hashable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +113,13 @@ class TierBlocksRow:
 
 
 AnyTierRow = TieredRow | TierRow | TierAddressRow | TierBlocksRow
+
+
+def denied(subject: int) -> Iterator[AnyTierRow]:
+    """Return the rows by which pods of this identity receive and send nothing, whatever NetworkPolicies admit."""
+    deny = Decision(DENY)
+    yield from (TierRow(Direction.INGRESS, subject, 0, peer, deny) for peer in (ANY_POD, NO_POD))
+    for network in (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")):
+        yield TierRow(Direction.EGRESS, subject, network.version, ANY_POD, deny)
+        yield TierBlocksRow(subject, network.version, (TierSpan(network[0], network[-1], deny),))
+    yield from (TieredRow(direction, subject) for direction in Direction)
