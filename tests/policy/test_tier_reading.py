@@ -96,8 +96,15 @@ def test_a_policy_of_unknown_scope_accepts_nothing(spec: str) -> None:
     assert found.problems
 
 
-def test_an_unknown_action_denies_all() -> None:
-    assert rule("{action: Log, to: [{namespaces: {}}]}") == TierRule(Action.DENY, None, None)
+@pytest.mark.parametrize("action", ["Log", "[Accept]", "{Accept: x}", "null", "7"])
+def test_an_unknown_action_denies_all(action: str) -> None:
+    assert rule(f"{{action: {action}, to: [{{namespaces: {{}}}}]}}") == TierRule(Action.DENY, None, None)
+
+
+@pytest.mark.parametrize("tier", ["Later", "[Admin]", "{Baseline: x}", "null"])
+def test_an_unknown_tier_is_the_first_one(tier: str) -> None:
+    found = cluster_policy(objects.cluster_policy("p", f"{{tier: {tier}, priority: 1, subject: {{namespaces: {{}}}}}}"))
+    assert (found.tier, len(found.problems)) == (Tier.ADMIN, 1)
 
 
 def test_names_are_for_accept_rules_only() -> None:

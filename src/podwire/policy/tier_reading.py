@@ -42,7 +42,7 @@ def cluster_policy(source: ClusterNetworkPolicy) -> ClusterPolicy:
     problems = _Problems()
     unknown = sorted(spec.keys() - {"tier", "priority", "subject", "ingress", "egress"})
     problems.found += [f"spec.{name} is not known: all rules fail closed" for name in unknown]
-    tier = TIERS.get(spec.get("tier", ""))
+    tier = _named(TIERS, spec.get("tier"))
     if tier is None:
         problems.found.append(f"spec.tier {spec.get('tier')!r} is not known: it is taken for Admin")
     priority = spec.get("priority")
@@ -87,10 +87,10 @@ def _rules(spec: Document, section: str, peers: str, problems: _Problems, closed
 
 def _rule(entry: Any, path: str, peers: str, problems: _Problems, closed: bool) -> TierRule:
     """Return a rule; where some part of it is not known, one that accepts nothing or denies all."""
-    if not isinstance(entry, Mapping) or entry.get("action") not in ACTIONS:
+    action = _named(ACTIONS, entry.get("action")) if isinstance(entry, Mapping) else None
+    if action is None:
         problems.found.append(f"{path}.action is not known: all connections are denied")
         return TierRule(Action.DENY, None, None)
-    action = ACTIONS[entry["action"]]
     name = entry.get("name", "") if isinstance(entry.get("name", ""), str) else ""
     effect = "the rule accepts nothing" if action is Action.ACCEPT else "the rule denies all"
     unknown = sorted(entry.keys() - {"name", "action", "protocols", peers})
@@ -221,6 +221,10 @@ def _ends(document: Any) -> tuple[Any, Any]:
     if not isinstance(document, Mapping) or document.keys() != {"start", "end"}:
         raise _UnknownError(".destinationPort.range must have start and end alone")
     return document["start"], document["end"]
+
+
+def _named(known: Mapping[str, ReadT], name: Any) -> ReadT | None:
+    return known.get(name) if isinstance(name, str) else None
 
 
 def _is_number(value: Any, first: int, last: int) -> TypeGuard[int]:
