@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 from pathlib import Path
@@ -38,6 +39,26 @@ def test_another_process_goes_on_where_one_was_killed(tmp_path: Path) -> None:
     assert lines(tmp_path) == [b"before", b"after"]
     journal.append(b"more\n")
     assert (tmp_path / PREVIOUS).read_bytes() == b"before\nafter\n"
+
+
+def test_a_journal_that_cannot_begin_a_file_keeps_its_own_and_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENFILE, "too many open files in system")
+
+    journal = Journal(tmp_path, kept=2)
+    for line in (b"1\n", b"2\n"):
+        journal.append(line)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        for _ in range(2):
+            with pytest.raises(OSError, match="too many"):
+                journal.append(b"lost\n")
+    with (tmp_path / "other").open("w+b") as other:
+        journal.append(b"3\n")
+        assert other.read() == b"", "the number of a closed file may be another file's"
+    assert lines(tmp_path) == [b"1", b"2", b"3"]
 
 
 def test_a_torn_line_is_left_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ What is written is in the files whatever becomes of the process: the kernel keep
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,12 @@ class Journal:
             os.ftruncate(self._file, self._bytes)
 
     def _rotate(self) -> None:
-        os.close(self._file)
-        os.replace(self._current, self._previous)
+        """Begin another file. Where that fails the present one stays open: its number must not be another file's."""
+        before = self._file
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self._current, self._previous)
         self._open()
+        os.close(before)
 
 
 class JournalReader:
