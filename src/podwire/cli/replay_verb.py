@@ -63,6 +63,9 @@ def command(requests: str, old: str, new: str, host: str, ignore_header: tuple[s
     except files.RequestsError as error:
         raise click.UsageError(str(error)) from None
     answers = asyncio.run(exchange.exchange(old, new, found, given["timeout"]))
+    for name, url, of_one in (("--old", old, 0), ("--new", new, 1)):
+        if fault := differences.silence(pair[of_one] for pair in answers):
+            raise click.UsageError(f"{name} {url}: no request is answered: {fault}")
     outcomes = differences.outcomes(found, answers, ignore_header, lines)
     if given["output"] == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(outcomes)).decode())

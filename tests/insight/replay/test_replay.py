@@ -77,6 +77,13 @@ def test_answers_are_compared_by_what_a_user_sees() -> None:
     assert [one.what for one in differences.differences(old, absent, differences.IGNORED)] == ["answer"]
 
 
+def test_a_server_that_answers_nothing_is_no_likeness() -> None:
+    absent = Answer(fault="refused")
+    assert differences.silence([absent, absent]) == "refused"
+    assert differences.silence([absent, Answer(200)]) == ""
+    assert differences.silence([]) == ""
+
+
 async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     path = head.split()[1]

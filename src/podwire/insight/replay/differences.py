@@ -85,6 +85,12 @@ def differences(old: Answer, new: Answer, ignored: frozenset[str]) -> Iterator[D
         yield from _bodies(old, new)
 
 
+def silence(answers: Iterable[Answer]) -> str:
+    """Return why none of the requests was answered, such as a refused connection; empty where one was."""
+    faults = [answer.fault for answer in answers]
+    return faults[0] if faults and all(faults) else ""
+
+
 def text(found: Iterable[Outcome]) -> str:
     """Return the outcomes to read: requests with differences, then the counts."""
     found = tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -46,6 +47,8 @@ class Server:
                 body = await response.content.read(MOST_BYTES)
                 headers = tuple((name.lower(), value) for name, value in response.headers.items())
                 return Answer(response.status, headers, body)
+        except aiohttp.ClientConnectorError as error:
+            return Answer(fault=os.strerror(error.os_error.errno) if error.os_error.errno else str(error))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Answer(fault=str(error) or type(error).__name__)
 
