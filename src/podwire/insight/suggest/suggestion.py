@@ -63,7 +63,7 @@ def suggest(target: Target, request: SuggestRequest) -> Suggestion:
     if not counted:
         raise ClusterError(
             f"no admitted connection of {', '.join(namespaces)} is recorded: they are after"
-            f" 'kubectl annotate namespace NAME {FLOW_RECORDS}=all'"
+            f" 'kubectl annotate namespace {' '.join(namespaces)} {FLOW_RECORDS}=all'"
         )
     return _suggestion(counted, namespaces, labels_of(pods), tuple(problems))
 
