@@ -67,7 +67,7 @@ def test_standard_input_is_read() -> None:
         ("a: 1\nb: c: d\n", "standard input:2: no YAML: "),
         ("name: {{ .Values.name }}\n", "standard input:1: this is a template, not YAML: render it first"),
         ("{{- if .Values.on }}\nkind: Pod\n", "standard input:1: this is a template, not YAML: render it first"),
-        (POD.replace("x", "a") + POD.replace("x", "a, namespace: y"), "a means several: write default/pod/a or "),
+        (POD.replace("x", "a") + POD.replace("x", "a, namespace: other"), "a means several: write default/pod/a or "),
         (POD.replace("x", "b"), "a: nothing has this name; there is b"),
         (POD.replace("x", "a"), "b: nothing has this name; there is a"),
         ("", "there is no object"),
