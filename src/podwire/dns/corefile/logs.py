@@ -62,9 +62,6 @@ def errors(directive: Directive) -> ErrorsSettings:
     for line in directive.lines:
         if line.name.text != "consolidate" or len(line.arguments) not in {2, 3}:
             raise line.name.error("errors: must be consolidate DURATION PATTERN")
-        try:
-            re.compile(line.arguments[1].text)
-        except re.error as error:
-            raise line.arguments[1].error(f"consolidate: is no regular expression: {error}") from None
-        found.append((values.duration(line.arguments[0]), line.arguments[1].text))
+        pattern = values.compiled(line.arguments[1].text, line.arguments[1].error)
+        found.append((values.duration(line.arguments[0]), pattern))
     return ErrorsSettings(tuple(found))

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from podwire.dns.corefile import values
 from podwire.dns.corefile.grammar import Directive
 from podwire.dns.names import FormatError, to_text, to_wire
 
@@ -84,11 +85,7 @@ def rewrite(directive: Directive) -> RewriteRule:
 
 def _texts(directive: Directive, match: str, source: str, target: str) -> tuple[str, str]:
     if match == "regex":
-        try:
-            re.compile(source)
-        except re.error as error:
-            raise directive.error(f"{source!r} is no regular expression: {error}") from None
-        return source, target.lower()
+        return values.compiled(source, directive.error), target.lower()
     source, target = source.lower(), target.lower()
     if match in {"exact", "suffix"}:
         source = source.removesuffix(".") + "."
@@ -103,11 +100,7 @@ def _answers(directive: Directive, words: list[str]) -> list[tuple[str, str]]:
         if words[:2] == ["answer", "auto"]:
             del words[:2]
         elif words[:2] == ["answer", "name"] and len(words) >= 4:
-            try:
-                re.compile(words[2])
-            except re.error as error:
-                raise directive.error(f"{words[2]!r} is no regular expression: {error}") from None
-            found.append((words[2], words[3].lower()))
+            found.append((values.compiled(words[2], directive.error), words[3].lower()))
             del words[:4]
         else:
             raise directive.error(f"{' '.join(words)}: must be 'answer auto' or 'answer name PATTERN TO'")

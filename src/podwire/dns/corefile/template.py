@@ -58,12 +58,7 @@ def _option(found: TemplateSettings, line: Line, matches: list[str]) -> Template
     replace = msgspec.structs.replace
     match line.name.text:
         case "match":
-            for word in line.arguments:
-                try:
-                    re.compile(word.text)
-                except re.error as error:
-                    raise word.error(f"match: {word.text!r} is no regular expression: {error}") from None
-                matches.append(word.text)
+            matches += [values.compiled(word.text, word.error) for word in line.arguments]
             return found
         case "answer" | "additional" | "authority" as section:
             text = values.one(line)

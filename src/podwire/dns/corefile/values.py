@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from podwire.dns.corefile.grammar import Directive, Line
-from podwire.dns.corefile.tokens import Token
+from podwire.dns.corefile.tokens import CorefileError, Token
 from podwire.dns.names import ROOT, FormatError, IPNetwork, to_wire
 
+LONGEST_NUMBER = 20
+"""Digits."""
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
@@ -26,9 +28,19 @@ def duration(word: Token) -> float:
 
 def number(word: Token, low: int, high: int) -> int:
     """A whole number of this range."""
-    if not (word.text.isascii() and word.text.isdecimal() and low <= int(word.text[:20]) <= high):
+    is_number = word.text.isascii() and word.text.isdecimal() and len(word.text) <= LONGEST_NUMBER
+    if not (is_number and low <= int(word.text) <= high):
         raise word.error(f"{word.text!r} must be a whole number from {low} to {high}")
     return int(word.text)
+
+
+def compiled(pattern: str, error: Callable[[str], CorefileError]) -> str:
+    """A regular expression that compiles; `error` makes the error of the word or directive that has it."""
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as problem:
+        raise error(f"{pattern[:80]!r} is no regular expression: {problem}") from None
+    return pattern
 
 
 def zones(word: Token) -> tuple[bytes, ...]:
