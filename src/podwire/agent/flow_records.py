@@ -33,6 +33,8 @@ DATAGRAMS_A_TURN = 8
 """Of some packets each: other tasks get their turn in between."""
 OPEN_SECONDS = 1.0
 """Before the group is opened again, while the agent before this one still has it."""
+JOURNAL_SECONDS = 60.0
+"""Before a journal that could not be opened is tried again."""
 REASON = "PolicyDropped"
 
 
@@ -73,7 +75,7 @@ class FlowRecords:
 
     async def run(self) -> None:
         """Record until cancelled. A kernel without NFLOG is reported once; policies are enforced all the same."""
-        journal = Journal(self._folder)
+        journal = await _journal(self._folder)
         self._recorder = FlowRecorder(self._scene, journal, self._report)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -113,7 +115,21 @@ def of_flows(counts: Mapping[tuple[str, str, str, str], int], lost: int, unwritt
     yield Family("podwire_flows_total", "Connection attempts that were recorded.", "counter", samples)
     text = "Times that the kernel could not hand packets over, as the agent read too slowly."
     yield counter("podwire_flow_records_lost_total", text, lost)
-    yield counter("podwire_flow_records_unwritten_total", "Records that the disk did not take.", unwritten)
+    yield counter(
+        "podwire_flow_records_unwritten_total",
+        "Packets without a record: the disk did not take it, or it could not be made.",
+        unwritten,
+    )
+
+
+async def _journal(folder: Path) -> Journal:
+    """The journal, as soon as it can be opened: a full disk is no reason to end the agent."""
+    while True:
+        try:
+            return Journal(folder)
+        except OSError as error:
+            log.warning("flows are not recorded yet: %s", error)
+            await asyncio.sleep(JOURNAL_SECONDS)
 
 
 async def _opened() -> PacketLog:

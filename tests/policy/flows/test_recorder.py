@@ -1,6 +1,7 @@
 import pytest
 
 from podwire.kube.core import Pod
+from podwire.policy.flows.describing import Scene
 from podwire.policy.flows.record import decode
 from podwire.policy.flows.recorder import EVENT_SECONDS, FlowRecorder
 from tests.policy.flows.packets import CLIENT, FAR, NOBODY, SERVER, SERVICE, cluster, packet, scene
@@ -77,3 +78,16 @@ def test_a_full_disk_and_lost_packets_are_counted(recorder: FlowRecorder, kept: 
     recorder.packet(packet("egress", CLIENT, FAR, attempt=8), 0.0)
     assert (len(kept.lines), recorder.unwritten, recorder.lost) == (1, 1, 1)
     assert recorder.counts == {("DROPPED", "EGRESS", "POLICY_DENIED", "TCP"): 2}
+
+
+def test_a_packet_that_cannot_be_described_ends_nothing(
+    recorder: FlowRecorder, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Scene, "flow", broken)
+        assert recorder.packet(packet("egress", CLIENT, FAR), 0.0) is None
+    recorder.packet(packet("egress", CLIENT, FAR, attempt=8), 0.0)
+    assert (len(kept.lines), recorder.unwritten) == (1, 1)

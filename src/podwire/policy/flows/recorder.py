@@ -54,7 +54,7 @@ class FlowRecorder:
         self.lost = 0
         """Times that the kernel could not hand packets over, as none were read."""
         self.unwritten = 0
-        """Records that are not in the journal, as the disk took them not."""
+        """Packets without a record in the journal: the disk did not take it, or it could not be made."""
 
     @property
     def counts(self) -> Mapping[tuple[str, str, str, str], int]:
@@ -71,13 +71,25 @@ class FlowRecorder:
             return None
         if not self._attempts.is_new(packet, now):
             return None
-        flow = self._scene.flow(packet, now)
+        flow = self._described(packet, now)
+        if flow is None:
+            return None
         key = (flow.verdict, flow.traffic_direction, flow.drop_reason_desc, flow.l4.protocol or "other")
         self._counts[key] += 1
         self._keep(flow)
         if flow.verdict == record.DROPPED:
             self._report(flow, now)
         return flow
+
+    def _described(self, packet: LoggedPacket, now: float) -> Flow | None:
+        """The record; None where it cannot be made: anyone can send a packet, and none may end the agent."""
+        try:
+            return self._scene.flow(packet, now)
+        except Exception:
+            if not self.unwritten:
+                log.exception("a packet cannot be described: it is not recorded")
+            self.unwritten += 1
+            return None
 
     def _keep(self, flow: Flow) -> None:
         try:
