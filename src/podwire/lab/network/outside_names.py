@@ -1,4 +1,4 @@
-"""Tells the DNS server outside of the cluster the names of load balancers, over a unix socket."""
+"""Sends the names of load balancers to the DNS server outside of the cluster, over a unix socket."""
 
 from __future__ import annotations
 
