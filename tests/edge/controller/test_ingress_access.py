@@ -27,9 +27,10 @@ def basic(user: str, password: str = "myPassword") -> str:
 
 
 def authorize(received: Received) -> Response:
-    """Let the token `good` pass; the cookie of others is set too."""
-    token = received.headers.get("x-token", "")
-    cookies = (("Set-Cookie", "session=1; Path=/"), ("Set-Cookie", "second=2"))
+    """Let the token `good` pass; cookies are set for all but tokens that begin with `quiet`."""
+    whole = received.headers.get("x-token", "")
+    token = whole.removeprefix("quiet-")
+    cookies = (("Set-Cookie", "session=1; Path=/"), ("Set-Cookie", "second=2")) if token == whole else ()
     if token == "good":
         return Response(200, (("X-User", "ann"), *cookies))
     statuses = {"bad": 403, "down": 500, "moved": 302}
@@ -150,10 +151,18 @@ async def test_a_service_of_the_same_host_is_called_directly(edge: RealIngress) 
 async def test_answers_of_the_service_are_kept(edge: RealIngress) -> None:
     before = len(edge.backends["auth"].seen)
     for _ in range(3):
-        assert (await edge.get("cached.test", x_token="good")).received.headers["x-token"] == "good"
-        assert (await edge.get("cached.test", x_token="other")).status == 401
-        assert (await edge.get("cached.test", x_token="bad")).status == 403
+        found = await edge.get("cached.test", x_token="quiet-good")
+        assert found.received.headers["x-token"] == "quiet-good"
+        assert (await edge.get("cached.test", x_token="quiet-other")).status == 401
+        assert (await edge.get("cached.test", x_token="quiet-bad")).status == 403
     assert len(edge.backends["auth"].seen) - before == 1 + 1 + 3
+
+
+async def test_an_answer_with_cookies_is_not_kept(edge: RealIngress) -> None:
+    before = len(edge.backends["auth"].seen)
+    for _ in range(2):
+        assert (await edge.get("cached.test", x_token="good")).status == 200
+    assert len(edge.backends["auth"].seen) - before == 2
 
 
 async def test_protection_without_its_object_is_no_open_door(edge: RealIngress) -> None:

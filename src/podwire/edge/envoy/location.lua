@@ -226,7 +226,8 @@ local function auth_answer(request, settings)
   if answer then return answer end
   answer = request.handle:httpCall(settings.cluster, auth_headers(request, settings), nil, options)
   local seconds = settings.cache.seconds[answer[":status"]] or settings.cache.seconds.any
-  if seconds then answers.put(key, answer, seconds) end
+  -- Cookies are for one client: as by nginx (proxy_cache_valid) an answer that sets some is not kept.
+  if seconds and not answer["set-cookie"] then answers.put(key, answer, seconds) end
   return answer
 end
 
