@@ -21,6 +21,7 @@ from podwire.kernel.setdump import SetDump
 from podwire.policy import layout
 from podwire.policy.decisions import ACCEPT, DENY, ELSE_ACCEPT, ELSE_DENY, Decision, PortSpan
 from podwire.policy.model import Direction
+from podwire.policy.narrow_first import Ground
 from podwire.policy.numbering import ANY_POD, NO_POD
 from podwire.policy.rows import (
     AddressRow,
@@ -126,28 +127,36 @@ def test_a_pod_that_becomes_another_is_closed_while_its_address_changes() -> Non
         (AddressRow(address("10.0.0.1"), P), LinkRow(LINK, P)),
     )
     delta: Delta[Row] = Delta((IsolatedRow(IN, P), *new), (IsolatedRow(IN, S),), old)
-    assert [step for step in steps(delta) if step] == [
-        Delta((IsolatedRow(IN, P),)),
+    isolated, freed = (None, IsolatedRow(IN, P)), (IsolatedRow(IN, S), None)
+    assert [step for step in steps(delta, Ground) if step] == [
         [(LINK, 0)],
-        Delta((new[0],), (), (old[0],)),
+        (isolated, (old[0], new[0]), freed),
         [(LINK, P)],
-        Delta((), (IsolatedRow(IN, S),)),
+    ]
+    assert [step for step in steps(delta, Ground, 1) if step] == [
+        (isolated,),
+        [(LINK, 0)],
+        ((old[0], new[0]),),
+        [(LINK, P)],
+        (freed,),
     ]
 
 
 def test_a_link_is_closed_before_the_rows_of_its_identity_go() -> None:
     gone = (LinkRow(LINK, S), AddressRow(address("10.0.0.1"), S), IsolatedRow(IN, S))
-    assert [step for step in steps(Delta((), gone)) if step] == [[(LINK, 0)], Delta((), gone[1:])]
+    found = [step for step in steps(Delta((), gone), Ground) if step]
+    assert found == [[(LINK, 0)], ((gone[1], None), (gone[2], None))]
 
 
 def test_a_new_link_is_opened_after_all_rows_of_its_identity() -> None:
     rows: tuple[Row, ...] = (IsolatedRow(IN, S), AddressRow(address("10.0.0.1"), S), LinkRow(LINK, S))
-    assert [step for step in steps(Delta(rows)) if step] == [Delta(rows[:2]), [(LINK, S)]]
+    found = [step for step in steps(Delta(rows), Ground) if step]
+    assert found == [((None, rows[0]), (None, rows[1])), [(LINK, S)]]
 
 
 def test_without_links_a_batch_is_one_step() -> None:
     delta: Delta[Row] = Delta((IsolatedRow(IN, P),), (IsolatedRow(IN, S),))
-    assert list(steps(delta)) == [delta]
+    assert [step for step in steps(delta, Ground) if step] == [tuple(delta.changes())]
 
 
 @sandboxed
@@ -272,7 +281,7 @@ async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() 
     new = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.50-10.0.0.199", "10.0.0.200", "10.0.0.202"))
     await sink.write(Delta((old,)))
     delta: Delta[Row] = Delta((new,), (), (old,))
-    (text,) = texts(delta)
+    (text,) = texts(delta.changes())
     assert "10.0.0.200" not in text, "what stays is not touched"
     await sink.write(delta)
     assert list(await sink.read()) == [new]
@@ -296,7 +305,8 @@ async def test_more_than_fits_one_transaction_is_written_in_several() -> None:
 
 def test_a_small_batch_is_one_transaction_upserts_and_removals_together() -> None:
     old, new = AddressRow(address("10.0.0.1"), S), AddressRow(address("10.0.0.1"), P)
-    (text,) = texts(Delta((IsolatedRow(IN, P), new), (IsolatedRow(IN, S),), (old,)))
+    delta: Delta[Row] = Delta((IsolatedRow(IN, P), new), (IsolatedRow(IN, S),), (old,))
+    (text,) = texts(delta.changes())
     assert text.count("delete element") == 2
     assert text.count("add element") == 2
 

@@ -130,12 +130,18 @@ def batches(changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> It
     elements are deleted before its new ones are added.
     """
     batch = _Filling(limit)
-    for old, new in changes:
-        deletions, additions = (_without(old, new), _without(new, old)) if old and new else (old, new)
+    for change in changes:
+        deletions, additions = difference(change)
         if not batch.add(deletions, additions):
             yield from batch.flush()
             yield from batch.start(deletions, additions)
     yield from batch.flush()
+
+
+def difference(change: Change) -> tuple[Sequence[Listed], Sequence[Listed]]:
+    """Return the elements that a change deletes, and those that it adds."""
+    old, new = change
+    return (_without(old, new), _without(new, old)) if old and new else (old, new)
 
 
 def _without(left: Sequence[Listed], right: Sequence[Listed]) -> Sequence[Listed]:

@@ -38,6 +38,19 @@ def without(interval: Interval, holes: Iterable[Interval]) -> Iterator[Interval]
         yield start, end
 
 
+def intersection(left: Sequence[Interval], right: Sequence[Interval]) -> Iterator[Interval]:
+    """The numbers that are in both. Each side is sorted and disjoint."""
+    mine = theirs = 0
+    while mine < len(left) and theirs < len(right):
+        first, last = max(left[mine][0], right[theirs][0]), min(left[mine][1], right[theirs][1])
+        if first <= last:
+            yield first, last
+        if left[mine][1] < right[theirs][1]:
+            mine += 1
+        else:
+            theirs += 1
+
+
 def disjoint(areas: Sequence[tuple[Interval, Interval]]) -> Iterator[tuple[Interval, Interval]]:
     """The same points as areas that do not overlap. An area is an interval on each of two axes.
 

@@ -10,7 +10,7 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import sysctl
 from podwire.kernel.conntrack import Conntrack
-from podwire.kernel.elements import transactions
+from podwire.kernel.elements import difference, transactions
 from podwire.kernel.link_end import LinkEnd
 from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.netlink import NetlinkError
@@ -20,12 +20,14 @@ from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
-from podwire.policy import layout
-from podwire.policy.numbering import BORNE
-from podwire.policy.rows import AddressRow, LinkRow, Row
+from podwire.policy import layout, tier_layout
+from podwire.policy.narrow_first import Ground, RowChange, phases
+from podwire.policy.rows import AddressRow, BlocksRow, LinkRow, RangesRow, Row
+from podwire.policy.tier_layout import EXPANDED_PORTS
+from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from podwire.kernel.elements import Change, IPAddress
 
@@ -96,7 +98,7 @@ class PolicySink:
         return await self._worker.run(self._read)
 
     async def write(self, delta: Delta[Row]) -> None:
-        """Apply upserts in order, then removals, in the order of `steps`. Raises SinkError.
+        """Apply the batch in the order of `steps`. Raises SinkError.
 
         Before an address loses its pod, without or with the next one at once, the node forgets the connections between
         it and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing
@@ -124,7 +126,7 @@ class PolicySink:
         gone = dict(self._owed)
         self._forget(gone)
         try:
-            for step in steps(delta):
+            for step in steps(delta, self._ground):
                 if isinstance(step, list):
                     self._groups.set(step)
                 else:
@@ -134,6 +136,12 @@ class PolicySink:
             raise SinkError(f"writing table {TABLE}: {error}") from error
         self._forget(gone)
         self._owed.clear()
+
+    def _ground(self) -> Ground:
+        """What the table and the links hold now."""
+        held = layout.rows(held_elements(self._elements, TABLE_NAME, tier_layout.TIERED))
+        tiered = frozenset((row.direction, row.subject) for row in held if isinstance(row, TieredRow))
+        return Ground(tiered, frozenset(group for _, group in self._groups.groups(POD_LINKS)))
 
     def _forget(self, gone: Mapping[IPAddress, bool]) -> None:
         try:
@@ -173,45 +181,78 @@ def reassigned_addresses(delta: Delta[Row]) -> Iterator[tuple[IPAddress, bool]]:
                 yield old.address, bool(old.pod)
 
 
-Step = Delta[Row] | list[tuple[LinkEnd, int]]
-"""A batch of elements, or links with the groups that they get."""
+Step = tuple[RowChange, ...] | list[tuple[LinkEnd, int]]
+"""Rows before and after, or links with the groups that they get."""
 
 
-def steps(delta: Delta[Row]) -> Iterator[Step]:
+def steps(delta: Delta[Row], ground: Callable[[], Ground], most_changes: int = CHANGES_A_TRANSACTION) -> Iterator[Step]:
     """Split a batch into steps between which no state allows what neither the old nor the new one does.
 
-    Without rows of links it is one step. Else: what identities may do; pods that become another identity are closed
-    (group 0) while addresses get their new identities; links get theirs; last what is removed, links first. A pod that
-    is closed for that moment loses the first packets of new connections, never those of established ones.
+    Links whose pods become another identity, or go, are closed (group 0) while addresses get their new identities; then
+    links get theirs. A pod that is closed for that moment loses the first packets of new connections, never those of
+    established ones. Rows that do not fit into one transaction are in the order of podwire.policy.narrow_first, whose
+    `ground` is read only then: also between two transactions of one step nothing opens.
     """
-    rows = (*delta.upserts, *delta.removals)
-    if not any(isinstance(row, LinkRow) for row in rows):
-        yield delta
-        return
     linked = [row for row in delta.upserts if isinstance(row, LinkRow)]
-    moved = [old for old in delta.replaced if isinstance(old, LinkRow)]
-    upserts = [row for row in delta.upserts if not isinstance(row, LinkRow)]
-    last = [row for row in upserts if moved and row.stage == BORNE]
-    for part in ([row for row in upserts if row not in set(last)], last):
-        if part is last:
-            yield [(old.link, 0) for old in moved]
-        keys = {row.key for row in part}
-        yield Delta(tuple(part), (), tuple(old for old in delta.replaced if old.key in keys))
+    closed = [(row.link, 0) for row in (*delta.replaced, *delta.removals) if isinstance(row, LinkRow)]
+    rest = _without_links(delta) if linked or closed else delta
+    if _fits(rest, most_changes):
+        yield closed
+        yield tuple(rest.changes())
+        yield [(row.link, row.identity) for row in linked]
+        return
+    found = phases(rest, {row.identity for row in linked}, ground())
+    if not linked and not closed:
+        yield (*found.narrowing, *found.moving, *found.opening)
+        return
+    yield found.narrowing
+    yield closed
+    yield found.moving
     yield [(row.link, row.identity) for row in linked]
-    yield [(row.link, 0) for row in delta.removals if isinstance(row, LinkRow)]
-    yield Delta((), tuple(row for row in delta.removals if not isinstance(row, LinkRow)))
+    yield found.opening
 
 
-def texts(delta: Delta[Row]) -> Iterator[str]:
-    """The batch as nft texts, usually one.
+def _without_links(delta: Delta[Row]) -> Delta[Row]:
+    parts = (delta.upserts, delta.removals, delta.replaced)
+    return Delta(*(tuple(row for row in part if not isinstance(row, LinkRow)) for part in parts))
 
-    Where it takes several, upserts come before removals, and a row's old and new elements change in the same one. Only
-    a row with more changes than fit is taken down first and then set up: closed for that moment, never open.
+
+def _fits(delta: Delta[Row], most_changes: int) -> bool:
+    """Whether one transaction makes these changes."""
+    if sum(map(_most_elements, (*delta.upserts, *delta.removals, *delta.replaced))) <= most_changes:
+        return True
+    size = 0
+    for change in _changed_elements(delta.changes()):
+        size += sum(map(len, difference(change)))
+        if size > most_changes:
+            return False
+    return True
+
+
+def _most_elements(row: Row) -> int:
+    """No less than the elements that a row has: to derive them takes longer."""
+    match row:
+        case RangesRow():
+            return len(row.ports)
+        case BlocksRow():
+            return len(row.spans)
+        case TierRow() | TierAddressRow():
+            return 1 + EXPANDED_PORTS * len(row.decision.spans)
+        case TierBlocksRow():
+            return sum(1 + len(span.decision.spans) for span in row.spans)
+        case _:
+            return 1
+
+
+def texts(changes: Iterable[RowChange]) -> Iterator[str]:
+    """The changes as nft texts, as few as fit. A row's old and new elements change in the same one.
+
+    Only a row with more changes than fit is taken down first and then set up: closed for that moment, never open.
     """
-    return transactions(TABLE, _changes(delta), CHANGES_A_TRANSACTION)
+    return transactions(TABLE, _changed_elements(changes), CHANGES_A_TRANSACTION)
 
 
-def _changes(delta: Delta[Row]) -> Iterator[Change]:
+def _changed_elements(changes: Iterable[RowChange]) -> Iterator[Change]:
     """The elements of each row before and after."""
-    for old, new in delta.changes():
+    for old, new in changes:
         yield (() if old is None else layout.elements(old), () if new is None else layout.elements(new))

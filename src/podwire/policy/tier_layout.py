@@ -50,6 +50,9 @@ def _collections(direction: Direction) -> Iterator[Collection]:
 COLLECTIONS = tuple(each for direction in Direction for each in _collections(direction))
 """Everything in policy.nft that holds elements of these rows."""
 
+TIERED = tuple(each for each in COLLECTIONS if each.name.endswith("_tiered"))
+"""Those of them that hold the subjects."""
+
 NAMES = frozenset(each.name for each in COLLECTIONS)
 
 
