@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 from podwire.kernel.link_end import LinkEnd
 from podwire.kernel.packet_headers import Headers
@@ -11,6 +12,7 @@ from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.policy.flows.describing import Scene
 from podwire.policy.model import IPAddress
+from podwire.policy.tiers import ClusterPolicy
 from tests.policy.cluster import Cluster, address, name, namespace, network_policy, pod
 
 CLIENT, SERVER, FAR, NOBODY = "10.0.0.1", "10.0.0.2", "10.0.1.1", "192.0.2.9"
@@ -35,14 +37,19 @@ class OneService:
 
 def cluster() -> Cluster:
     """Pods client and web-... on this node, far on another; all isolated, far may reach web on 80."""
-    found = Cluster()
+    found = without_policies()
+    found.add(network_policy("x/deny", DENY), network_policy("x/web", ALLOW_WEB))
+    return found
+
+
+def without_policies(always: Sequence[ClusterPolicy] = ()) -> Cluster:
+    """The same pods; `always` are the policies that hold in each cluster."""
+    found = Cluster(always=always)
     found.add(
         namespace("x"),
         pod("x/client", CLIENT, labels="app=client"),
         pod("x/web-5d-q1", SERVER, labels="app=web pod-template-hash=5d"),
         pod("x/far", FAR, node="node-2", labels="app=far"),
-        network_policy("x/deny", DENY),
-        network_policy("x/web", ALLOW_WEB),
     )
     found.plug({address(CLIENT): LinkEnd("pw1", 11), address(SERVER): LinkEnd("pw2", 12)})
     return found

@@ -1,5 +1,6 @@
 import socket
 
+from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.flows import record
 from podwire.policy.flows.record import (
     L4,
@@ -12,7 +13,7 @@ from podwire.policy.flows.record import (
     decode,
     encode,
 )
-from tests.policy.flows.packets import CLIENT, FAR, NOBODY, SERVER, SERVICE, cluster, packet, scene
+from tests.policy.flows.packets import CLIENT, FAR, NOBODY, SERVER, SERVICE, cluster, packet, scene, without_policies
 
 WEB = Endpoint(
     "x", ("k8s:app=web", "k8s:pod=web-5d-q1", "k8s:pod-template-hash=5d"), "web-5d-q1", (Workload("web", "Deployment"),)
@@ -108,3 +109,8 @@ def test_a_cluster_network_policy_that_decides_is_named_with_its_rule() -> None:
     flow = scene(known).flow(packet("allowed", FAR, SERVER, port=81), now=99.0)
     assert flow.ingress_allowed_by == (PolicyReference("guard", kind="ClusterNetworkPolicy", rule="ingress[0]"),)
     assert flow.summary == "admitted by guard ingress[0]"
+
+
+def test_default_deny_is_no_policy_of_the_cluster() -> None:
+    flow = scene(without_policies(DEFAULT_DENY)).flow(packet("ingress", FAR, SERVER), now=99.0)
+    assert flow.summary == "dropped by --default-deny: no policy allows it"

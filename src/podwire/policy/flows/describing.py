@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from podwire.kube.meta import NamespacedName
+from podwire.policy import default_deny
 from podwire.policy.flows import record
 from podwire.policy.flows.record import (
     L4,
@@ -184,6 +185,8 @@ def _summary(prefix: str, denying: tuple[PolicyReference, ...], judged: Verdict)
         return "closed: no rule knows this pod yet"
     if not denying:
         return "dropped by rules that have changed since"
+    if denying[0].name == default_deny.NAME:
+        return f"dropped by {default_deny.NAME}: no policy allows it"
     if denying[0].kind == CLUSTER_POLICY:
         return f"dropped by {CLUSTER_POLICY} {denying[0].name} {denying[0].rule}: it denies"
     names = ", ".join(map(_name, denying))
