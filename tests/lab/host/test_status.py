@@ -40,4 +40,10 @@ def test_the_text_labels_stand_ins() -> None:
     shown = text(Status("a", "podwire-a", "https://127.0.0.1:1", "direct", 7, "/k", nodes, pods))
     assert "shop/web-1  Running  node-1  10.244.1.2  stand-in for nginx" in shown
     assert "A stand-in answers" in shown
+    assert "established connections: cut\n" in shown
     assert "stand-in for" not in next(line for line in shown.splitlines() if "shop/tool" in line)
+
+
+def test_default_deny_is_shown() -> None:
+    denying = Status("a", "podwire-a", "https://127.0.0.1:1", "direct", 7, "/k", (), (), default_deny=True)
+    assert "established connections: cut; default deny\n" in text(denying)

@@ -59,6 +59,7 @@ class Status(msgspec.Struct, frozen=True):
     pods: tuple[PodLine, ...]
     services: tuple[ServiceLine, ...] = ()
     policy_on_established: str = "cut"
+    default_deny: bool = False
 
 
 async def gather(world: World, credentials: Credentials) -> Status:
@@ -81,6 +82,7 @@ async def gather(world: World, credentials: Credentials) -> Status:
         pods=tuple(_pod_line(pod) for pod in pods),
         services=services,
         policy_on_established=world.policy_on_established,
+        default_deny=world.default_deny,
     )
 
 
@@ -133,13 +135,14 @@ def _pod_line(pod: PodReport) -> PodLine:
 
 def text(status: Status) -> str:
     """The status for a reader."""
+    denied = "; default deny" if status.default_deny else ""
     lines = [
         f"World {status.name}",
         f"  API         {status.api}",
         f"  context     {status.context}",
         f"  kubeconfig  {status.kubeconfig}",
         f"  overlay     {status.overlay}",
-        f"  policy      on established connections: {status.policy_on_established}",
+        f"  policy      on established connections: {status.policy_on_established}{denied}",
         f"  process     {status.first_process}",
         "",
         *table([("NODE", "READY", "PODS", "ADDRESSES"), *map(_node_cells, status.nodes)]),
