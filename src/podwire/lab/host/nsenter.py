@@ -46,7 +46,10 @@ def place_of(world: World, target: str) -> Place:
     )
     if answer.returncode:
         choices = ", ".join((*UNDERLAY_HOSTS, *nodes))
-        raise WorldError(f"{target}: is no pod ({answer.stderr.strip()}) and none of {choices}")
+        raise WorldError(
+            f"{target}: is no pod ({answer.stderr.strip()}) and none of {choices};"
+            " write a pod's whole name, see 'kubectl get pods'"
+        )
     uid, node, *host_network = answer.stdout.split()
     network = paths.network(node if host_network == ["true"] else f"pods/{uid}")
     return Place(str(network), str(paths.node(node) / "pods" / uid / "etc" / "resolv.conf"))
