@@ -29,6 +29,7 @@ _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _STANDARD = "app.kubernetes.io/"
 _NAMES = (f"{_STANDARD}name", "app", "k8s-app", "name", f"{_STANDARD}instance", f"{_STANDARD}component")
 """Labels that name a workload, the usual ones first."""
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _ALL = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -108,6 +109,8 @@ def without_status(given: Any) -> Object:
     """Return a copy of an object with what users write of its metadata and spec."""
     copied: Object = msgspec.json.decode(msgspec.json.encode(given))
     metadata = copied.get("metadata") or {}
+    annotations = {name: text for name, text in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
+    metadata = {**metadata, "annotations": annotations}
     kept = {one: metadata[one] for one in ("name", "namespace", "labels", "annotations") if metadata.get(one)}
     return {"metadata": kept, "spec": copied.get("spec") or {}}
 
