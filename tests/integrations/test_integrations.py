@@ -56,6 +56,7 @@ class Workflow:
                 return
 
 
+@pytest.mark.long
 def test_the_action_lints_and_proves_a_checkout(tmp_path: Path) -> None:
     there = checkout(tmp_path)
     workflow = Workflow(there, tmp_path, {"manifests": "deploy", "expectations": "deploy/reach.yaml", "package": ""})

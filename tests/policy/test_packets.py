@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from podwire.engine.table import Table
 from podwire.kernel.counters import CounterDump
@@ -19,6 +21,9 @@ from tests.policy.cluster import Cluster, namespace, pod
 from tests.policy.netpol import CASES, KEYS, Case, addresses, model
 from tests.policy.wire import Probe, Wire, links_to_pods
 from tests.sandbox import sandboxed
+
+SOME = 4
+"""Of so many cases one is tried at each run of the tests, all at the long one."""
 
 
 class Enforced:
@@ -54,12 +59,23 @@ def probes_of(case: Case) -> tuple[list[Probe], set[Probe]]:
 
 
 @sandboxed
-async def test_upstream_cases_with_packets() -> None:
+async def test_some_upstream_cases_with_packets() -> None:
+    await prove(CASES[::SOME])
+
+
+@pytest.mark.long
+@sandboxed
+async def test_all_upstream_cases_with_packets() -> None:
+    await prove(CASES)
+
+
+async def prove(cases: Sequence[Case]) -> None:
+    """Try the connections of each case; what differs is listed."""
     wire = Wire({key: addresses(key) for key in KEYS})
     enter_network(wire.node.path)
     failures: list[str] = []
     kernel = Enforced()
-    for case in CASES:
+    for case in cases:
         cluster = model()
         case.apply(cluster)
         await kernel.enforce(cluster)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
 from podwire.testing import World
 from podwire.testing.home import PODWIRE
 
@@ -19,6 +21,7 @@ metadata: {name: sender, namespace: explained}
 """
 
 
+@pytest.mark.long
 def test_a_world_is_read_and_files_are_taken_as_applied_to_it(world: World) -> None:
     found = world.home.podwire("explain", "--name", world.name, "kube-system/kube-dns", "outside:443", "-o", "json")
     report = json.loads(found.stdout)

@@ -79,6 +79,7 @@ def proof(there: World, tmp_path: Path, *flags: str, text: str = EXPECTATIONS) -
     return found.returncode, json.loads(found.stdout)
 
 
+@pytest.mark.long
 def test_a_running_world(there: World, tmp_path: Path) -> None:
     status, report = proof(there, tmp_path, "--name", there.name, text=EXPECTATIONS + WRONG)
     assert status == 1
@@ -87,6 +88,7 @@ def test_a_running_world(there: World, tmp_path: Path) -> None:
     assert "not allowed" in report["expectations"][-1]["explanation"]
 
 
+@pytest.mark.long
 def test_a_cluster_by_programs_in_its_pods(there: World, cluster: Path, tmp_path: Path) -> None:
     status, report = proof(there, tmp_path, "--kubeconfig", str(cluster))
     assert (status, report["place"]) == (0, "cluster staging"), report
@@ -99,6 +101,7 @@ def test_a_cluster_by_programs_in_its_pods(there: World, cluster: Path, tmp_path
     ]
 
 
+@pytest.mark.long
 async def test_an_ephemeral_container_runs_the_probe(there: World, cluster: Path) -> None:
     server = there.jsonpath("pod server -n live", "{.status.podIP}")
     attempts = [Attempt("", server, 80), Attempt("", server, 9)]
