@@ -163,6 +163,16 @@ def test_no_moment_of_hundreds_of_batches_allows_what_neither_end_does(most_chan
     few_pods(400, most_changes)
 
 
+def test_a_pod_is_isolated_before_its_peer_is_free_to_send() -> None:
+    """Before, the sender may not send; after, the receiver may not receive: never may both."""
+    kinds = [{"app": "a"}, {"app": "b"}, {}, {}]
+    deny = {"podSelector": {"matchLabels": {"app": "a"}}, "policyTypes": ["Egress"]}
+    peer: dict[str, Any] = {"namespaceSelector": {}}
+    crossing = Crossing(build(kinds, [{}, {}], [("x", deny)]), FEW, packets(ADDRESSES, PROTOCOLS[:1], FEW))
+    change(crossing.cluster, kinds, [{}, {}], [("x", {**deny, "egress": [{"to": [peer]}]}), ("y", {})])
+    crossing.check(A_ROW_EACH)
+
+
 def both_kinds(seed: int) -> None:
     """Policies of both kinds, nodes and names at random; pods of namespace z are on another node."""
     old, new = random_world(seed), random_world(seed + 10_000)

@@ -303,6 +303,31 @@ async def test_more_than_fits_one_transaction_is_written_in_several() -> None:
     assert list(await sink.read()) == [moved]
 
 
+@sandboxed
+async def test_rows_of_a_large_batch_change_in_two_halves() -> None:
+    """Decisions and blocks of many subjects, also one row with more elements than a transaction takes."""
+    sink = PolicySink.here()
+    await sink.read()
+    first = ipaddress.IPv4Address("9.0.0.0")
+    decided = [
+        tuple(
+            TierSpan(first + 8 * n + offset, first + 8 * n + offset + 4, Decision(value))
+            for n in range(CHANGES_A_TRANSACTION)
+        )
+        for offset, value in ((0, DENY), (2, ELSE_DENY))
+    ]
+    old: list[Row] = [TierBlocksRow(S, 4, decided[0])]
+    new: list[Row] = [TierBlocksRow(S, 4, decided[1])]
+    for number in range(40):
+        old.append(TierRow(IN, S + number, 0, P, Decision(ACCEPT)))
+        new.append(TierRow(IN, S + number, 0, P, Decision(ELSE_DENY, (PortSpan("TCP", 1, 9, ACCEPT),))))
+        old.append(BlocksRow(OUT, S + number, 4, with_ports=False, spans=spans(4, "10.0.0.0-10.0.0.9")))
+        new.append(BlocksRow(OUT, S + number, 4, with_ports=False, spans=spans(4, "10.0.0.5-10.0.0.20")))
+    await sink.write(Delta(tuple(old)))
+    await sink.write(Delta(tuple(new), (), tuple(old)))
+    assert set(await sink.read()) == set(new)
+
+
 def test_a_small_batch_is_one_transaction_upserts_and_removals_together() -> None:
     old, new = AddressRow(address("10.0.0.1"), S), AddressRow(address("10.0.0.1"), P)
     delta: Delta[Row] = Delta((IsolatedRow(IN, P), new), (IsolatedRow(IN, S),), (old,))

@@ -21,6 +21,7 @@ from podwire.kernel.setdump import SetDump
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.policy import layout, tier_layout
+from podwire.policy.gradual import gradual
 from podwire.policy.narrow_first import Ground, RowChange, phases
 from podwire.policy.rows import AddressRow, BlocksRow, LinkRow, RangesRow, Row
 from podwire.policy.tier_layout import EXPANDED_PORTS
@@ -203,7 +204,8 @@ def steps(delta: Delta[Row], ground: Callable[[], Ground], most_changes: int = C
         return
     found = phases(rest, {row.identity for row in linked}, ground())
     if not linked and not closed:
-        yield (*found.narrowing, *found.moving, *found.opening)
+        yield (*found.narrowing, *found.moving)
+        yield found.opening  # a row that changes in two halves cannot do so in one transaction
         return
     yield found.narrowing
     yield closed
@@ -249,7 +251,16 @@ def texts(changes: Iterable[RowChange]) -> Iterator[str]:
 
     Only a row with more changes than fit is taken down first and then set up: closed for that moment, never open.
     """
-    return transactions(TABLE, _changed_elements(changes), CHANGES_A_TRANSACTION)
+    waiting: list[RowChange] = []
+    for change in changes:
+        parts = tuple(gradual(change, CHANGES_A_TRANSACTION))
+        if len(parts) == 1:
+            waiting.append(change)
+            continue
+        for together in (waiting, *([part] for part in parts)):  # a key can change once in a transaction
+            yield from transactions(TABLE, _changed_elements(together), CHANGES_A_TRANSACTION)
+        waiting = []
+    yield from transactions(TABLE, _changed_elements(waiting), CHANGES_A_TRANSACTION)
 
 
 def _changed_elements(changes: Iterable[RowChange]) -> Iterator[Change]:
