@@ -19,7 +19,7 @@ from podwire.insight.connection.points import Kind, Point
 from podwire.insight.connection.report import Change
 from podwire.insight.connection.sides import Context, Way
 from podwire.insight.snapshot.workload import Owner, Workload
-from podwire.insight.snapshot.written import NAME_LABEL
+from podwire.insight.snapshot.written import NAME_LABEL, written_annotations
 from podwire.kube.meta import NamespacedName
 from podwire.kube.networking import NetworkPolicy
 from podwire.policy.model import Direction, Identity, Policy, Ports, policy
@@ -29,7 +29,6 @@ _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _STANDARD = "app.kubernetes.io/"
 _NAMES = (f"{_STANDARD}name", "app", "k8s-app", "name", f"{_STANDARD}instance", f"{_STANDARD}component")
 """Labels that name a workload, the usual ones first."""
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _ALL = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -109,8 +108,7 @@ def without_status(given: Any) -> Object:
     """Return a copy of an object with what users write of its metadata and spec."""
     copied: Object = msgspec.json.decode(msgspec.json.encode(given))
     metadata = copied.get("metadata") or {}
-    annotations = {name: text for name, text in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
-    metadata = {**metadata, "annotations": annotations}
+    metadata = {**metadata, "annotations": written_annotations(metadata)}
     kept = {one: metadata[one] for one in ("name", "namespace", "labels", "annotations") if metadata.get(one)}
     return {"metadata": kept, "spec": copied.get("spec") or {}}
 

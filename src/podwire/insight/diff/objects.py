@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from podwire.insight.diff.report import ObjectChange, ObjectLine
 from podwire.insight.snapshot.snapshot import Name, Snapshot
+from podwire.insight.snapshot.written import written_annotations
 from podwire.kube.meta import NamespacedName
 from podwire.policy.model import policy
 
@@ -48,7 +49,7 @@ def meanings(snapshot: Snapshot) -> Meanings:
         metadata = manifest.value["metadata"]
         key = NamespacedName(metadata.get("namespace", ""), metadata["name"])
         if manifest.kind[1] not in ("Secret", "ConfigMap"):
-            found[manifest.kind[1], key] = (manifest.value.get("spec"), metadata.get("annotations"))
+            found[manifest.kind[1], key] = (manifest.value.get("spec"), written_annotations(metadata))
     return found
 
 

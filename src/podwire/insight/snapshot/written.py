@@ -15,6 +15,12 @@ from podwire.kube.meta import NamespacedName
 NAME_LABEL = "kubernetes.io/metadata.name"
 CLUSTER_KINDS = frozenset(("GatewayClass", "IngressClass", "Namespace", "Node", "ClusterNetworkPolicy"))
 ValueT = TypeVar("ValueT")
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def written_annotations(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the annotations without the copy of the object that `kubectl apply` keeps in one."""
+    return {key: text for key, text in (metadata.get("annotations") or {}).items() if key != _APPLIED}
 
 
 def completed(one: Manifest, namespace: str = "default") -> dict[str, Any]:
