@@ -11,6 +11,7 @@ import pytest
 
 from podwire.edge.controller import fleet
 from podwire.edge.controller.gateway_service import GATEWAY_LABEL, MANAGED_BY_LABEL
+from podwire.edge.ingress.kinds import INGRESSES
 from podwire.install import cluster_objects, condition, gateway_cleanup, removal, revisions
 from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest, manifest, selecting_labels
 from podwire.install.restore_pods import NAME_PREFIX
@@ -66,6 +67,10 @@ class MemoryCluster:
             **body,
             "status": failed if node in self.failing else {"phase": "Succeeded"},
         }
+
+    async def patch(self, kind: Kind[Any], key: NamespacedName, body: Body, subresource: str) -> None:
+        self.log.append(f"patch {kind.resource} {key.name} {subresource}")
+        self.objects[kind.resource, key] |= body
 
     async def delete(self, kind: Kind[Any], key: NamespacedName, **_: Any) -> None:
         if self.objects.pop((kind.resource, key), None) is None:
@@ -202,3 +207,18 @@ def test_envoys_end_after_their_controller_and_before_the_agents(cluster: Memory
     assert [line for line in cluster.log if line in order] == order
     assert ("services", others.key) in cluster.objects, "a Gateway of another controller keeps its Service"
     assert ("gatewayclasses", NamespacedName("", "other")) in cluster.objects
+
+
+def test_ingresses_keep_no_address_of_podwire(cluster: MemoryCluster) -> None:
+    own, other = ({"loadBalancer": {"ingress": [{"ip": ip}]}} for ip in ("192.0.2.1", "192.0.2.2"))
+    service = manifest(SERVICES, "ingress", {MANAGER_LABEL: "podwire"}, namespace=PROXIES)
+    ingresses = {name: manifest(INGRESSES, name, {}, namespace="web") for name in ("served", "of-others", "without")}
+    for one in (service, *ingresses.values()):
+        cluster.add(one)
+    cluster.objects["services", service.key]["status"] = own
+    cluster.objects["ingresses", ingresses["served"].key]["status"] = own
+    cluster.objects["ingresses", ingresses["of-others"].key]["status"] = other
+    assert uninstall(cluster) == []
+    order = ["patch ingresses served status", "delete services ingress"]
+    assert [line for line in cluster.log if line in order or line.startswith("patch")] == order
+    assert cluster.objects["ingresses", ingresses["served"].key]["status"] == {"loadBalancer": {"ingress": None}}

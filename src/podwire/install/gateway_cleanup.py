@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.edge.controller import fleet
+from podwire.edge.controller import fleet, ingress_front
 from podwire.edge.controller.gateway_service import MANAGED_BY_LABEL
+from podwire.edge.ingress.kinds import INGRESSES
 from podwire.install import cluster_objects
 from podwire.install.cluster_objects import Report
 from podwire.install.condition import until
@@ -35,6 +36,8 @@ END_SECONDS = 60.0
 async def remove(client: Client, report: Report) -> None:
     """End the controller, then its Envoys; delete the Services of Gateways and of Ingresses, and the classes.
 
+    Ingresses that the controller served have no address any more.
+
     What is in the namespace of Envoys besides is deleted with it. Raises InstallError, ApiError.
     """
     controller = manifest(DEPLOYMENTS, gateway_deployment.NAME, {}, namespace=NAMESPACE)
@@ -44,9 +47,20 @@ async def remove(client: Client, report: Report) -> None:
     await cluster_objects.delete(client, [_named(DEPLOYMENTS, one) for one in fleets.items], report)
     if fleets.items:
         await until(lambda: _envoys_gone(client), END_SECONDS)
+    await _release(client, report)
     await cluster_objects.delete(client, await _services(client), report)
     for kind in (CLASSES, INGRESS_CLASSES):
         await cluster_objects.delete(client, [_named(kind, one) for one in await _classes(client, kind)], report)
+
+
+async def _release(client: Client, report: Report) -> None:
+    """Take from Ingresses the addresses of the Service that is deleted next."""
+    services = (await client.list(SERVICES, PROXIES)).items
+    addresses = ingress_front.addresses_of(next((one for one in services if one.key == ingress_front.KEY), None))
+    for item in (await client.list(INGRESSES)).items if addresses else ():
+        if item.status.load_balancer.ingress and not ingress_front.status(item, addresses):
+            await client.patch(INGRESSES, item.key, {"status": ingress_front.status(item, ())}, "status")
+            report(f"ingress {item.key} has no address any more")
 
 
 async def _services(client: Client) -> list[Manifest]:
