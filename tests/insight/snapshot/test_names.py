@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from podwire.insight.snapshot import names
-from podwire.insight.snapshot.ends import EndError
+from podwire.insight.snapshot.ends import EndError, EndKind
 from tests.insight.snapshot.written_text import snapshot
 
 DEPLOYMENT = "apiVersion: apps/v1\nkind: KIND\nmetadata: {name: NAME, namespace: SPACE}\nspec: {template: {}}\n---\n"
@@ -113,3 +113,59 @@ def test_a_port_follows_a_colon(text: str, parts: tuple[str, str]) -> None:
 def test_what_is_no_port_is_an_error(text: str) -> None:
     with pytest.raises(EndError):
         names.split_port(text)
+
+
+DATABASE = snapshot("""
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  replicas: 2
+  ordinals: {start: 1}
+  serviceName: peers
+  template: {metadata: {labels: {app: db}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: peers, namespace: shop}
+spec: {clusterIP: None, selector: {app: db}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: db}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: extra, namespace: shop, labels: {app: db}}
+spec: {hostname: odd, subdomain: peers}
+""")
+
+
+@pytest.mark.parametrize(
+    ("text", "pod"),
+    [
+        ("db-1.peers", "db-1"),
+        ("DB-2.peers.shop.", "db-2"),
+        ("db-2.peers.shop.svc.cluster.local", "db-2"),
+        ("db-2", "db-2"),
+        ("shop/db-2", "db-2"),
+        ("odd.peers.shop.svc", "extra"),
+    ],
+)
+def test_pods_of_a_headless_service_have_names(text: str, pod: str) -> None:
+    found = names.resolve(text, DATABASE, "shop", is_client=False)
+    assert found.kind is EndKind.PODS
+    assert found.pod is not None
+    assert found.pod.name == pod
+
+
+@pytest.mark.parametrize("text", ["db-0.peers", "db-3.peers.shop", "extra.peers.shop.svc", "db-1.db.shop.svc", "db-0"])
+def test_names_that_no_pod_of_a_headless_service_has(text: str) -> None:
+    with pytest.raises(EndError, match="nothing has this name"):
+        names.resolve(text, DATABASE, "shop", is_client=False)
+
+
+def test_names_of_other_namespaces_are_those_of_hosts_outside() -> None:
+    assert names.resolve("db-1.peers", DATABASE, "test", is_client=False).kind is EndKind.HOST
+    assert names.resolve("db-1.peers.com", DATABASE, "shop", is_client=False).kind is EndKind.HOST

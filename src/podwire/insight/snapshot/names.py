@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from podwire.insight.snapshot import dns_names
 from podwire.insight.snapshot.ends import End, EndError, EndKind, Port, ambiguous, unknown
 from podwire.insight.snapshot.snapshot import Snapshot
-from podwire.insight.snapshot.workload import Workload
+from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.kube.addresses import parsed
 from podwire.policy.model import PROTOCOLS
 
@@ -23,7 +24,6 @@ KINDS = {
     "node": "Node", "nodes": "Node", "no": "Node",
 }  # fmt: skip
 """The words of kubectl for kinds."""
-_DOMAIN = ("svc", "cluster", "local")
 
 
 def split_port(text: str) -> tuple[str, Port | None]:
@@ -57,7 +57,7 @@ def resolve(text: str, snapshot: Snapshot, namespace: str = "", *, is_client: bo
     if found is not None:
         return found
     if "." in text and "/" not in text:
-        return _of_host(text, snapshot)
+        return dns_names.resolve(text, snapshot, namespace)
     raise unknown(text, text.rpartition("/")[2] if "/" not in text else text, _all_names(text, snapshot))
 
 
@@ -135,24 +135,8 @@ def _workloads(kind: str, where: str, name: str, text: str, snapshot: Snapshot) 
         for pod in one.pods:
             if pod.name == name and where in ("", one.namespace):
                 yield f"{one.namespace}/pod/{name}", End(text, EndKind.PODS, (one,), pod)
-
-
-def _of_host(text: str, snapshot: Snapshot) -> End:
-    """A DNS name: of the cluster that of a Service, else of the world outside."""
-    labels = text.rstrip(".").lower().split(".")
-    ending = tuple(labels[2:])
-    if len(labels) >= 2 and ending == _DOMAIN[: len(ending)]:
-        service = next((one for one in snapshot.services if list(_pair(one.key)) == labels[:2]), None)
-        if service is not None:
-            return End(text, EndKind.SERVICE, service=service)
-        if ending:
-            raise unknown(text, text, (f"{one.metadata.name}.{one.metadata.namespace}" for one in snapshot.services))
-    return End(text, EndKind.HOST, host=text.rstrip(".").lower())
-
-
-def _pair(key: object) -> tuple[str, str]:
-    namespace, _, name = str(key).partition("/")
-    return name, namespace
+        if not one.pods and where in ("", one.namespace) and name in one.made_names():
+            yield f"{one.namespace}/pod/{name}", End(text, EndKind.PODS, (one,), PodPlace(name))
 
 
 def _all_names(text: str, snapshot: Snapshot) -> Iterator[str]:

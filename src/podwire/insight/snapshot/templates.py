@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.insight.snapshot.workload import VOLATILE, Owner, Workload, owner_of, place_of
+from podwire.insight.snapshot.workload import POD_NAME, VOLATILE, Owner, Workload, owner_of, place_of
 from podwire.insight.snapshot.written import decoded, key_of
 from podwire.insight.sources.manifests import Manifest, Path
 from podwire.kube.core import ContainerPort, Node, Pod, PodSpec
@@ -24,7 +24,7 @@ TEMPLATES: Mapping[tuple[str, str], Path] = {
 }
 """Where each kind has the template of its pods."""
 _Sameness = tuple[Owner, tuple[tuple[str, str], ...], tuple[tuple[ContainerPort, ...], ...], bool]
-_POD_NAME, _POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
+_POD_INDEX = "apps.kubernetes.io/pod-index"
 _JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
 MOST_SPLIT = 1000
 """Pods of a StatefulSet that are told apart by their own labels."""
@@ -33,6 +33,15 @@ MOST_SPLIT = 1000
 class _Template(msgspec.Struct, frozen=True):
     metadata: Any = None
     spec: PodSpec = PodSpec()
+
+
+class _Ordinals(msgspec.Struct, frozen=True):
+    start: int = 0
+
+
+class _StatefulSetSpec(msgspec.Struct, frozen=True, rename="camel"):
+    service_name: str = ""
+    ordinals: _Ordinals | None = None
 
 
 class _TemplateMeta(msgspec.Struct, frozen=True):
@@ -51,13 +60,23 @@ def of_template(one: Manifest, value: Mapping[str, Any], nodes: Iterable[Node], 
     if owner.kind == "Job":
         labels = {**dict.fromkeys(_JOB_NAMES, owner.key.name), **labels}
     replicas = _replicas(one, value, nodes)
-    if owner.kind == "StatefulSet" and read & {_POD_NAME, _POD_INDEX}:
-        start = ((value.get("spec") or {}).get("ordinals") or {}).get("start") or 0
-        for number in range(start, start + min(replicas, MOST_SPLIT)):
-            own = {_POD_NAME: f"{owner.key.name}-{number}", _POD_INDEX: str(number)}
-            yield Workload(owner, {**labels, **own}, found.spec, 1)
+    if owner.kind == "StatefulSet":
+        yield from _of_stateful_set(one, value, Workload(owner, labels, found.spec, replicas), read)
+    else:
+        yield Workload(owner, labels, found.spec, replicas)
+
+
+def _of_stateful_set(one: Manifest, value: Mapping[str, Any], whole: Workload, read: Set[str]) -> Iterator[Workload]:
+    """Yield its pods, whose subdomain is the Service that it names."""
+    found = decoded(value.get("spec") or {}, _StatefulSetSpec, one, ("spec",))
+    start = found.ordinals.start if found.ordinals is not None else 0
+    spec = msgspec.structs.replace(whole.spec, subdomain=found.service_name or whole.spec.subdomain)
+    if not read & {POD_NAME, _POD_INDEX}:
+        yield msgspec.structs.replace(whole, spec=spec, first=start)
         return
-    yield Workload(owner, labels, found.spec, replicas)
+    for number in range(start, start + min(whole.replicas, MOST_SPLIT)):
+        own = {POD_NAME: f"{whole.name}-{number}", _POD_INDEX: str(number)}
+        yield Workload(whole.owner, {**whole.labels, **own}, spec, 1)
 
 
 def _replicas(one: Manifest, value: Mapping[str, Any], nodes: Iterable[Node]) -> int:

@@ -9,12 +9,13 @@ import msgspec
 from podwire.kube.core import FINISHED, ContainerPort, Pod, PodSpec
 from podwire.kube.meta import NamespacedName
 
+POD_NAME = "statefulset.kubernetes.io/pod-name"
 VOLATILE = frozenset(
     (
         "pod-template-hash",
         "controller-revision-hash",
         "pod-template-generation",
-        "statefulset.kubernetes.io/pod-name",
+        POD_NAME,
         "apps.kubernetes.io/pod-index",
         "batch.kubernetes.io/job-completion-index",
         "batch.kubernetes.io/controller-uid",
@@ -53,6 +54,7 @@ class Workload(msgspec.Struct, frozen=True):
         spec: that of one of the pods.
         replicas: how many pods it has or will have.
         pods: those that exist; empty for pods that the owner will make.
+        first: the ordinal of a StatefulSet's first pod.
 
     """
 
@@ -61,6 +63,7 @@ class Workload(msgspec.Struct, frozen=True):
     spec: PodSpec
     replicas: int = 1
     pods: tuple[PodPlace, ...] = ()
+    first: int = 0
 
     @property
     def namespace(self) -> str:
@@ -81,6 +84,13 @@ class Workload(msgspec.Struct, frozen=True):
     def number(self, name: str, protocol: str) -> int | None:
         """Return the number of a named port; None where no container has it."""
         return next((one.container_port for one in self.ports if (one.name, one.protocol) == (name, protocol)), None)
+
+    def made_names(self) -> tuple[str, ...]:
+        """Return the names that pods of a StatefulSet will have; none for other kinds, whose names are drawn."""
+        if self.owner.kind != "StatefulSet":
+            return ()
+        own = self.labels.get(POD_NAME)
+        return (own,) if own else tuple(f"{self.name}-{self.first + number}" for number in range(self.replicas))
 
     def __str__(self) -> str:
         return str(self.owner.key)
