@@ -122,7 +122,8 @@ def _ports(question: Question, target: Point) -> Iterator[Port]:
     if given is None:
         declared = target.workload.ports if target.workload is not None else ()
         if not declared:
-            raise EndError(f"{end.text}: write its port, as in {end.text}:80: no container declares one")
+            shown = f"[{end.text}]" if end.address is not None and end.address.version == IPV6 else end.text
+            raise EndError(f"{end.text}: write its port, as in {shown}:80: no container declares one")
         yield from dict.fromkeys(Port(one.container_port, one.protocol) for one in declared)
         return
     if isinstance(given.port, int):
