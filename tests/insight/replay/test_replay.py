@@ -74,7 +74,8 @@ def test_answers_are_compared_by_what_a_user_sees() -> None:
     assert [line.what for line in differences.outcomes([ReplayRequest()], [(one, changed)])[0].differences] == ["body"]
     assert differences.outcomes([ReplayRequest()], [(one, changed)], (), [left_out])[0].differences == ()
     absent = Answer(fault="refused")
-    assert [one.what for one in differences.differences(old, absent, differences.IGNORED)] == ["answer"]
+    for one in (old, absent):
+        assert [line.what for line in differences.differences(one, absent, differences.IGNORED)] == ["answer"]
 
 
 def test_a_server_that_answers_nothing_is_no_likeness() -> None:

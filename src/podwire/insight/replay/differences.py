@@ -70,10 +70,9 @@ def _compared(answer: Answer, lines: tuple[re.Pattern[bytes], ...]) -> Answer:
 
 
 def differences(old: Answer, new: Answer, ignored: frozenset[str]) -> Iterator[Difference]:
-    """Yield what two answers differ in."""
+    """Yield what two answers differ in. Where neither server answers nothing is compared: that is no likeness."""
     if old.fault or new.fault:
-        if bool(old.fault) != bool(new.fault):
-            yield Difference("answer", old.fault or str(old.status), new.fault or str(new.status))
+        yield Difference("answer", old.fault or str(old.status), new.fault or str(new.status))
         return
     if old.status != new.status:
         yield Difference("status", str(old.status), str(new.status))
