@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 import yaml
 
 from podwire.insight.suggest import expectations, text
 from podwire.insight.suggest.observed import Peer, observed
-from podwire.insight.suggest.policies import policies
+from podwire.insight.suggest.policies import SeenPolicy, policies
 from podwire.insight.suggest.selectors import Selectors
 from podwire.policy.flows.record import FORWARDED, L4, Addresses, Endpoint, Flow, L4Ports, Workload
 from tests.policy.cluster import Cluster, namespace, network_policy, pod
@@ -128,6 +129,16 @@ def test_labels_that_look_like_other_values_are_quoted() -> None:
         written = text.text(policies(observed([SEEN[0]]), ["x"]), Selectors(labels), [], "tests")
         selectors = [one["spec"]["podSelector"] for one in yaml.safe_load_all(written)]
         assert {"matchLabels": {"app": value or "x"}} in selectors
+
+
+@pytest.mark.parametrize("name", ["123", "1e3", "true", "null", "on"])
+def test_names_that_look_like_other_values_are_quoted(name: str) -> None:
+    workload = Peer(name, "web", "Deployment")
+    selectors = Selectors({workload: {name: "a"}})
+    seen = SeenPolicy(workload, (), (), ())
+    (found,) = yaml.safe_load_all(text.text([seen], selectors, [], "tests"))
+    assert found["metadata"]["namespace"] == name
+    assert found["spec"]["podSelector"] == {"matchLabels": {name: "a"}}
 
 
 def test_workloads_that_share_a_name_have_policies_of_their_own() -> None:

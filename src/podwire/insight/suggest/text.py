@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -54,7 +55,7 @@ def _policy(policy: SeenPolicy, selectors: Selectors, *, unique: bool) -> Iterat
     yield "kind: NetworkPolicy"
     yield "metadata:"
     yield f"  name: {policy_name(workload, unique=unique)}"
-    yield f"  namespace: {workload.namespace}"
+    yield f"  namespace: {_scalar(workload.namespace)}"
     yield "spec:"
     yield f"  podSelector: {_selector(selectors.of(workload))}"
     yield "  policyTypes: [Ingress, Egress]"
@@ -95,15 +96,15 @@ def _peer(peer: Peer, home: str, selectors: Selectors) -> Iterator[str]:
 def _selector(labels: Mapping[str, str]) -> str:
     if not labels:
         return "{}"
-    pairs = ", ".join(f"{key}: {_scalar(value)}" for key, value in labels.items())
+    pairs = ", ".join(f"{_scalar(key)}: {_scalar(value)}" for key, value in labels.items())
     return f"{{matchLabels: {{{pairs}}}}}"
 
 
 def _scalar(value: str) -> str:
-    """A label's value in YAML: quoted unless it is a plain word, which `true`, `null` and numbers are not."""
-    plain = value.replace("-", "").isalnum() and value[0].isalpha()
+    """Return a name or a label in YAML: quoted unless it is a plain word, which `true`, `null` and numbers are not."""
+    plain = re.fullmatch(r"[A-Za-z][-A-Za-z0-9_./]*", value) is not None
     reserved = value.lower() in {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-    return value if plain and value.isascii() and not reserved else msgspec.json.encode(value).decode()
+    return value if plain and not reserved else msgspec.json.encode(value).decode()
 
 
 def _count(rules: Iterable[SeenRule]) -> int:
