@@ -9,8 +9,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, LinkRow, PeerRow, PortRow, RangesRow, Row, SelfRow
-from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.rows import (
+    AddressRow,
+    BlocksRow,
+    IsolatedRow,
+    LinkRow,
+    PeerRow,
+    PortRow,
+    RangesRow,
+    ResolverRow,
+    Row,
+    SelfRow,
+)
+from podwire.policy.tier_rows import NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
 from tests.policy.cluster import Cluster, Counted, address, namespace, pod
 from tests.policy.nftables_model import Packet, Table
 
@@ -85,10 +96,10 @@ def renamed(rows: set[Row], numbers: Counted) -> set[str]:
                 found.add(f"{ip} is {names[identity]}")
             case LinkRow(link, identity):
                 found.add(f"{link.name} leads to {names[identity]}")
-            case SelfRow(ip):
-                found.add(f"{ip} is here")
-            case TieredRow(direction, subject):
-                found.add(f"{direction} {names[subject]} tiers")
+            case SelfRow(ip) | ResolverRow(ip):
+                found.add(f"{type(row).__name__} {ip}")
+            case TieredRow() | NamingRow():
+                found.add(f"{type(row).__name__} {row.direction} {names[row.subject]}")
             case TierRow(direction, subject, version, peer, decision):
                 found.add(f"{direction} {names[subject]} {names.get(peer, peer)} {version} {decision}")
             case TierAddressRow(subject, ip, decision):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from podwire.agent.flow_records import FlowRecords
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
 from podwire.agent.kernel_features import KernelFeatures
+from podwire.agent.name_learning import NameLearning
 from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
@@ -103,6 +105,7 @@ class Agent:
             DEFAULT_DENY if config.default_deny else (),
         )
         gate.guard(self._policies)
+        self._names = NameLearning(self._policies, config.folder)
         self._established: EstablishedFlows | None = None
         if config.policy_on_established == "cut":
             self._established = EstablishedFlows(self._policies.view, numbers, self._peers_known)
@@ -145,6 +148,7 @@ class Agent:
         self._inputs.nodes.subscribe(self._health.node_changed)
         self._inputs.slices.subscribe(self._network.slice_changed)
         self._flows.subscribe(self._inputs.namespaces, self._inputs.services)
+        self._names.follow(self._inputs.services)
         changed = asyncio.Event()
         for listener in (self._proxy_metrics.service_changed, self._checks.service_changed, _setting(changed)):
             self._inputs.services.subscribe(listener)
@@ -160,6 +164,7 @@ class Agent:
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._policy_status.run())
             tasks.create_task(self._flows.run())
+            tasks.create_task(self._names.run())
             if self._established is not None:
                 tasks.create_task(self._established.run())
             tasks.create_task(self._health_ports.run(self._warn))
@@ -251,7 +256,7 @@ class Agent:
         return {
             "pods": self._network.rows,
             "services": self._proxy.rows,
-            "policy": self._policies.lines,
+            "policy": lambda: itertools.chain(self._policies.lines(), self._names.lines()),
             "announcement": lambda: (line for one in self._announcing for line in one.rows()),
             agent_status.CAPABILITY: lambda: agent_status.lines(self._status()),
         }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Iterable
 
 import msgspec
 
-from podwire.dns.answer_hook import AnswerHook, learned
 from podwire.dns.authority import Alias, Authority
 from podwire.dns.block import AuthoritySource, Block, Readiness
 from podwire.dns.listen import NOBODY, Answer, Peer
@@ -23,8 +21,6 @@ log = logging.getLogger(__name__)
 
 MOST_HOPS = 8
 """Names that one question may lead to in other blocks or zones."""
-
-HOOK_SECONDS = 0.5
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -85,8 +81,7 @@ def _joined(query: Query, alias: Alias, onward: Query, found: Outcome) -> Outcom
 class ClusterResponder:
     """Answers the messages of a listener: from the table of ready answers, else by the blocks."""
 
-    def __init__(self, router: Router, ready_answers: ReadyAnswers, hook: AnswerHook | None = None) -> None:
-        self.hook = hook
+    def __init__(self, router: Router, ready_answers: ReadyAnswers) -> None:
         self._router = router
         self._ready_answers = ready_answers
 
@@ -109,11 +104,10 @@ class ClusterResponder:
         version = self._ready_answers.version
         block = self._router.nearest(query.key)
         found = block.resolve(query, client[0]) if block is not None else REFUSED
-        hooked = self.hook is not None and self.hook.concerns(client[0], query.key)
-        if hooked or not isinstance(found, Response | Relayed):
-            return self._later(request, block, found, hooked=hooked)
+        if not isinstance(found, Response | Relayed):
+            return self._later(request, block, found)
         logged = block is not None and block.query_log is not None
-        if not stream and not logged and self.hook is None and version == self._ready_answers.version:
+        if not stream and not logged and version == self._ready_answers.version:
             self._ready_answers.keep(raw, query, found, request.limit, request.began)
         return self._sent(request, block, found)
 
@@ -122,13 +116,8 @@ class ClusterResponder:
         query = parse(raw)
         return encode(query, FAILED, query.size) if isinstance(query, Query) else None
 
-    async def _later(
-        self, request: Request, block: Block | None, found: Outcome | Awaitable[Outcome], *, hooked: bool
-    ) -> bytes:
-        outcome = found if isinstance(found, Response | Relayed) else await found
-        if hooked and self.hook is not None:
-            await _learn(self.hook, request, outcome)
-        return self._sent(request, block, outcome)
+    async def _later(self, request: Request, block: Block | None, found: Awaitable[Outcome]) -> bytes:
+        return self._sent(request, block, await found)
 
     def _sent(self, request: Request, block: Block | None, outcome: Outcome) -> bytes:
         answer = sent(request.query, outcome, request.limit)
@@ -146,18 +135,6 @@ class ClusterResponder:
                 )
             )
         return answer
-
-
-async def _learn(hook: AnswerHook, request: Request, outcome: Outcome) -> None:
-    """Wait until the hook has the answer, at most HOOK_SECONDS: an answer is late rather than lost."""
-    found = learned(request.query, outcome)
-    if found is None:
-        return
-    try:
-        async with asyncio.timeout(HOOK_SECONDS):
-            await hook.learn(request.client[0], found)
-    except TimeoutError:
-        log.warning("the answer for %s is sent before policies know it: no word within %g s", found.name, HOOK_SECONDS)
 
 
 def zone_responder(authority: Authority, *, ready: bool = True) -> ClusterResponder:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from podwire.kernel import links, proxy_neighbours
+from podwire.kernel import links, proxy_neighbours, queue_rule
 from podwire.kernel.conntrack import Conntrack, Family, FlowProtocol
 from podwire.kernel.netlink import Netlink
+from podwire.kernel.nftables import Nftables
 from podwire.kernel.transports import has_sctp
 
 OLDEST_KERNEL = (5, 15)
@@ -119,6 +120,15 @@ def _packets() -> None:
     socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
 
 
+def _queue() -> None:
+    nft = Nftables()
+    nft.run(f"add table inet {TABLE}; add chain inet {TABLE} c")
+    try:
+        queue_rule.hold(nft, TABLE, "c", 9732)
+    finally:
+        nft.run(f"delete table inet {TABLE}")
+
+
 def _sctp() -> None:
     if not has_sctp():
         raise OSError(errno.EPROTONOSUPPORT, "no socket of SCTP can be made")
@@ -184,6 +194,13 @@ FEATURES = (
         "records of what policies drop",
         "nft_log, nfnetlink_log",
         _rule(_FILTER, 'log prefix "check" group 9731'),
+    ),
+    Feature(
+        "packet queues",
+        "domain names in policies",
+        "nft_queue (or xt_NFQUEUE), nfnetlink_queue",
+        _queue,
+        essential=False,
     ),
     Feature("flow deletion", "datagrams to endpoints that are gone", "nf_conntrack_netlink", _flows),
     Feature("nf_conntrack_tcp_loose", "connections that a policy cuts", "nf_conntrack", _loose),

@@ -166,6 +166,16 @@ class Netlink:
             refused.extend(self._batch(requests[start : start + _BATCH]))
         return refused
 
+    def send(self, requests: Iterable[Request]) -> None:
+        """Make changes without waiting for answers: what is refused is a message like any other."""
+        datagram = bytearray()
+        for request in requests:
+            length = _HEADER.size + len(request.body)
+            datagram += _HEADER.pack(length, request.type, NLM_F_REQUEST | request.flags, 0, 0) + request.body
+            datagram += b"\0" * (-len(datagram) % 4)
+        if datagram:
+            self._socket.send(datagram)
+
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """All objects of a dump request, as message payloads.
 

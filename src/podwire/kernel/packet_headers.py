@@ -14,6 +14,7 @@ from podwire.kernel.elements import IPAddress
 
 _IPV4_BYTES, _IPV6_BYTES = 20, 40
 _FRAGMENT, _FRAGMENT_BYTES = 44, 8
+_UDP_BYTES = 8
 _EXTENSIONS = frozenset({0, 43, 60, _FRAGMENT})
 """Hop-by-hop options, routing, destination options, fragment."""
 _WITH_PORTS = frozenset({socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_SCTP})
@@ -49,6 +50,16 @@ def headers(packet: bytes) -> Headers | None:
         protocol, body = _past_extensions(packet[6], packet[_IPV6_BYTES:])
         return _with_ports(Headers(source6, destination6, protocol), body)
     return None
+
+
+def datagram(packet: bytes) -> bytes | None:
+    """Return what a whole UDP packet carries; None for anything else."""
+    found = headers(packet)
+    if found is None or found.protocol != socket.IPPROTO_UDP or found.port is None:
+        return None
+    if found.source.version == 4:
+        return packet[(packet[0] & 0xF) * 4 + _UDP_BYTES :]
+    return _past_extensions(packet[6], packet[_IPV6_BYTES:])[1][_UDP_BYTES:]
 
 
 def _past_extensions(following: int, body: bytes) -> tuple[int, bytes]:

@@ -27,6 +27,9 @@ ValueT = TypeVar("ValueT")
 
 FLOW_RECORDS = "podwire.dev/flow-records"
 """An annotation of a namespace: whether admitted connections of its pods are recorded."""
+DNS_LABEL = "k8s-app"
+"""The label by which the cluster's DNS is known, whatever its name is."""
+SERVICE_LABELS = NOT_PROXIED | {DNS_LABEL}
 SLICE_LABELS = NOT_PROXIED | {SERVICE_NAME_LABEL}
 
 
@@ -59,9 +62,9 @@ class KeptObjects:
         return Namespace(metadata=metadata)
 
     def service(self, service: Service) -> Service:
-        """All that a proxy and announcements read: not the selector, as endpoints come from slices."""
+        """All that agents read, with the label of DNS: not the selector, as endpoints come from slices."""
         return Service(
-            metadata=_metadata(service.metadata, NOT_PROXIED),
+            metadata=_metadata(service.metadata, SERVICE_LABELS),
             spec=msgspec.structs.replace(service.spec, selector=_NO_LABELS),
             status=ServiceStatus(load_balancer=service.status.load_balancer),
         )

@@ -17,7 +17,7 @@ from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.links import addresses as link_addresses
 from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kernel.worker import Worker
-from podwire.policy.rows import AddressRow, IsolatedRow, LinkRow, Row, SelfRow
+from podwire.policy.rows import AddressRow, IsolatedRow, LinkRow, ResolverRow, Row, SelfRow
 from podwire.policy.tier_rows import AnyTierRow
 from podwire.policy.verdict import verdict
 
@@ -63,7 +63,7 @@ def narrowed(delta: Delta[Row]) -> Narrowed:
 def _subjects(rows: Iterable[Row], *, isolating: bool) -> Iterator[int]:
     """The subjects of rows that isolate, or of those that allow; decisions of ClusterNetworkPolicies may do both."""
     for row in rows:
-        if isinstance(row, AddressRow | LinkRow | SelfRow):
+        if isinstance(row, AddressRow | LinkRow | SelfRow | ResolverRow):
             continue
         if isinstance(row, AnyTierRow) or isinstance(row, IsolatedRow) == isolating:
             yield row.subject
@@ -78,9 +78,8 @@ def forbidden(view: View, flows: Iterable[AddressFlow], own: Collection[IPAddres
         if flow.related or flow.source in own:
             continue
         source, answering = view.bearer(flow.source), view.bearer(flow.answering)
-        judged = verdict(
-            view, view.party(flow.source), view.party(flow.answering), _NAMES.get(flow.protocol, ""), flow.port
-        )
+        ends = view.party(flow.source), view.party(flow.answering)
+        judged = verdict(view, *ends, _NAMES.get(flow.protocol, ""), flow.port, established=True)
         sent = source is None or not source.local or judged.egress.allowed
         received = answering is None or not answering.local or judged.ingress.allowed
         if not (sent and received):

@@ -26,6 +26,7 @@ from podwire.policy.rows import (
     PeerRow,
     PortRow,
     RangesRow,
+    ResolverRow,
     Row,
     SelfRow,
     Span,
@@ -67,6 +68,7 @@ def _collection(name: str, kind: str) -> Collection:
 COLLECTIONS = (
     *(Collection(f"identity{version}", (field,), (Field.NUMBER,)) for version, field in _ADDRESS.items()),
     *(Collection(f"self{version}", (field, field)) for version, field in _ADDRESS.items()),
+    *(Collection(f"resolvers{version}", (field,)) for version, field in _ADDRESS.items()),
     *(_collection(name, kind) for name, (_, kind) in _DIRECTED.items()),
     *tier_layout.COLLECTIONS,
 )
@@ -82,6 +84,8 @@ def elements(row: Row) -> tuple[Element, ...]:
             return ()
         case SelfRow(address):
             return (Element(f"self{address.version}", (address, address)),)
+        case ResolverRow(address):
+            return (Element(f"resolvers{address.version}", (address,)),)
         case IsolatedRow(direction, subject):
             return (Element(f"{direction.value}_isolated", (subject,)),)
         case PeerRow(direction, subject, peer):
@@ -123,7 +127,9 @@ def rows(found: Iterable[Element]) -> Iterator[Row]:
 
 def _address_row(element: Element) -> Row:
     address = cast("IPAddress", element.key[0])
-    return AddressRow(address, read_number(element.value[0])) if element.value else SelfRow(address)
+    if element.value:
+        return AddressRow(address, read_number(element.value[0]))
+    return ResolverRow(address) if element.collection.startswith("resolvers") else SelfRow(address)
 
 
 def _single(direction: Direction, kind: str, key: tuple[Part, ...]) -> Row:

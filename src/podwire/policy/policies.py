@@ -153,6 +153,14 @@ class Policies:
         """The pod has these addresses no longer."""
         self._touch(self.view.detach(pod, uid, addresses))
 
+    def name_changed(self, name: str, addresses: Iterable[IPAddress], former: Iterable[IPAddress]) -> None:
+        """The cluster's DNS has these addresses for a name now, and had the former ones; none: no longer."""
+        self._touch(self.view.tiers.name_changed(name, addresses, former))
+
+    def resolvers_changed(self, addresses: Iterable[IPAddress]) -> None:
+        """The cluster's DNS has these addresses now."""
+        self._touch(self.view.tiers.resolvers_changed(addresses))
+
     async def admit(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
     ) -> None:

@@ -24,7 +24,7 @@ from podwire.policy.model import (
     Rule,
 )
 from podwire.policy.numbering import ALLOWED, ANY_POD, BORNE, ISOLATED, NO_POD, Numbering, who
-from podwire.policy.tier_rows import AnyTierRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, denied
+from podwire.policy.tier_rows import AnyTierRow, NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, denied
 from podwire.policy.tiers import TierSubject
 
 if TYPE_CHECKING:
@@ -92,6 +92,22 @@ class SelfRow:
 
     def __str__(self) -> str:
         return f"{self.address} reaches itself"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverRow:
+    """The cluster's DNS is at this address of a Service: its answers say which addresses names have."""
+
+    address: IPAddress
+    stage = ALLOWED
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.address} is the cluster's DNS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +220,9 @@ class BlocksRow:
         return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
 
 
-Row = AddressRow | LinkRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow | AnyTierRow
+Row = (
+    AddressRow | LinkRow | SelfRow | ResolverRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow | AnyTierRow
+)
 
 
 def numbers_in(row: Row) -> tuple[int, ...]:
@@ -212,7 +230,7 @@ def numbers_in(row: Row) -> tuple[int, ...]:
     match row:
         case AddressRow(_, identity) | LinkRow(_, identity):
             return (identity,)
-        case SelfRow():
+        case SelfRow() | ResolverRow():
             return ()
         case PeerRow() | PortRow() | RangesRow():
             return (row.subject, row.peer)
@@ -234,6 +252,8 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
             for direction in Direction:
                 yield from _tier_rows(owner.identity, direction, view, numbers)
         return
+    if owner in view.tiers.resolvers:
+        yield ResolverRow(owner)
     bearer = view.bearer(owner)
     number = numbers.identity(bearer.identity) if bearer else 0
     if bearer and number:
@@ -283,6 +303,8 @@ def _tier_rows(subject: Identity, direction: Direction, view: View, numbers: Num
         yield TierRow(direction, number, 0, NO_POD, decided.outside)
     yield from (TierAddressRow(number, address, decision) for address, decision in decided.addresses)
     yield from (TierBlocksRow(number, version, spans) for version, spans in decided.spans)
+    if direction is Direction.EGRESS and view.tiers.naming_for(subject):
+        yield NamingRow(number)
     yield TieredRow(direction, number)
 
 

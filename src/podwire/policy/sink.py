@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel import sysctl
+from podwire.kernel import queue_rule, sysctl
 from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.elements import difference, transactions
 from podwire.kernel.link_end import LinkEnd
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 TABLE_NAME = "podwire-policy"
 TABLE = f"inet {TABLE_NAME}"
+
+HELD_CHAIN, ANSWER_QUEUE = "held", 9732
+"""Where DNS answers wait until the agent has learned them."""
 
 POD_LINKS = "pw"
 """What the names of pods' links begin with; policy.nft knows them by it."""
@@ -115,6 +118,7 @@ class PolicySink:
                 refuse_midstream(self._write_sysctls)
                 self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
                 ruleset.load(self._nft)
+                hold_answers(self._nft)
                 return []
             held = list(layout.rows(held_elements(self._elements, TABLE_NAME, layout.COLLECTIONS)))
             return held + [LinkRow(link, group) for link, group in self._groups.groups(POD_LINKS)]
@@ -152,6 +156,14 @@ class PolicySink:
                     self._conntrack.forget_addresses(addresses, streams=streams)
         except NetlinkError as error:
             raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
+
+
+def hold_answers(nft: Transactions) -> None:
+    """Let the rules hold DNS answers for the agent. A kernel without NFQUEUE only learns no domain names."""
+    try:
+        queue_rule.hold(nft, TABLE_NAME, HELD_CHAIN, ANSWER_QUEUE)
+    except NetlinkError as error:
+        log.warning("policies learn no domain names, which match nothing: %s", error)
 
 
 def refuse_midstream(write_sysctls: WriteSysctls) -> None:

@@ -18,7 +18,7 @@ from podwire.policy.element_parts import (
     read_protocol,
 )
 from podwire.policy.model import Direction, IPAddress
-from podwire.policy.tier_rows import AnyTierRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, TierSpan
+from podwire.policy.tier_rows import AnyTierRow, NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, TierSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +47,12 @@ def _collections(direction: Direction) -> Iterator[Collection]:
         yield Collection(f"{name}_block_ports{version}", (Field.NUMBER, field, *_PORTS), _VALUE, interval=True)
 
 
-COLLECTIONS = tuple(each for direction in Direction for each in _collections(direction))
+_NAMING = "naming"
+
+COLLECTIONS = (
+    *(each for direction in Direction for each in _collections(direction)),
+    Collection(_NAMING, (Field.NUMBER,)),
+)
 """Everything in policy.nft that holds elements of these rows."""
 
 TIERED = tuple(each for each in COLLECTIONS if each.name.endswith("_tiered"))
@@ -61,6 +66,8 @@ def elements(row: AnyTierRow) -> tuple[Element, ...]:
     match row:
         case TieredRow(direction, subject):
             return (Element(f"{direction.value}_tiered", (subject,)),)
+        case NamingRow(subject):
+            return (Element(_NAMING, (subject,)),)
         case TierRow():
             return tuple(_peer_elements(row))
         case TierAddressRow(subject, address, decision):
@@ -78,6 +85,9 @@ def rows(found: Iterable[Element]) -> Iterator[AnyTierRow]:
     blocks: defaultdict[tuple[int, int], defaultdict[tuple[IPAddress, IPAddress], _Read]]
     blocks = defaultdict(lambda: defaultdict(_Read))
     for element in found:
+        if element.collection == _NAMING:
+            yield NamingRow(read_number(element.key[0]))
+            continue
         direction = Direction(element.collection.partition("_")[0])
         kind = element.collection.partition("_")[2]
         subject = read_number(element.key[0])

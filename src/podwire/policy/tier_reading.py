@@ -28,8 +28,7 @@ ALL_PODS = Pods(EVERYTHING, EVERYTHING)
 TIERS = {"Admin": Tier.ADMIN, "Baseline": Tier.BASELINE}
 ACTIONS = {action.value: action for action in Action}
 LAST_PRIORITY = 1000
-NAMES_ARE_NOT_LEARNT = "domainNames are not learnt from DNS, so they match no address: name addresses in networks"
-_DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9_]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9_]*[a-z0-9])?")
 
 
 class _UnknownError(Exception):
@@ -98,8 +97,6 @@ def _rule(entry: Any, path: str, peers: str, problems: _Problems, closed: bool) 
     ports = problems.read(path, effect, lambda: _ports(entry))
     named = any(isinstance(port, PortName) for port in ports or ())
     found = problems.read(path, effect, lambda: _peers(entry.get(peers), peers, action, named))
-    if any(isinstance(one, NamePeers) for one in found or ()):
-        problems.found.append(f"{path}.{peers}: {NAMES_ARE_NOT_LEARNT}")
     if closed or unknown or found is None or ports is None:
         return TierRule(action, (), None, name) if action is Action.ACCEPT else TierRule(Action.DENY, None, None, name)
     return TierRule(action, found, ports or None, name)

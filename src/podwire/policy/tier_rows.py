@@ -112,7 +112,24 @@ class TierBlocksRow:
         return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
 
 
-AnyTierRow = TieredRow | TierRow | TierAddressRow | TierBlocksRow
+@dataclass(frozen=True, slots=True)
+class NamingRow:
+    """Rules for pods of this identity name domains: DNS answers to them are learned before they leave."""
+
+    subject: int
+    direction = Direction.EGRESS
+    stage = AT_ADDRESS
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: addresses of names are learned from DNS answers"
+
+
+AnyTierRow = TieredRow | TierRow | TierAddressRow | TierBlocksRow | NamingRow
 
 
 def denied(subject: int) -> Iterator[AnyTierRow]:

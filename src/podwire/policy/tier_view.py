@@ -17,7 +17,7 @@ from podwire.policy.model import (
 )
 from podwire.policy.pod_networks import PodNetworks
 from podwire.policy.tier_decisions import TierDecisions, decisions
-from podwire.policy.tiers import ClusterPolicy, NamePeers, NodePeers, TierSubject, sorted_policies
+from podwire.policy.tiers import ClusterPolicy, NamePeers, NodePeers, TierPeer, TierSubject, sorted_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +45,10 @@ class TierView:
         self._networks = PodNetworks()
         self._nodes: dict[str, tuple[Mapping[str, str], frozenset[IPAddress]]] = {}
         self._names: dict[str, frozenset[IPAddress]] = {}
+        self._former: dict[str, frozenset[IPAddress]] = {}
+        """Addresses that names had: connections to them that are established go on."""
+        self.resolvers: frozenset[IPAddress] = frozenset()
+        """Addresses of the cluster's DNS."""
         self._selecting: dict[Identity, tuple[ClusterPolicy, ...]] = {}
         self._decisions: dict[Profile, TierDecisions] = {}
 
@@ -99,15 +103,15 @@ class TierView:
         """All policies in the order in which they decide."""
         return self._order
 
-    def is_peer(self, peer: Pods | Block | NodePeers | NamePeers, address: IPAddress, pod: Identity | None) -> bool:
-        """Whether the peer means this address, which the pod has."""
+    def is_peer(self, peer: TierPeer, address: IPAddress, pod: Identity | None, *, established: bool = False) -> bool:
+        """Whether the peer means this address, which the pod has; for an established connection names' former ones."""
         match peer:
             case Pods():
                 return pod is not None and pods_match(peer, "", pod, self._surroundings.namespace_labels)
             case Block():
                 return peer.holds(address)
             case _:
-                return address in set(self.addresses(peer))
+                return address in set(self.addresses(peer)) or (established and self._was_peer(peer, address))
 
     # What changes.
 
@@ -179,9 +183,17 @@ class TierView:
             if any(isinstance(p, NodePeers) and any(matches(p.selector, e) for e in either) for p in policy.peers)
         )
 
-    def name_changed(self, name: str, addresses: Iterable[IPAddress]) -> set[TierSubject]:
-        """The cluster's DNS has these addresses for a name (in lower case, without a last dot) now; none: no longer."""
+    def name_changed(
+        self, name: str, addresses: Iterable[IPAddress], former: Iterable[IPAddress] = ()
+    ) -> set[TierSubject]:
+        """The cluster's DNS has these addresses for a name (in lower case, without a last dot) now; none: no longer.
+
+        `former` are those that it had before, as far as they are remembered.
+        """
         held = frozenset(addresses)
+        self._former[name] = frozenset(former)
+        if not self._former[name]:
+            del self._former[name]
         if held == self._names.get(name, frozenset()):
             return set()
         if held:
@@ -197,7 +209,22 @@ class TierView:
             policy for policy in self._order if any(isinstance(p, NamePeers) and p.means(name) for p in policy.peers)
         ]
 
+    def resolvers_changed(self, addresses: Iterable[IPAddress]) -> frozenset[IPAddress]:
+        """The cluster's DNS has these addresses now; return those that it had not, or has no longer."""
+        before, self.resolvers = self.resolvers, frozenset(addresses)
+        return before ^ self.resolvers
+
+    def naming_for(self, identity: Identity, name: str | None = None) -> bool:
+        """Whether a policy of which pods of this identity are subjects has a rule for the name, or for any name."""
+        peers = (peer for policy in self.selecting(identity) for rule in policy.egress for peer in rule.peers or ())
+        return any(isinstance(peer, NamePeers) and (name is None or peer.means(name)) for peer in peers)
+
     # Inside.
+
+    def _was_peer(self, peer: TierPeer, address: IPAddress) -> bool:
+        return isinstance(peer, NamePeers) and any(
+            address in held for name, held in self._former.items() if peer.means(name)
+        )
 
     def _subjects(self, policies: Iterable[ClusterPolicy]) -> set[TierSubject]:
         """The subjects of this node that one of the policies selects."""

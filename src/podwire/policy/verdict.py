@@ -83,8 +83,18 @@ class Verdict:
         return self.egress.allowed and self.ingress.allowed
 
 
-def verdict(view: View, source: Party, destination: Party, protocol: str, port: int | None = None) -> Verdict:
+def verdict(
+    view: View,
+    source: Party,
+    destination: Party,
+    protocol: str,
+    port: int | None = None,
+    *,
+    established: bool = False,
+) -> Verdict:
     """Judge a new connection to the real destination, after a Service's address was translated.
+
+    For an established one the addresses count that domain names had before, too.
 
     `protocol` is TCP, UDP, SCTP or any other; `port` is None for those without ports.
     """
@@ -92,7 +102,7 @@ def verdict(view: View, source: Party, destination: Party, protocol: str, port: 
         return Verdict(exempt="a pod always reaches itself")
     if source.identity is None and source.node and source.node == destination.node:
         return Verdict(exempt="a node always reaches its own pods")
-    packet = _Packet(source, destination, protocol, port)
+    packet = _Packet(source, destination, protocol, port, established)
     return Verdict(_judge(view, Direction.EGRESS, packet), _judge(view, Direction.INGRESS, packet))
 
 
@@ -102,6 +112,7 @@ class _Packet:
     destination: Party
     protocol: str
     port: int | None
+    established: bool
 
 
 def _judge(view: View, direction: Direction, packet: _Packet) -> Judgement:
@@ -143,7 +154,10 @@ def _matching(view: View, direction: Direction, packet: _Packet) -> Iterator[tup
         for index, rule in enumerate(policy.rules(direction)):
             if _has_port(rule.ports, packet) and (
                 rule.peers is None
-                or any(view.tiers.is_peer(peer, other.address, other.identity) for peer in rule.peers)
+                or any(
+                    view.tiers.is_peer(peer, other.address, other.identity, established=packet.established)
+                    for peer in rule.peers
+                )
             ):
                 yield policy, index, rule
 
