@@ -173,6 +173,23 @@ def test_a_pod_is_isolated_before_its_peer_is_free_to_send() -> None:
     crossing.check(A_ROW_EACH)
 
 
+def test_what_both_ends_allow_passes_while_a_peer_elsewhere_changes_and_a_pod_is_isolated() -> None:
+    spec = {
+        "podSelector": {"matchLabels": {"app": "a"}},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"podSelector": {"matchLabels": {"tier": "a"}}}]}],
+    }
+    receives: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}
+    sent = packets(ADDRESSES, PROTOCOLS[:1], FEW)
+    crossing = Crossing(build([{"app": "a"}, {}, {"tier": "a"}, {}], [{}, {}], [("x", spec)]), FEW, sent)
+    new = [("x", spec), ("y", receives)]
+    change(crossing.cluster, [{"app": "a"}, {}, {"tier": "a", "app": "b"}, {}], [{}, {}], new)
+    kept = {("10.0.0.1", "10.0.0.3"), ("9.9.9.9", "10.0.0.2")}
+    always = [packet for packet in sent if (str(packet.source), str(packet.destination)) in kept]
+    assert len(always) == len(kept)
+    crossing.check(A_ROW_EACH, always)
+
+
 def both_kinds(seed: int) -> None:
     """Policies of both kinds, nodes and names at random; pods of namespace z are on another node."""
     old, new = random_world(seed), random_world(seed + 10_000)

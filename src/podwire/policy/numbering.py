@@ -12,6 +12,7 @@ ALLOWED, ISOLATED, AT_ADDRESS, AT_IDENTITY, AT_NAMESPACE, AT_ANY, TIERED, BORNE 
 
 Decisions of ClusterNetworkPolicies go from the narrowest peer to the widest, which counts where no narrower one has
 its own, and are removed the other way round. They may leave a packet to NetworkPolicies, so isolation goes first.
+Batches of more than one transaction have another order (podwire.policy.narrow_first).
 """
 
 ANY_POD = 1 << 31
