@@ -119,7 +119,7 @@ def _live_queries(given: dict[str, Any]) -> None:
         return left is None or left > 0
 
     with suppress(KeyboardInterrupt):
-        reading.show(target, flags, _filter(given), write)
+        reading.show(target, flags, _filter(given), write, lambda text: click.echo(f"podwire: {text}", err=True))
 
 
 def _filter(given: dict[str, Any]) -> Filter:

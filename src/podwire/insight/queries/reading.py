@@ -26,15 +26,19 @@ LOOK_SECONDS = 5.0
 """Between two looks at which DNS pods there are."""
 Write = Callable[[Flow, DnsAnswer], bool]
 """Takes one answer; False where no more is wanted."""
+Complain = Callable[[str], None]
+"""Takes why a capture failed; another begins at the next look."""
 
 
 class LiveQueries:
     """Names the clients of answers, chooses and writes them."""
 
-    def __init__(self, client: Client, chosen: Filter, write: Write, flags: Sequence[str]) -> None:
+    def __init__(self, client: Client, chosen: Filter, write: Write, complain: Complain, flags: Sequence[str]) -> None:
         self._client = client
         self._chosen = chosen
         self._write = write
+        self._complain = complain
+        self._complaints: set[str] = set()
         self._flags = tuple(flags)
         self._names = PodNames()
         self._named_at = float("-inf")
@@ -76,18 +80,29 @@ class LiveQueries:
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
+        assert process.stderr is not None
         stream = AnswerStream()
         try:
             while piece := await process.stdout.read(1 << 16):
                 for answer in stream.feed(piece):
                     await self._show(answer)
+            errors = (await process.stderr.read()).decode(errors="replace")
+            if await process.wait():
+                self._failed(server, errors)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.wait()
+
+    def _failed(self, server: str, errors: str) -> None:
+        """Complain of a capture that failed, of each reason once. Its count of packets is no reason."""
+        lines = [one for one in errors.splitlines() if one.strip() and not one.endswith(" packets")]
+        if (text := f"{server}: {lines[-1] if lines else 'the capture failed'}") not in self._complaints:
+            self._complaints.add(text)
+            self._complain(text)
 
     async def _show(self, answer: DnsAnswer) -> None:
         if self._enough.is_set():
@@ -101,10 +116,10 @@ class LiveQueries:
             self._enough.set()
 
 
-def show(target: Target, flags: Sequence[str], chosen: Filter, write: Write) -> None:
+def show(target: Target, flags: Sequence[str], chosen: Filter, write: Write, complain: Complain) -> None:
     """Write live answers until enough are written, or it is interrupted. `flags` name the target to a capture."""
 
     async def question(client: Client) -> None:
-        await LiveQueries(client, chosen, write, flags).run()
+        await LiveQueries(client, chosen, write, complain, flags).run()
 
     target.read(question)
