@@ -3,7 +3,7 @@
 Usage:  python -m tools.derive_definitions PATH/TO/config/crd TARGET.zip
 
 PATH is the folder of a release of kubernetes-sigs/gateway-api or kubernetes-sigs/network-policy-api with a folder for
-each channel. TARGET is src/podwire/apiserver/data/NAME/definitions.zip.
+each channel, or deploy/definitions, podwire's own. TARGET is src/podwire/apiserver/data/NAME/definitions.zip.
 
 The archive has two members for each channel: `CHANNEL/definitions.json`, the objects unchanged, and
 `CHANNEL/names.json`, the same without schemas and columns, from which the kinds are served until the first request
@@ -63,6 +63,7 @@ def main() -> None:
     channels = {
         channel: definitions((path.read_text() for path in sorted((source / channel).glob("*.yaml"))), channel)
         for channel in CHANNELS
+        if (source / channel).is_dir()
     }
     pack(members(channels), target)
     counts = ", ".join(f"{len(found)} of {channel}" for channel, found in channels.items())

@@ -8,6 +8,9 @@ from pathlib import Path
 from podwire.agent import node_restoration
 from podwire.announcement.rows import ProxyRow
 from podwire.announcement.sink import ProxySink
+from podwire.egress.element_sink import ElementSink
+from podwire.egress.route_sink import RouteSink
+from podwire.egress.rows import UNREACHABLE, RuleRow, WayRow
 from podwire.engine.row import Delta
 from podwire.kernel import links, routes, sysctl
 from podwire.kernel.netlink import Netlink
@@ -58,6 +61,10 @@ async def as_an_agent_leaves_it() -> None:
     await PodSetSink.cluster_here(overlay=True).read()
     await ServiceSink.here().read()
     await PolicySink.here(record.write).read()
+    await ElementSink.here().read()
+    pod, table = ipaddress.ip_address("10.244.1.2"), 0x7000002A
+    ways = (WayRow(table, ipaddress.ip_network("0.0.0.0/0"), UNREACHABLE), RuleRow(pod, table))
+    await RouteSink().write(Delta(ways))
     tunnel = TunnelRow(4242, 4789, ipaddress.ip_address("192.0.2.1"), "02:00:00:00:00:01", 1450)
     await NodeRouteSink().write(Delta((tunnel,), (), ()))
     announced = ProxyRow(ipaddress.ip_address("198.51.100.7"), "uplink")

@@ -20,6 +20,7 @@ from podwire.kube.informer import Informer
 from podwire.kube.kept_objects import KeptObjects
 from podwire.kube.kinds import (
     CLUSTER_NETWORK_POLICIES,
+    EGRESS_GATEWAYS,
     ENDPOINT_SLICES,
     NAMESPACES,
     NETWORK_POLICIES,
@@ -57,6 +58,7 @@ class Inputs:
         self.policies = Informer(client, NETWORK_POLICIES, stream_initial=True)
         self.service_cidrs = OptionalInformer(client, SERVICE_CIDRS)
         self.cluster_policies = OptionalInformer(client, CLUSTER_NETWORK_POLICIES)
+        self.egress_gateways = OptionalInformer(client, EGRESS_GATEWAYS)
         self.required = (self.nodes, self.services, self.slices, self.pods, self.namespaces, self.policies)
         """Those without which nothing is complete."""
         self.peers: OnDemandInformer[PeerPod] = OnDemandInformer(
@@ -143,3 +145,4 @@ class Inputs:
                 tasks.create_task(informer.run())
             tasks.create_task(self.service_cidrs.run())
             tasks.create_task(self.cluster_policies.run())
+            tasks.create_task(self.egress_gateways.run())

@@ -21,6 +21,8 @@ from podwire.agent.cluster_policy_status import ClusterPolicyStatus
 from podwire.agent.config import AgentConfig
 from podwire.agent.conntrack_metrics import ConntrackState, of_conntrack
 from podwire.agent.dropped_packets import DroppedPackets, of_established
+from podwire.agent.egress_gateways import EgressFeeds, EgressGateways
+from podwire.agent.egress_status import EgressStatus
 from podwire.agent.flow_records import FlowRecords
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
@@ -131,7 +133,11 @@ class Agent:
         self._health_ports = HealthCheckPorts(place, services, slices, nodes, self._health)
         feeds = Feeds(services, slices, nodes)
         self._announcing = announcing(config, client, feeds, self._proxy.settle, self._note, sysctls.write)
-        self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
+        egress_feeds = EgressFeeds(inputs.egress_gateways, pods, inputs.peers, inputs.namespaces, nodes)
+        status = EgressStatus(client, config.node, inputs.egress_gateways)
+        self._egress = EgressGateways(config, egress_feeds, status, sysctls.write)
+        always = (self._network, self._proxy, self._policies, self._egress)
+        self._capabilities: tuple[Capability, ...] = (*always, *self._announcing)
 
     async def run(self) -> None:
         """Follow the API and keep the kernel equal to it until cancelled. Raises OSError where an address is taken."""
@@ -161,6 +167,7 @@ class Agent:
             tasks.create_task(self._network.run())
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
+            tasks.create_task(self._egress.run())
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._policy_status.run())
             tasks.create_task(self._flows.run())
@@ -257,6 +264,7 @@ class Agent:
             "pods": self._network.rows,
             "services": self._proxy.rows,
             "policy": lambda: itertools.chain(self._policies.lines(), self._names.lines()),
+            "egress": self._egress.rows,
             "announcement": lambda: (line for one in self._announcing for line in one.rows()),
             agent_status.CAPABILITY: lambda: agent_status.lines(self._status()),
         }

@@ -15,7 +15,8 @@ import msgspec
 
 from podwire.agent.config import SYSCTL_RECORD
 from podwire.announcement import sink as announcement
-from podwire.kernel import links, nft_tables, proxy_neighbours, routes
+from podwire.egress import route_sink as egress
+from podwire.kernel import links, nft_tables, policy_routes, proxy_neighbours, routes
 from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.sysctl_record import SysctlRecord
@@ -27,7 +28,7 @@ from podwire.pods.runtime.node_files import NodeFiles
 TABLE_PREFIX = "podwire-"
 LINK_PREFIX = "podwire."
 """Names of the tables and of the devices of a node, beside the links of its pods."""
-PROTOCOLS = (node_routes.ROUTE_PROTOCOL, pod_links.ROUTE_PROTOCOL, announcement.PROTOCOL)
+PROTOCOLS = (node_routes.ROUTE_PROTOCOL, pod_links.ROUTE_PROTOCOL, announcement.PROTOCOL, egress.PROTOCOL)
 
 
 class Restoration(msgspec.Struct, frozen=True):
@@ -80,9 +81,19 @@ def _routes(_: NodeFiles) -> list[str]:
         )
         adopted = pod_links.adopted()
         found = [way for way in made if way.link not in adopted]
-        proxies = list(proxy_neighbours.proxy_neighbours(netlink, announcement.PROTOCOL))
+        announced = (announcement.PROTOCOL, egress.PROTOCOL)
+        proxies = [one for protocol in announced for one in proxy_neighbours.proxy_neighbours(netlink, protocol)]
         netlink.run([*map(routes.delete_route, found), *map(proxy_neighbours.delete, proxies)])
-    return [*_counted(len(found), "routes"), *_counted(len(proxies), "announced addresses")]
+        count = len(found) + _gateways(netlink)
+    return [*_counted(count, "routes"), *_counted(len(proxies), "announced addresses")]
+
+
+def _gateways(netlink: Netlink) -> int:
+    """Remove the route tables of egress gateways and the rules that lead to them; return how many routes there were."""
+    rules = list(policy_routes.source_rules(netlink, egress.PROTOCOL))
+    found = list(policy_routes.table_routes(netlink, egress.PROTOCOL))
+    netlink.run([*map(policy_routes.delete_rule, rules), *map(policy_routes.delete_route, found)])
+    return len(found)
 
 
 def _counted(number: int, things: str) -> Iterator[str]:

@@ -43,34 +43,35 @@ class Signals(Protocol):
 class ProxySink:
     """The announced addresses of the network namespace that this thread is in now."""
 
-    def __init__(self, signals: Signals, write_sysctls: WriteSysctls = sysctl.write) -> None:
+    def __init__(self, signals: Signals, write_sysctls: WriteSysctls = sysctl.write, protocol: int = PROTOCOL) -> None:
         self.gained = self.lost = 0
         """How often an address came to this node, and left it."""
         self._signals = signals
         self._write_sysctls = write_sysctls
+        self._protocol = protocol
         self._worker = Worker("announcement")
 
     async def read(self) -> Iterable[ProxyRow]:
         """Return the entries that are ours. Raises SinkError."""
-        return await self._worker.run(_read)
+        return await self._worker.run(_read, self._protocol)
 
     async def write(self, delta: Delta[ProxyRow]) -> None:
         """Remove what is replaced, add, remove. One refused entry stops no other; then SinkError names the first."""
-        await self._worker.run(_write, delta, self._write_sysctls)
+        await self._worker.run(_write, delta, self._write_sysctls, self._protocol)
         self._signals.announce(delta.upserts)
         self._signals.withdraw(delta.removals)
         self.gained += len(delta.upserts) - len(delta.replaced)
         self.lost += len(delta.removals)
 
 
-def _read() -> list[ProxyRow]:
+def _read(protocol: int) -> list[ProxyRow]:
     try:
         with Netlink() as netlink:
             names = {link.index: link.name for link in links.links(netlink)}
-            routed = {route.destination.network_address for route in routes.routes(netlink, 4, PROTOCOL)}
+            routed = {route.destination.network_address for route in routes.routes(netlink, 4, protocol)}
             found: dict[object, ProxyRow] = {address: ProxyRow(address, "") for address in routed}
             seen: set[IPAddress] = set()
-            for entry in proxy_neighbours.proxy_neighbours(netlink, PROTOCOL):
+            for entry in proxy_neighbours.proxy_neighbours(netlink, protocol):
                 whole = entry.address not in seen and (entry.address.version == 6 or entry.address in routed)
                 seen.add(entry.address)  # again means on a second link
                 name = names.get(entry.link, "") if whole else ""
@@ -80,15 +81,15 @@ def _read() -> list[ProxyRow]:
     return list(found.values())
 
 
-def _write(delta: Delta[ProxyRow], write_sysctls: WriteSysctls) -> None:
+def _write(delta: Delta[ProxyRow], write_sysctls: WriteSysctls, protocol: int) -> None:
     try:
         with Netlink() as netlink:
             indices = {link.name: link.index for link in links.links(netlink)}
             for name in sorted({row.link for row in delta.upserts} & indices.keys()):
                 write_sysctls(_prompt(name))
-            requests = [request for row in delta.replaced for request in _remove(row, indices)]
-            requests += [request for row in delta.upserts for request in _add(row, indices)]
-            requests += [request for row in delta.removals for request in _remove(row, indices)]
+            requests = [request for row in delta.replaced for request in _remove(row, indices, protocol)]
+            requests += [request for row in delta.upserts for request in _add(row, indices, protocol)]
+            requests += [request for row in delta.removals for request in _remove(row, indices, protocol)]
             refused = netlink.attempt(requests)
     except OSError as error:
         raise SinkError(f"announced addresses: {error}") from error
@@ -105,22 +106,22 @@ def _prompt(link: str) -> dict[str, int | str]:
     }
 
 
-def _add(row: ProxyRow, indices: dict[str, int]) -> Iterator[Request]:
+def _add(row: ProxyRow, indices: dict[str, int], protocol: int) -> Iterator[Request]:
     if row.link not in indices:
         raise OSError(errno.ENODEV, f"link {row.link} of {row.address} does not exist")
-    yield proxy_neighbours.replace(ProxyNeighbour(indices[row.link], row.address, PROTOCOL))
-    yield from map(routes.replace_route, _routes(row))
+    yield proxy_neighbours.replace(ProxyNeighbour(indices[row.link], row.address, protocol))
+    yield from map(routes.replace_route, _routes(row, protocol))
 
 
-def _remove(row: ProxyRow, indices: dict[str, int]) -> Iterator[Request]:
+def _remove(row: ProxyRow, indices: dict[str, int], protocol: int) -> Iterator[Request]:
     """Of an entry that is there in part the link is not known: any link may have it."""
-    yield from map(routes.delete_route, _routes(row))
+    yield from map(routes.delete_route, _routes(row, protocol))
     for name, index in indices.items():
         if row.link in {"", name}:
-            yield proxy_neighbours.delete(ProxyNeighbour(index, row.address, PROTOCOL))
+            yield proxy_neighbours.delete(ProxyNeighbour(index, row.address, protocol))
 
 
-def _routes(row: ProxyRow) -> Iterator[Route]:
+def _routes(row: ProxyRow, protocol: int) -> Iterator[Route]:
     """ARP is answered for an address only where its route leads through another link than the request came by."""
     if row.address.version == 4:
-        yield Route(ipaddress.ip_network(row.address), PROTOCOL, link=_LOOPBACK)
+        yield Route(ipaddress.ip_network(row.address), protocol, link=_LOOPBACK)

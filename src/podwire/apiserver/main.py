@@ -117,7 +117,8 @@ class ApiServer:
         self.access = self._make_access()
         undo.callback(self.access.close)
         self._definitions = Definitions(self.store, self.registry, self.hub, _now)
-        bundles = [bundle.of_policies(), *([bundle.of_gateways(config.gateway_api)] if config.gateway_api else [])]
+        own = (bundle.of_policies(), bundle.of_podwire())
+        bundles = [*own, *([bundle.of_gateways(config.gateway_api)] if config.gateway_api else [])]
         self._on_demand = tuple(OnDemandDefinitions(one, self.store, self.registry, self.hub) for one in bundles)
         self._ranges = ServiceCIDRController(
             self.store, self.registry, self._addresses, IPAddresses(self.registry, _now), _now

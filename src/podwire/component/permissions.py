@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from podwire.kube.coordination import AGENT_LEASES
+from podwire.kube.egress_gateway import GROUP as OWN_API
 from podwire.kube.gateway_api import GROUP as GATEWAY_API
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.network_policy_api import GROUP as POLICY_API
@@ -51,6 +52,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("networking.k8s.io", ("networkpolicies", "servicecidrs"), READ),
         (POLICY_API, ("clusternetworkpolicies",), READ),
         (POLICY_API, ("clusternetworkpolicies/status",), ("patch",)),
+        (OWN_API, ("egressgateways",), READ),
+        (OWN_API, ("egressgateways/status",), ("patch",)),
         ("", ("events",), RECORD),
     ),
     DNS: (

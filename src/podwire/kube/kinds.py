@@ -14,6 +14,7 @@ from podwire.kube import (
     core,
     discovery,
     disruption,
+    egress_gateway,
     endpoints,
     network_policy_api,
     networking,
@@ -81,6 +82,14 @@ NETWORK_POLICIES = Kind(
     "networkpolicies",
     networking.NetworkPolicy,
     substitute=networking.closed_policy,
+)
+EGRESS_GATEWAYS = Kind(
+    egress_gateway.API_VERSION,
+    "EgressGateway",
+    "egressgateways",
+    egress_gateway.EgressGateway,
+    namespaced=False,
+    substitute=egress_gateway.closed_gateway,
 )
 CLUSTER_NETWORK_POLICIES = Kind(
     network_policy_api.API_VERSION,

@@ -1,6 +1,7 @@
-"""The CustomResourceDefinitions that ship with the server, as package data: Gateway API and network-policy-api.
+"""The CustomResourceDefinitions that ship with the server, as package data.
 
-Each is a release in two channels. Source: data/README.md; gateway-api.sigs.k8s.io "Versioning": release channels.
+Those of Gateway API, network-policy-api and podwire itself, each in one or two channels. Source: data/README.md;
+gateway-api.sigs.k8s.io "Versioning": release channels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver.custom.definition import Definition
-from podwire.kube import gateway_api, network_policy_api
+from podwire.kube import egress_gateway, gateway_api, network_policy_api
 
 Object = dict[str, Any]
 
@@ -48,6 +49,11 @@ def of_gateways(channel: str) -> Bundle:
 def of_policies() -> Bundle:
     """ClusterNetworkPolicy with all peers that the agents honour."""
     return Bundle("network_policy_api", "experimental", frozenset({network_policy_api.GROUP}))
+
+
+def of_podwire() -> Bundle:
+    """The kinds of podwire's own."""
+    return Bundle("podwire", "standard", frozenset({egress_gateway.GROUP}))
 
 
 def names(channel: str, folder: str = "gateway_api") -> list[Definition]:

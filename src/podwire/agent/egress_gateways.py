@@ -1,0 +1,184 @@
+"""The egress gateways of an agent: rules, routes and the announcement of addresses, and the status of each gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from podwire.agent.config import AgentConfig
+from podwire.agent.egress_status import EgressStatus
+from podwire.announcement.after_rules import AfterRules
+from podwire.announcement.beacon import Beacon
+from podwire.announcement.rows import ProxyRow, proxy_rows
+from podwire.announcement.sink import ProxySink
+from podwire.announcement.uplinks import uplinks
+from podwire.egress.element_sink import ElementSink, is_loaded
+from podwire.egress.model import Source
+from podwire.egress.route_sink import PROTOCOL, RouteSink
+from podwire.egress.rows import ElementRow, RouteRow
+from podwire.egress.view import CLUSTER, EgressView
+from podwire.engine.reconcile import Reconciler
+from podwire.kernel.sysctl_record import WriteSysctls
+from podwire.kube.addresses import IPAddress, parsed
+from podwire.kube.core import Namespace, Node, Pod
+from podwire.kube.egress_gateway import EgressGateway
+from podwire.kube.feed import Feed
+from podwire.kube.on_demand_informer import OnDemandInformer
+from podwire.kube.watch import Change
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster, read_node, tunnel_address
+from podwire.pods.rows import TUNNEL
+from podwire.policy.peers import PeerPod
+
+
+class EgressFeeds(msgspec.Struct, frozen=True):
+    """What egress gateways are made of. The pods of other nodes are required with the first gateway."""
+
+    gateways: Feed[EgressGateway]
+    pods: Feed[Pod]
+    peers: OnDemandInformer[PeerPod]
+    namespaces: Feed[Namespace]
+    nodes: Feed[Node]
+
+
+class EgressGateways:
+    """The capability as the agent runs it: it does nothing before the first EgressGateway."""
+
+    def __init__(
+        self, config: AgentConfig, feeds: EgressFeeds, status: EgressStatus, write_sysctls: WriteSysctls
+    ) -> None:
+        self._feeds = feeds
+        self._node = config.node
+        self._status = status
+        self._needed = asyncio.Event()
+        if is_loaded():
+            self._needed.set()  # of an earlier agent
+        ranges = map(ipaddress.ip_network, config.service_ranges)
+        self.view = EgressView(config.node, config.cluster.ranges, ranges, hops(config.cluster))
+        self._beacon = Beacon()
+        self._elements: Reconciler[str, ElementRow] = Reconciler(
+            "egress", self.view.elements, ElementSink.here(), rank=self._rank
+        )
+        self._routes: Reconciler[str, RouteRow] = Reconciler(
+            "egress routes", self.view.routes, AfterRules(RouteSink(), self._elements.settle)
+        )
+        self._proxies: Reconciler[str, ProxyRow] = Reconciler(
+            "egress announcement",
+            self._derive_proxies,
+            AfterRules(ProxySink(self._beacon, write_sysctls, PROTOCOL), self._elements.settle),
+            rank=self._rank,
+        )
+
+    @property
+    def reconcilers(self) -> tuple[Reconciler[str, Any], ...]:
+        """For metrics."""
+        return (self._elements, self._routes, self._proxies) if self._needed.is_set() else ()
+
+    async def settle(self) -> None:
+        """Wait until all changes received before this call are applied; at once before the first gateway."""
+        for one in self.reconcilers:
+            await one.settle()
+
+    def rows(self) -> Iterator[str]:
+        """Return all rows as text."""
+        for one in self.reconcilers:
+            yield from one.lines()
+
+    async def run(self) -> None:
+        """Wait for the first gateway and work until cancelled."""
+        feeds = self._feeds
+        feeds.gateways.subscribe(self._gateway_changed)
+        await self._needed.wait()
+        feeds.peers.require()
+        feeds.nodes.subscribe(self._listener(self.view.node_changed))
+        feeds.namespaces.subscribe(self._listener(self.view.namespace_changed))
+        feeds.pods.subscribe(self._pod_changed)
+        feeds.peers.subscribe(self._peer_changed)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beacon.run())
+            tasks.create_task(self._status.run(self.view))
+            for one in self.reconcilers:
+                tasks.create_task(one.run())
+            for synced in (feeds.gateways, feeds.nodes, feeds.namespaces, feeds.pods, feeds.peers):
+                await synced.synced.wait()
+            for one in self.reconcilers:
+                one.inputs_synced()
+
+    def _rank(self, owner: str) -> tuple[str, ...]:
+        gateway = self.view.gateway(owner)
+        return ("", "") if gateway is None else gateway.rank
+
+    def _derive_proxies(self, owner: str) -> Iterator[ProxyRow]:
+        addresses = self.view.served(owner)
+        if not addresses:
+            return
+        links = uplinks(_addresses(self.view.nodes[self._node].internal_addresses))
+        for address in addresses:
+            yield from proxy_rows(address, links)
+
+    def _gateway_changed(self, change: Change[EgressGateway]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        self._touch(self.view.gateway_changed(item.metadata.name, change.new))
+        self._needed.set()
+
+    def _listener(self, take: Callable[[str, Any], Iterable[str]]) -> Callable[[Change[Any]], None]:
+        def changed(change: Change[Any]) -> None:
+            item = change.new or change.old
+            assert item is not None, "a change has an object"
+            self._touch(take(item.metadata.name, change.new))
+
+        return changed
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        self._touch(self.view.source_changed(item.key, None if change.new is None else source(change.new)))
+
+    def _peer_changed(self, change: Change[PeerPod]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        self._touch(self.view.source_changed(item.key, None if change.new is None else peer_source(change.new)))
+
+    def _touch(self, owners: Iterable[str]) -> None:
+        names = tuple(owners)
+        for one in (self._elements, self._routes, self._proxies):
+            one.touch(*names)
+        self._status.touch(name for name in names if name != CLUSTER)
+
+
+def source(pod: Pod) -> Source | None:
+    """Return a pod of this node as gateways see it; None for one that has no address of its own."""
+    addresses = _addresses(pod.addresses)
+    if pod.spec.host_network or pod.finished or not addresses:
+        return None
+    return Source(pod.key, dict(pod.metadata.labels), addresses, pod.spec.node_name)
+
+
+def peer_source(pod: PeerPod) -> Source:
+    """Return a pod of another node as gateways see it."""
+    return Source(pod.key, dict(pod.kind.labels), pod.addresses, pod.node)
+
+
+def hops(cluster: Cluster) -> Callable[[Node, int], tuple[IPAddress, str] | None]:
+    """Return what finds the way to a node: its address where nodes are on one link, or its end of the tunnel."""
+
+    def hop(node: Node, version: int) -> tuple[IPAddress, str] | None:
+        network, _ = read_node(node, cluster)
+        if cluster.mode in {Mode.DIRECT, Mode.ROUTED}:
+            address = network.address(version)
+            return None if address is None else (address, "")
+        if cluster.mode is Mode.VXLAN:
+            found = next((one for one in network.ranges if one.version == version), None)
+            return None if found is None else (tunnel_address(found), TUNNEL)
+        return None
+
+    return hop
+
+
+def _addresses(texts: Collection[str]) -> tuple[IPAddress, ...]:
+    return tuple(address for address in map(parsed, texts) if address is not None)
