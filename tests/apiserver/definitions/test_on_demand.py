@@ -97,7 +97,9 @@ async def test_requests_that_come_together_store_once(gateways: Talk) -> None:
     await asyncio.gather(*(gateways.ok("POST", GATEWAYS, gateway(f"web-{number}")) for number in range(8)))
     assert len((await gateways.ok("GET", GATEWAYS))["items"]) == 8
     [one] = [
-        item for item in (await gateways.ok("GET", DEFINITIONS))["items"] if "gateways." in item["metadata"]["name"]
+        item
+        for item in (await gateways.ok("GET", DEFINITIONS))["items"]
+        if item["metadata"]["name"].startswith("gateways.")
     ]
     assert one["metadata"]["generation"] == 1
 
