@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from podwire.engine.row import Delta
 from podwire.kernel.address_flows import AddressFlow
@@ -220,3 +220,33 @@ async def test_entries_of_pods_that_are_gone_end_at_once_in_all_protocols() -> N
         left = table.flows_of([address("10.0.0.1"), address("fd00::1")])
         assert left == []
         assert streams.alive({"c"}) == {"c"}
+
+
+class Failing:
+    """Connection tracking whose first answer is a fault of the program."""
+
+    def __init__(self) -> None:
+        self.read: list[Collection[object]] = []
+
+    def flows_of(self, addresses: Collection[object]) -> list[AddressFlow]:
+        self.read.append(addresses)
+        if len(self.read) == 1:
+            raise ZeroDivisionError("by a defect")
+        return []
+
+    def forget_flows(self, flows: Iterable[AddressFlow]) -> None:
+        assert not list(flows)
+
+
+async def test_a_fault_is_tried_again_and_ends_nothing_else() -> None:
+    cluster = Cluster()
+    cluster.add(namespace("x"), pod("x/a", A))
+    tracking = Failing()
+    established = EstablishedFlows(cluster.view, cluster.numbers, tracking=tracking)
+    running = asyncio.create_task(established.run())
+    established.judge_all()
+    async with asyncio.timeout(60):
+        while len(tracking.read) < 2:
+            assert not running.done()
+            await asyncio.sleep(0.01)
+    running.cancel()

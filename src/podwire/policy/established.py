@@ -155,8 +155,11 @@ class EstablishedFlows:
             due, self._due = self._due, Narrowed()
             try:
                 await self.end_forbidden(due)
-            except NetlinkError as error:
-                log.warning("connections that policies forbid cannot be ended yet: %s", error)
+            except Exception as error:  # enforcement of new connections does not depend on it
+                if isinstance(error, NetlinkError):
+                    log.warning("connections that policies forbid cannot be ended yet: %s", error)
+                else:
+                    log.exception("connections that policies forbid cannot be ended yet")
                 self._due |= due
                 self._wake.set()
                 await asyncio.sleep(RETRY_SECONDS)
