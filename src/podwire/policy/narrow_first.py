@@ -25,8 +25,18 @@ from podwire.policy.decisions import DENY, UNDECIDED, Decision
 from podwire.policy.intersection import blocks_in_both, blocks_of_both, narrower, ranges_in_both
 from podwire.policy.model import Direction
 from podwire.policy.numbering import AT_ANY
-from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, PeerRow, PortRow, RangesRow, Row, SelfRow
-from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.rows import (
+    AddressRow,
+    BlocksRow,
+    IsolatedRow,
+    PeerRow,
+    PortRow,
+    RangesRow,
+    ResolverRow,
+    Row,
+    SelfRow,
+)
+from podwire.policy.tier_rows import NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -118,7 +128,7 @@ class _Sorting:
         """Return the parts of a change, and where each is made."""
         row = new if new is not None else old
         match row:
-            case AddressRow() | SelfRow():
+            case AddressRow() | SelfRow() | ResolverRow() | NamingRow():
                 yield _Place.ADDRESS, (old, new)
             case IsolatedRow():
                 yield _Place.ISOLATION if new is not None else _Place.ISOLATION_ENDS, (old, new)
