@@ -29,6 +29,7 @@ from podwire.policy.rows import (
     AddressRow,
     BlocksRow,
     IsolatedRow,
+    LinkRow,
     PeerRow,
     PortRow,
     RangesRow,
@@ -83,6 +84,7 @@ class _Place(IntEnum):
     TIERED = auto()
     AT_REMOTE_PEER = auto()
     ADDRESS = auto()
+    """Of addresses, and of what neither allows nor denies."""
     AFTER_REMOTE_PEER = auto()
     TIERED_NO_LONGER = auto()
     WIDER_DECISION = auto()
@@ -128,7 +130,7 @@ class _Sorting:
         """Return the parts of a change, and where each is made."""
         row = new if new is not None else old
         match row:
-            case AddressRow() | SelfRow() | ResolverRow() | NamingRow():
+            case AddressRow() | SelfRow() | NamingRow() | ResolverRow():
                 yield _Place.ADDRESS, (old, new)
             case IsolatedRow():
                 yield _Place.ISOLATION if new is not None else _Place.ISOLATION_ENDS, (old, new)
@@ -138,7 +140,7 @@ class _Sorting:
                 yield from self._allowing(row, old, new)
             case TierRow() | TierAddressRow() | TierBlocksRow():
                 yield from self._deciding(row, old, new)
-            case _:
+            case LinkRow() | None:  # no `case _`: the type checker names a kind of row that has no place
                 raise TypeError(f"{row} is no row of the table")
 
     def _allowing(self, row: AllowRow, old: Row | None, new: Row | None) -> Iterator[tuple[_Place, RowChange]]:
