@@ -44,6 +44,7 @@ def test_records_of_other_names_do_not_count() -> None:
         answer("a.test.", "TXT", "a.test. 9 A 192.0.2.1"),
         answer("a.test.", "A", "a.test. 9 A 192.0.2.1")[:-1],
     ],
+    ids=("empty", "header", "query", "no-record", "other-name", "text", "cut"),
 )
 def test_anything_else_says_nothing(raw: bytes) -> None:
     assert address_answer(raw) is None
