@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from podwire.edge.instance.passwords import SOCKET
 from podwire.edge.xds import bootstrap
 
 READY_PATH, METRICS_PATH = "/ready", "/metrics"
@@ -22,6 +21,8 @@ ADMIN_SOCKET = "admin.sock"
 _TYPES = "type.googleapis.com/envoy"
 _ADMIN = "admin"
 PASSWORDS = "passwords"
+SOCKET = "passwords.sock"
+"""Where the service that verifies passwords listens, in the instance's folder."""
 
 
 class Instance(msgspec.Struct, frozen=True):

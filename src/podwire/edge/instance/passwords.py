@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from podwire.edge.instance import hashes
+from podwire.edge.instance.configuration import SOCKET
 
 log = logging.getLogger(__name__)
 
-SOCKET = "passwords.sock"
 THREADS, MOST_WAITING = 2, 64
 LONGEST_BODY = 16_384
 SECONDS = 10.0
