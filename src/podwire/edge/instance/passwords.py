@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from podwire.edge.instance import hashes
@@ -29,7 +30,7 @@ class PasswordService:
     """Verifies passwords in threads; of more than `MOST_WAITING` at the same time further ones are refused."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
+        self._threads = asyncio.Semaphore(THREADS)
         self._waiting = 0
 
     async def status(self, body: bytes) -> int:
@@ -41,8 +42,8 @@ class PasswordService:
             return BUSY
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._threads, hashes.matches, password, hashed.decode())
+            async with self._threads:
+                found = await _in_thread(password, hashed.decode())
         except (hashes.UnknownHashError, UnicodeDecodeError) as error:
             log.warning("a password is refused: %s", error)
             return DIFFERS
@@ -59,6 +60,27 @@ class PasswordService:
                 writer.write(f"HTTP/1.1 {code} -\r\n{length}\r\n".encode())
                 await writer.drain()
         writer.close()
+
+
+async def _in_thread(password: bytes, hashed: str) -> bool:
+    """Return whether a password matches a hash. Raises UnknownHashError.
+
+    A pool of threads would be loaded with its first one, which a container's root has no file for.
+    """
+    loop = asyncio.get_running_loop()
+    found = loop.create_future()
+
+    def verify() -> None:
+        try:
+            outcome = partial(found.set_result, hashes.matches(password, hashed))
+        except Exception as error:
+            outcome = partial(found.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(lambda: None if found.done() else outcome())
+
+    threading.Thread(target=verify, daemon=True).start()
+    verified: bool = await found
+    return verified
 
 
 @contextlib.asynccontextmanager

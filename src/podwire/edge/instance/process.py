@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from podwire.edge.instance import passwords
 from podwire.edge.instance.configuration import Instance, arguments, files
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,6 @@ async def _run(instance: Instance) -> int:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    from podwire.edge.instance import passwords  # threads are what no other program of a world needs
-
     async with passwords.serving(instance.folder):
         return await _envoy(instance, stopped)
 
