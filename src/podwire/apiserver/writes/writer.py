@@ -182,7 +182,8 @@ class Writer:
             if current is None:
                 raise status.not_found(resource, key.name)
             outcome = deletion.delete(resource, current.object(), options, self._clock())
-            judged = Write(resource, current.object(), current.object(), transaction, options.user, "", options.dry_run)
+            held = current.object()
+            judged = Write(resource, held, held, transaction, options.user, "", options.dry_run)
             found = (*deletion.warnings(resource, options), *self._judge(judged, "DELETE"))
             if outcome.gone:
                 self._removal(transaction, resource, outcome.obj)
