@@ -44,7 +44,7 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 class Side(msgspec.Struct):
-    """The Envoy, what it is told, and what that is derived from."""
+    """The Envoy, its resources, and what they are derived from."""
 
     edge: Edge
     envoy: Envoy

@@ -62,7 +62,7 @@ class FlowRecorder:
         return self._counts
 
     def packet(self, packet: LoggedPacket | None, now: float) -> Flow | None:
-        """Record a packet, where it is the first of an attempt; None stands for packets that were lost.
+        """Record a packet, where it is the first of an attempt; None: packets were lost.
 
         `now` is in seconds since 1970.
         """
