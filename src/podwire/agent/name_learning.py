@@ -18,9 +18,9 @@ from podwire.agent import learned_names
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.packet_headers import datagram, headers
 from podwire.kernel.packet_queue import HeldPacket, PacketQueue
+from podwire.kube import cluster_dns
 from podwire.kube.addresses import parsed
 from podwire.kube.feed import Feed
-from podwire.kube.kept_objects import DNS_LABEL
 from podwire.kube.services import Service
 from podwire.policy.known_names import MOST_NAMES, KnownNames
 from podwire.policy.model import IPAddress
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DNS_NAMESPACE, DNS_NAME = "kube-system", "kube-dns"
 PACKETS_A_TURN = 32
 WAIT_SECONDS = 1.0
 """Longest time that an answer waits for its rows."""
@@ -171,7 +170,8 @@ def resolvers(services: Feed[Service]) -> set[IPAddress]:
     found = (
         parsed(address)
         for key, service in services.objects.items()
-        if key.namespace == DNS_NAMESPACE and DNS_NAME in {key.name, service.metadata.labels.get(DNS_LABEL)}
+        if key.namespace == cluster_dns.NAMESPACE
+        and (key.name == cluster_dns.NAME or cluster_dns.is_dns(service.metadata.labels))
         for address in service.addresses
     )
     return {address for address in found if address is not None}

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from podwire.kube import cluster_dns
 from podwire.kube.core import Namespace, Node, NodeSpec, NodeStatus
 from podwire.kube.discovery import (
     NOT_PROXIED,
@@ -27,9 +28,7 @@ ValueT = TypeVar("ValueT")
 
 FLOW_RECORDS = "podwire.dev/flow-records"
 """An annotation of a namespace: whether admitted connections of its pods are recorded."""
-DNS_LABEL = "k8s-app"
-"""The label by which the cluster's DNS is known, whatever its name is."""
-SERVICE_LABELS = NOT_PROXIED | {DNS_LABEL}
+SERVICE_LABELS = NOT_PROXIED | {cluster_dns.LABEL}
 SLICE_LABELS = NOT_PROXIED | {SERVICE_NAME_LABEL}
 
 

@@ -12,12 +12,12 @@ from podwire.insight.snapshot.pod_ranges import PodRanges, covers
 from podwire.insight.snapshot.policy_view import pod_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Owner, PodPlace, Workload
+from podwire.kube import cluster_dns
 from podwire.kube.addresses import parsed
 from podwire.kube.core import Node, PodSpec
 from podwire.kube.meta import NamespacedName
 from podwire.policy.model import Block, Identity, IPAddress, IPNetwork, Party, named_ports
 
-DNS_LABEL = ("k8s-app", "kube-dns")
 """The label of the pods of a cluster's DNS, whichever program it is."""
 _SAMPLES: Mapping[int, IPAddress] = {4: ipaddress.ip_address("203.0.113.1"), 6: ipaddress.ip_address("2001:db8::1")}
 """Addresses of nobody (RFC 5737 and 3849), for ends whose address is not known."""
@@ -127,8 +127,10 @@ def of_address(address: IPAddress, name: str = "") -> Point:
 
 def dns_point(family: int, snapshot: Snapshot) -> Point:
     """Return the pods of the cluster's DNS; where none are known, those that every cluster has."""
-    found = (one for one in snapshot.workloads if one.labels.get(DNS_LABEL[0]) == DNS_LABEL[1])
-    usual = Workload(Owner("Deployment", NamespacedName("kube-system", "coredns")), dict((DNS_LABEL,)), PodSpec())
+    found = (one for one in snapshot.workloads if cluster_dns.is_dns(one.labels))
+    usual = Workload(
+        Owner("Deployment", NamespacedName(cluster_dns.NAMESPACE, "coredns")), cluster_dns.LABELS, PodSpec()
+    )
     return of_workload(next(found, usual), None, family, snapshot)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from podwire.insight.lint.finding import Finding, Severity
 from podwire.insight.lint.scene import Scene, WrittenRule, port_of
-from podwire.insight.reach.parties import CLUSTER_DNS, DNS_LABEL
-from podwire.insight.reach.pod_classes import PodGroup
+from podwire.insight.reach.parties import is_dns
 from podwire.insight.reach.selector_sets import bits
 from podwire.insight.snapshot.endpoints import target
 from podwire.insight.snapshot.workload import Workload
@@ -100,7 +99,7 @@ def unknown_port_names(scene: Scene) -> Iterator[Finding]:
 
 def dns_forgotten(scene: Scene) -> Iterator[Finding]:
     """Workloads that may send something, but not to the cluster's DNS server; one finding for each policy."""
-    label = {number for number, group in enumerate(scene.answer.question.groups) if _serves_dns(group)}
+    label = {number for number, group in enumerate(scene.answer.question.groups) if is_dns(group)}
     servers = bits(n for n, members in enumerate(scene.answer.classes.members) if not label.isdisjoint(members))
     decisive = _Decisive(scene)
     found: dict[tuple[str, NamespacedName, tuple[str, ...]], int] = {}
@@ -137,10 +136,6 @@ class _Decisive:
     def policy(self, subjects: int) -> tuple[str, NamespacedName] | None:
         """Return kind and name of the first policy that selects one of the subjects; None where none is an object."""
         return next(((kind, key) for kind, key, selected in self._found if selected & subjects), None)
-
-
-def _serves_dns(group: PodGroup) -> bool:
-    return group.namespace == CLUSTER_DNS.namespace and group.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]
 
 
 def _without_dns(scene: Scene, one: tuple[str, NamespacedName], subjects: int, missing: tuple[str, ...]) -> Finding:

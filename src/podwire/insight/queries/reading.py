@@ -18,10 +18,10 @@ from podwire.insight.operations.programs import ClusterError
 from podwire.insight.queries.packets import AnswerStream, DnsAnswer
 from podwire.insight.queries.record import flow_of
 from podwire.insight.target import Target
+from podwire.kube import cluster_dns
 from podwire.kube.client import Client
 from podwire.policy.flows.record import Flow
 
-DNS_LABEL = ("k8s-app", "kube-dns")
 LOOK_SECONDS = 5.0
 """Between two looks at which DNS pods there are."""
 Write = Callable[[Flow, DnsAnswer], bool]
@@ -61,10 +61,11 @@ class LiveQueries:
     async def _look(self) -> None:
         """Capture at each DNS pod that is not captured at yet."""
         pods = await self._learn()
-        name, value = DNS_LABEL
-        servers = [str(pod.key) for pod in pods if pod.metadata.labels.get(name) == value and pod.status.pod_ips]
+        servers = [str(pod.key) for pod in pods if cluster_dns.is_dns(pod.metadata.labels) and pod.status.pod_ips]
         if not servers:
-            raise ClusterError(f"no pod has the label {name}={value}: there is no cluster DNS to listen to")
+            raise ClusterError(
+                f"no pod has the label {cluster_dns.LABEL}={cluster_dns.NAME}: there is no cluster DNS to listen to"
+            )
         for server in servers:
             if server not in self._captures or self._captures[server].done():
                 self._captures[server] = asyncio.create_task(self._capture(server))

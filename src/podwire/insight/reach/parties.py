@@ -18,6 +18,7 @@ from podwire.insight.snapshot.policy_view import NO_NODE, pod_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL
+from podwire.kube import cluster_dns
 from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
@@ -28,8 +29,7 @@ from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tiers import ClusterPolicy, sorted_policies
 from podwire.policy.view import View
 
-DNS_LABEL = ("k8s-app", "kube-dns")
-CLUSTER_DNS = NamespacedName("kube-system", "kube-dns")
+CLUSTER_DNS = NamespacedName(cluster_dns.NAMESPACE, cluster_dns.NAME)
 """The DNS server, which every cluster has and few files."""
 
 
@@ -70,10 +70,10 @@ class Parties:
             for one in found:
                 groups.append(_group(one))
                 self._party_of.append(number)
-        if snapshot.is_planned and not any(_is_dns(one) for one in groups):
+        if snapshot.is_planned and not any(is_dns(one) for one in groups):
             self._party_of.append(len(self.all))
             self.all.append(Party("Deployment", CLUSTER_DNS, 2, is_assumed=True))
-            groups.append(PodGroup(CLUSTER_DNS.namespace, dict([DNS_LABEL]), pods=2))
+            groups.append(PodGroup(CLUSTER_DNS.namespace, cluster_dns.LABELS, pods=2))
         self.answer = reachability(_question(snapshot, groups, families))
         self._families = tuple(self.answer.families)
 
@@ -123,8 +123,9 @@ def _parsed(texts: Iterable[str]) -> Iterable[IPAddress]:
     return (address for text in texts if (address := parsed(text)) is not None)
 
 
-def _is_dns(group: PodGroup) -> bool:
-    return group.namespace == CLUSTER_DNS.namespace and group.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]
+def is_dns(group: PodGroup) -> bool:
+    """Whether these are pods of the cluster's DNS."""
+    return group.namespace == CLUSTER_DNS.namespace and cluster_dns.is_dns(group.labels)
 
 
 def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int] = ()) -> Question:

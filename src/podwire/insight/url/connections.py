@@ -9,6 +9,7 @@ import msgspec
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question, is_address
 from podwire.insight.url.report import BackendLine, PolicyLine
+from podwire.kube import cluster_dns
 from podwire.kube.addresses import parsed
 from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
@@ -18,7 +19,6 @@ from podwire.policy.model import Direction, Party
 from podwire.policy.verdict import Judgement, TierReference, Verdict, verdict
 from podwire.policy.view import View
 
-DNS_LABEL = ("k8s-app", "kube-dns")
 NO_NODE = "-"
 """No pod is attached here: addresses are those of the pods' status. No node can have this name."""
 
@@ -93,7 +93,7 @@ def to_dns(question: Question, objects: UrlObjects, view: View) -> Iterator[Conn
     """Yield the connections of a pod to the cluster's DNS; none where no name is looked up."""
     if question.is_address:
         return
-    servers = [one for one in objects.pods if one.metadata.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]]
+    servers = [one for one in objects.pods if cluster_dns.is_dns(one.metadata.labels)]
     for source in _pod_ends(clients(question, objects), view):
         for server in servers:
             yield from _between(source, _pod_end(server, view), "UDP", 53, view)

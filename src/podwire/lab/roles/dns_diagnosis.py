@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from podwire.kube import cluster_dns
 from podwire.kube.client import Client
 from podwire.lab.base import paths
 from podwire.lab.host.pod_reports import ON_THEIR_WAY, POD_REPORTS, ContainerReport, PodReport
-from podwire.lab.roles.manifests import DNS_LABELS
 from podwire.lab.shim.cri_log import decode
 
 NAMESPACE = "kube-system"
@@ -16,7 +16,7 @@ LONGEST_LINE = 300
 
 async def dns_trouble(client: Client) -> str:
     """What is wrong with a DNS pod, with the last line of its log; empty if nothing is."""
-    selector = ",".join(f"{name}={value}" for name, value in DNS_LABELS.items())
+    selector = ",".join(f"{name}={value}" for name, value in cluster_dns.LABELS.items())
     pods = (await client.list(POD_REPORTS, NAMESPACE, labelSelector=selector)).items
     if not pods:
         return f"there is no pod with the label {selector} in {NAMESPACE} yet"

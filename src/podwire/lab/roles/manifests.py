@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from podwire.dns.default_corefile import default_corefile
+from podwire.kube import cluster_dns
 from podwire.lab.network.topology import NodeAddresses, Topology
 
-DNS_LABELS = {"k8s-app": "kube-dns"}
 DNS_IMAGE = "podwire/dns"
 CREDENTIALS = "coredns-credentials"
 CREDENTIALS_PATH = "/etc/podwire"
@@ -52,11 +52,11 @@ def dns_service(topology: Topology) -> dict[str, Any]:
         {"name": "dns", "port": DNS_PORT, "protocol": "UDP", "targetPort": DNS_PORT},
         {"name": "dns-tcp", "port": DNS_PORT, "protocol": "TCP", "targetPort": DNS_PORT},
     ]
-    labels = {**DNS_LABELS, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    labels = {**cluster_dns.LABELS, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
     return {
         "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
         "spec": {
-            "selector": DNS_LABELS,
+            "selector": cluster_dns.LABELS,
             "clusterIP": topology.dns_service[0],
             "clusterIPs": list(topology.dns_service),
             "ipFamilies": ["IPv4", "IPv6"],
@@ -92,7 +92,7 @@ def dns_deployment(topology: Topology) -> dict[str, Any]:
         "volumeMounts": [{"name": "credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True}],
     }
     template = {
-        "metadata": {"labels": DNS_LABELS},
+        "metadata": {"labels": cluster_dns.LABELS},
         "spec": {
             "dnsPolicy": "Default",
             # It has a certificate; the first token would cost a starting world 0.1 s and the API server 10 MB.
@@ -103,6 +103,6 @@ def dns_deployment(topology: Topology) -> dict[str, Any]:
         },
     }
     return {
-        "metadata": {"name": "coredns", "namespace": "kube-system", "labels": DNS_LABELS},
-        "spec": {"replicas": DNS_REPLICAS, "selector": {"matchLabels": DNS_LABELS}, "template": template},
+        "metadata": {"name": "coredns", "namespace": "kube-system", "labels": cluster_dns.LABELS},
+        "spec": {"replicas": DNS_REPLICAS, "selector": {"matchLabels": cluster_dns.LABELS}, "template": template},
     }
