@@ -160,6 +160,11 @@ class Machine:
             self.agent = 0
         (self.folder / "settled").unlink(missing_ok=True)
 
+    def kill_without_mark(self) -> None:
+        """kill -9 the agent and remove its mark, which it leaves at some moment after the first answers."""
+        self.kill()
+        self.mark.unlink(missing_ok=True)
+
     @property
     def told(self) -> list[str]:
         """What the gate was told."""

@@ -119,8 +119,7 @@ def test_the_mtu_follows_the_underlay() -> None:
 def test_a_node_that_gets_its_pod_ranges_later_waits_for_them() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines
-        node.kill()
-        node.mark.unlink()
+        node.kill_without_mark()
         (known,) = cluster.objects
         node.start(type(known)(metadata=known.metadata, status=known.status))
         pod = Pod("a")

@@ -114,8 +114,7 @@ def test_an_add_cut_off_by_kill_is_refused_undone_and_can_be_repeated() -> None:
         pod = Host("a")
         adding = node.call("ADD", pod)
         eventually(lambda: bool(node.told) and bool(node.links()))
-        node.mark.unlink()
-        node.kill()
+        node.kill_without_mark()
         status, answer = finish(adding)
         assert (status, answer["code"]) == (1, 11)
         assert stored(node) == ["a"]
@@ -135,8 +134,7 @@ def test_leftovers_hold_up_no_pod_without_the_api() -> None:
         (node.folder / "hold").touch()
         adding = [node.call("ADD", Host(name)) for name in ("a", "b", "c")]
         eventually(lambda: len(node.told) == 3, 60)
-        node.mark.unlink()
-        node.kill()
+        node.kill_without_mark()
         assert [finish(one)[0] for one in adding] == [1, 1, 1]
         (node.folder / "hold").unlink()
         (node.folder / "keep").touch()

@@ -309,8 +309,7 @@ def test_status_says_whether_an_add_can_be_served() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines
         assert node.cni("STATUS") == (0, None)
-        node.mark.unlink()
-        node.kill()
+        node.kill_without_mark()
         status, answer = node.cni("STATUS")
         assert (status, answer["code"]) == (1, 50)
         node.start()
