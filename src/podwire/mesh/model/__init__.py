@@ -1,0 +1,1 @@
+"""What the mesh consists of, as values: workloads. Pure."""

@@ -1,0 +1,66 @@
+"""Pods as the mesh sees them: addresses, identity, node, and whether connections to them are encrypted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from podwire.kube.addresses import IPAddress, usable
+from podwire.kube.core import Pod
+from podwire.kube.meta import NamespacedName
+from podwire.redirection import enrolment
+
+DEFAULT_SERVICE_ACCOUNT = "default"
+
+
+class Workload(msgspec.Struct, frozen=True):
+    """A pod with addresses of its own.
+
+    Attributes:
+        key: namespace and name of the pod.
+        addresses: of the pod, at most one of each IP version.
+        service_account: in the same namespace; with the namespace it is the identity.
+        labels: of the pod, by which policies select it.
+        node: where it runs.
+        enrolled: whether the mesh carries its connections.
+        redirected: whether its node has said that connections to it pass an Envoy: they are encrypted then.
+
+    """
+
+    key: NamespacedName
+    addresses: tuple[IPAddress, ...]
+    service_account: str = DEFAULT_SERVICE_ACCOUNT
+    labels: dict[str, str] = {}
+    node: str = ""
+    enrolled: bool = False
+    redirected: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the pod."""
+        return self.key.namespace
+
+
+def workload(pod: Pod, namespace: Mapping[str, str] | None) -> Workload | None:
+    """Return a pod in a namespace with these labels as a workload; None for one without addresses of its own.
+
+    A pod in a namespace that is not known is not enrolled.
+    """
+    addresses = tuple(_addresses(pod.addresses))
+    if pod.spec.host_network or pod.finished or not addresses:
+        return None
+    labels = dict(pod.metadata.labels)
+    return Workload(
+        pod.key,
+        addresses,
+        pod.spec.service_account_name or DEFAULT_SERVICE_ACCOUNT,
+        labels,
+        pod.spec.node_name,
+        namespace is not None and enrolment.pod_enrolled(labels, namespace),
+        pod.metadata.annotations.get(enrolment.REDIRECTED) == enrolment.ENABLED,
+    )
+
+
+def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
+    return (address for address in map(usable, texts) if address is not None)

@@ -1,0 +1,34 @@
+"""Which pods and Services the mesh serves, by labels. Pure.
+
+Sources: `podwire.dev/mesh` is podwire's own; istio.io/docs/ambient/usage/add-workloads for `istio.io/dataplane-mode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LABEL, ENABLED, DISABLED = "podwire.dev/mesh", "enabled", "disabled"
+ISTIO_LABEL, ISTIO_ENABLED, ISTIO_DISABLED = "istio.io/dataplane-mode", "ambient", "none"
+
+REDIRECTED = "podwire.dev/mesh-redirection"
+"""Annotation of a pod, ENABLED once its node leads its connections to Envoy: others send it TLS from then on."""
+
+
+def enrolled(labels: Mapping[str, str]) -> bool | None:
+    """Return what labels of one object say; None where they say nothing. podwire's own label counts before Istio's."""
+    found = {ENABLED: True, DISABLED: False}.get(labels.get(LABEL, ""))
+    if found is None:
+        found = {ISTIO_ENABLED: True, ISTIO_DISABLED: False}.get(labels.get(ISTIO_LABEL, ""))
+    return found
+
+
+def pod_enrolled(pod: Mapping[str, str], namespace: Mapping[str, str]) -> bool:
+    """Whether a pod with these labels is enrolled: by its own labels, else by those of its namespace."""
+    own = enrolled(pod)
+    return bool(enrolled(namespace)) if own is None else own
+
+
+def service_enrolled(service: Mapping[str, str], namespace: Mapping[str, str]) -> bool:
+    """Whether connections to a Service with these labels are carried by the mesh."""
+    own = enrolled(service)
+    return bool(enrolled(namespace)) if own is None else own
