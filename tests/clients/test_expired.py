@@ -1,4 +1,4 @@
-"""Clients whose place in the history is forgotten: the server says 410, and they begin anew as their authors meant."""
+"""Clients whose place in the history is forgotten: the server answers 410, and they list again."""
 
 from __future__ import annotations
 

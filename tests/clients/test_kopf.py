@@ -82,7 +82,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def operator(running: Operator) -> Iterator[World]:
-    """The world with the operator at work; what it says meanwhile stands in the report of a failure."""
+    """The world with the operator at work; its output is in the report of a failure."""
     before = running.log.stat().st_size
     yield running.world
     sys.stdout.write(running.log.read_text()[before:])

@@ -43,7 +43,7 @@ class Machine:
             writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def cut(self) -> None:
-        """Lose every packet on the way in or out: neither side hears of the end of a connection."""
+        """Lose every packet on the way in or out: neither side receives the end of a connection."""
         chains = (
             f"chain {hook} {{ type filter hook {hook} priority 0; policy drop; }}" for hook in ("input", "output")
         )

@@ -13,7 +13,7 @@ KINDS = {kind.resource: kind for kind in vars(kinds).values() if isinstance(kind
 @pytest.mark.proves("bad-status")
 @pytest.mark.parametrize("resource", sorted(KINDS))
 def test_nothing_is_required_inside_a_status(resource: str) -> None:
-    """Whoever may write one object's status could stop all that follow its kind."""
+    """A user who may write one object's status could stop all that follow its kind."""
     found = next((field for field in msgspec.structs.fields(KINDS[resource].type) if field.name == "status"), None)
     if found is not None:
         assert list(required(msgspec.inspect.type_info(found.type))) == []

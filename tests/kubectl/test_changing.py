@@ -1,4 +1,4 @@
-"""Changes of what stands: patch, edit, label, annotate and set."""
+"""Changes of what exists: patch, edit, label, annotate and set."""
 
 from __future__ import annotations
 

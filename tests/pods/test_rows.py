@@ -138,7 +138,7 @@ async def test_the_order_of_nodes_does_not_matter(cluster: Cluster) -> None:
 
 
 async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, restart: int) -> frozenset[NodeRouteRow]:
-    """What stands after these Nodes came and went, with a new reconciler after `restart` of the steps."""
+    """Return the rows after these Nodes came and went, with a new reconciler after `restart` of the steps."""
     sink: FakeSink[NodeRouteRow] = FakeSink()
     nodes: dict[str, NodeNetwork] = {}
 

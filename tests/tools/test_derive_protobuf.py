@@ -1,4 +1,4 @@
-"""The table of field numbers, derived anew from the kubectl that is installed here."""
+"""The table of field numbers, derived again from the kubectl that is installed here."""
 
 from __future__ import annotations
 

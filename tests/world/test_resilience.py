@@ -88,7 +88,7 @@ def victims(world: World, name: str) -> list[int]:
 
 @pytest.fixture
 def flow(pods: World) -> Iterator["subprocess.Popen[str]"]:
-    """An open TCP connection from client to server that says a line and hears an echo when asked."""
+    """An open TCP connection from client to server that sends a line and receives its echo on request."""
     program = (
         "import socket,sys\n"
         f"s=socket.create_connection(('{address(pods, 'server')}',80),5)\n"

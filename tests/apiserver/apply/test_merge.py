@@ -243,6 +243,6 @@ def test_absent_fields_have_no_owner(first: Object, second: Object) -> None:
     story.update("u", first)
     story.apply("a", second, force=True)
     story.update("u", second)
-    stands = typed.made_fields(story.obj, SMALL)
+    existing = typed.made_fields(story.obj, SMALL)
     for entry in story.entries.values():
-        assert fields.difference(entry.fields, stands) == {}
+        assert fields.difference(entry.fields, existing) == {}

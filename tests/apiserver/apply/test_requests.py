@@ -272,9 +272,9 @@ async def test_a_scale_is_applied(talk: Talk) -> None:
     await apply(talk, f"{DEPLOYMENTS}/web", deployment())
     scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 4}}
     assert (await apply(talk, f"{DEPLOYMENTS}/web/scale", scale, "hpa"))["spec"]["replicas"] == 4
-    stands = await talk.ok("GET", f"{DEPLOYMENTS}/web")
-    assert stands["spec"]["replicas"] == 4
-    assert owners(stands)["hpa", "Apply", "scale"] == {"f:spec": {"f:replicas": {}}}
+    stored = await talk.ok("GET", f"{DEPLOYMENTS}/web")
+    assert stored["spec"]["replicas"] == 4
+    assert owners(stored)["hpa", "Apply", "scale"] == {"f:spec": {"f:replicas": {}}}
     message = (await refused(talk, f"{DEPLOYMENTS}/web", deployment(replicas=1)))[2]
     assert message.endswith('conflict with "hpa" with subresource "scale": .spec.replicas')
 

@@ -165,7 +165,7 @@ def written(draw: st.DrawFn, seed: Seed) -> Any:
 
 
 def _graft(obj: Any, full: Any, place: Path) -> None:
-    """Give the object a part of the whole one, with what stands above it; what it has already stays."""
+    """Give the object a part of the whole one, with its parents; what it has already stays."""
     for part in place[:-1]:
         inner = full[part]
         if isinstance(obj, dict):

@@ -117,8 +117,8 @@ async def test_views_share_a_stream_s_events_in_their_own_form() -> None:
 @pytest.mark.proves("watch-list")
 async def test_initial_lines_precede_their_end_and_later_events() -> None:
     store = Store(":memory:")
-    stands = await put(store, obj("a"))
-    initial = [added_line(stands, PLAIN), bookmark_line(PLAIN, 1, initial_events_end=True)]
+    stored = await put(store, obj("a"))
+    initial = [added_line(stored, PLAIN), bookmark_line(PLAIN, 1, initial_events_end=True)]
     watcher = follow(store, Watcher(selecting(), PLAIN, initial=initial))
     await put(store, obj("b"))
     lines = watcher.take().splitlines()

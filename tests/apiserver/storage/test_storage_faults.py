@@ -253,7 +253,7 @@ def test_a_row_that_was_changed_is_a_refusal(tmp_path: Path) -> None:
 @pytest.mark.proves("bad-database")
 @pytest.mark.parametrize("number", range(60))
 def test_overwritten_bytes_are_detected(tmp_path: Path, number: int) -> None:
-    """Wherever it was: either the store is refused, or everything in it stands as it was written."""
+    """Wherever it was: either the store is refused, or everything in it is as it was written."""
     path, chance = left_by_kill(tmp_path), random.Random(number)
     content = path.read_bytes()
     at = chance.randrange(100, len(content) - 64)

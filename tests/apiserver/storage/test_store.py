@@ -89,9 +89,9 @@ async def test_a_dry_run_answers_and_leaves_nothing() -> None:
         return transaction.put(key("a"), obj("a", data=2)).object()["data"]
 
     assert await store.transact(work, dry_run=True) == 2
-    stands = store.get(key("a"))
-    assert stands is not None
-    assert (stands.object()["data"], store.version, undone) == (1, 1, ["undone"])
+    stored = store.get(key("a"))
+    assert stored is not None
+    assert (stored.object()["data"], store.version, undone) == (1, 1, ["undone"])
 
 
 async def test_a_refused_commit_changes_nothing_and_the_next_one_works(monkeypatch: pytest.MonkeyPatch) -> None:

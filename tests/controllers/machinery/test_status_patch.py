@@ -11,7 +11,7 @@ def test_zeros_replace_former_values_and_collisions_are_written_from_the_first_o
     told = whole(DaemonSetStatus(number_ready=1), unless_zero=COLLISIONS)
     assert (told["numberReady"], told["numberAvailable"], COLLISIONS in told) == (1, 0, False)
     assert whole(DaemonSetStatus(collision_count=1), unless_zero=COLLISIONS)[COLLISIONS] == 1
-    assert whole(StatefulSetStatus())[COLLISIONS] == 0, "upstream's controller of StatefulSets always tells it"
+    assert whole(StatefulSetStatus())[COLLISIONS] == 0, "upstream's controller of StatefulSets always sends it"
 
 
 def test_conditions_are_written_only_where_they_change_and_only_over_the_state_they_are_based_on() -> None:

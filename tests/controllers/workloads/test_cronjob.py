@@ -21,7 +21,7 @@ DONE = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01
 
 
 class Clock:
-    """Stands still until the test moves it."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, 0, 10, 30, tzinfo=UTC)

@@ -35,7 +35,7 @@ def load(store: Store, raw: bytes, *tags: str) -> list[Loaded]:
 
 
 def whole(store: Store) -> set[str]:
-    """The names of all that stands in the store's folder; nothing of a load that failed may."""
+    """Return all names in the store's folder; a load that failed leaves none."""
     return {path.name for path in store.path.iterdir()}
 
 
@@ -287,7 +287,7 @@ def test_broken_files_of_the_store(store: Store) -> None:
     (loaded,) = load(store, oci(image()))
     (store.path / loaded.image.folder_name / "image.json").write_text("{")
     assert store.find("web:v1") is None
-    assert load(store, oci(image()))[0].image.id == loaded.image.id, "loaded anew"
+    assert load(store, oci(image()))[0].image.id == loaded.image.id, "loaded again"
     (store.path / "names.json").write_text("{")
     with pytest.raises(ImageError, match=r"names\.json"):
         store.names()

@@ -27,7 +27,7 @@ _Sameness = tuple[Owner, tuple[tuple[str, str], ...], tuple[tuple[ContainerPort,
 _POD_INDEX = "apps.kubernetes.io/pod-index"
 _JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
 MOST_SPLIT = 1000
-"""Pods of a StatefulSet that are told apart by their own labels."""
+"""Pods of a StatefulSet that differ by their own labels."""
 
 
 class _Template(msgspec.Struct, frozen=True):
