@@ -1,0 +1,1 @@
+"""Workload identities: SPIFFE ids, certificates, trust bundles, rotation, revocation: values and pure rules."""
