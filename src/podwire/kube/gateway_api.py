@@ -12,6 +12,9 @@ GROUPS = frozenset({GROUP, EXPERIMENTAL_GROUP})
 CONTROLLER_NAME = "podwire.io/gateway-controller"
 """`spec.controllerName` of the GatewayClasses that podwire's gateway controller acts on."""
 
+MESH_CONTROLLER_NAME = "podwire.io/mesh-controller"
+"""`controllerName` of the entries that the mesh writes into the status of routes on Services."""
+
 CLASSES = ("podwire", "contour")
 """The GatewayClasses of a new world; the second so that manifests that name it apply unchanged."""
 

@@ -51,6 +51,14 @@ def test_a_parent_is_reported_as_it_is_written_and_others_stay() -> None:
     assert {one["observedGeneration"] for one in ours["conditions"]} == {7}
 
 
+def test_the_entries_of_two_controllers_are_beside_each_other() -> None:
+    first = route_status(route(OTHERS), (attached(),), Verdict(), EARLY)["parents"]
+    both = route_status(route(*first), (attached("web"),), Verdict(), EARLY, "mesh")["parents"]
+    assert [one["controllerName"] for one in both] == ["example.com/other", CONTROLLER_NAME, "mesh"]
+    left = route_status(route(*both), (), Verdict(), LATE)["parents"]
+    assert [one["controllerName"] for one in left] == ["example.com/other", "mesh"]
+
+
 def test_an_entry_of_a_reference_that_is_gone_is_removed() -> None:
     both = route_status(route(OTHERS), (attached(), attached("b")), Verdict(), EARLY)["parents"]
     left = route_status(route(*both), (attached("b"),), Verdict(), LATE)["parents"]

@@ -79,6 +79,13 @@ def test_of_repeated_headers_any_counts_and_of_repeated_parameters_the_first() -
     assert not list(mismatches(Match(query=(value("x", ValueType.EXACT, "1"),)), request))
 
 
+@pytest.mark.parametrize("name", [":authority", "Host"])
+def test_the_host_of_a_request_is_a_header_too(name: str) -> None:
+    match = Match(headers=(ValueMatch(name, ValueType.EXACT, "a"),))
+    assert not list(mismatches(match, Request("a")))
+    assert list(mismatches(match, Request("b", headers=(Header("host", "a"),))))
+
+
 @pytest.mark.parametrize(
     ("content_type", "is_grpc"),
     [("application/grpc", True), ("application/grpc+proto", True), ("application/grpc-web", False), ("", False)],

@@ -16,18 +16,25 @@ if TYPE_CHECKING:
 
 
 class Referrer(msgspec.Struct, frozen=True):
-    """The object that refers: its kind and namespace."""
+    """The object that refers: its kind and namespace.
+
+    Attributes:
+        needs_grant: whether its references into other namespaces need one; those of a route on a Service do not: its
+            clients reach all Services without the route too (GEP-1294).
+
+    """
 
     kind: str
     namespace: str
     group: str = GROUP
+    needs_grant: bool = True
 
 
 def permits(
     grants: Iterable[ReferenceGrant], referrer: Referrer, kind: str, key: NamespacedName, group: str = ""
 ) -> bool:
     """Whether the object of this kind may be referred to: its own namespace always, another by a grant of that one."""
-    if key.namespace == referrer.namespace:
+    if key.namespace == referrer.namespace or not referrer.needs_grant:
         return True
     return any(
         grant.metadata.namespace == key.namespace

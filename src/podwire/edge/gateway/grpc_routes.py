@@ -18,10 +18,10 @@ from podwire.edge.model.matches import Match, PathMatch, PathType
 _ANY = "[^/]+"
 
 
-def translated(route: GRPCRoute, objects: Objects) -> Translated:
+def translated(route: GRPCRoute, objects: Objects, *, needs_grants: bool = True) -> Translated:
     """Return the route's part of the model, with what is wrong with it."""
     rules = [(_as_http(rule), _matches(rule)) for rule in route.spec.rules]
-    return translated_rules(owner("GRPCRoute", route.key), rules, objects)
+    return translated_rules(owner("GRPCRoute", route.key), rules, objects, needs_grants=needs_grants)
 
 
 def _as_http(rule: GRPCRouteRule) -> HTTPRouteRule:

@@ -61,10 +61,10 @@ class Translated(msgspec.Struct, frozen=True):
     stream: StreamRoute | None = None
 
 
-def translated(route: HTTPRoute, objects: Objects) -> Translated:
+def translated(route: HTTPRoute, objects: Objects, *, needs_grants: bool = True) -> Translated:
     """Return the route's part of the model, with what is wrong with it; `at_port` completes its redirects."""
     rules = [(rule, matches_of(rule)) for rule in route.spec.rules]
-    return translated_rules(owner("HTTPRoute", route.key), rules, objects)
+    return translated_rules(owner("HTTPRoute", route.key), rules, objects, needs_grants=needs_grants)
 
 
 def at_port(route: Route, port: int) -> Route:
@@ -76,10 +76,14 @@ def at_port(route: Route, port: int) -> Route:
 
 
 def translated_rules(
-    route: Owner, rules: Iterable[tuple[HTTPRouteRule, tuple[Match, ...]]], objects: Objects
+    route: Owner,
+    rules: Iterable[tuple[HTTPRouteRule, tuple[Match, ...]]],
+    objects: Objects,
+    *,
+    needs_grants: bool = True,
 ) -> Translated:
     """Return the part of the model of an HTTPRoute or GRPCRoute, from its rules and their matches."""
-    work = _Translation(route, objects)
+    work = _Translation(route, objects, Referrer(route.kind, route.namespace, needs_grant=needs_grants))
     found: list[Route] = []
     refused: list[Unsupported] = []
     for index, (rule, matches) in enumerate(rules):
@@ -108,10 +112,10 @@ PLAIN = ClusterKind()
 class _Translation:
     """Clusters and unresolved references are collected while rules are translated."""
 
-    def __init__(self, route: Owner, objects: Objects) -> None:
+    def __init__(self, route: Owner, objects: Objects, referrer: Referrer) -> None:
         self._route = route
         self._objects = objects
-        self._referrer = Referrer(route.kind, route.namespace)
+        self._referrer = referrer
         self.clusters: dict[Cluster, None] = {}
         self.unresolved: list[Unresolved] = []
 

@@ -23,8 +23,9 @@ class Need(msgspec.Struct, frozen=True):
     """A key that owners depend on.
 
     `kind` is that of the object named, which routes, Gateways and classes refer to, or: `policies` and `slices`, the
-    BackendTLSPolicies and EndpointSlices of the Service named; `sets`, the ListenerSets of the Gateway named; `grants`,
-    the ReferenceGrants in the namespace; `into`, permission to refer into it; `in`, its labels.
+    BackendTLSPolicies and EndpointSlices of the Service named; `attached`, the routes whose parent it is; `sets`, the
+    ListenerSets of the Gateway named; `grants`, the ReferenceGrants in the namespace; `into`, permission to refer into
+    it; `in`, its labels.
     """
 
     kind: str
@@ -113,6 +114,10 @@ def _of_route(value: AnyRoute) -> Iterator[Need]:
     for parent in value.spec.parent_refs:
         if parent.parent_group == GROUP:
             yield of(parent.parent_kind, parent.key(namespace))
+        elif parent.is_service:
+            key = parent.key(namespace)
+            yield of("attached", key)
+            yield Need("in", key.namespace, "")
     for backend in value.backends:
         if backend.is_service:
             yield from _referred("Service", namespace, backend.key(namespace))

@@ -7,8 +7,9 @@
 - a route: itself, and the policies of its backends. Its parents' counts of routes follow from its own derivation;
 - a ReferenceGrant: Gateways (of sets too) and routes that refer into its namespace;
 - a Secret or ConfigMap: the classes, Gateways and policies that refer to it, and the Services and routes behind those;
-- a Service: itself (its endpoints), its policies, and the routes that refer to it; an EndpointSlice: the Service;
-- a Namespace whose labels changed: the Gateways of its ListenerSets, and its routes;
+- a Service: itself (its endpoints), its policies, and the routes that refer to it, as a backend or as a parent; an
+  EndpointSlice: the Service;
+- a Namespace whose labels changed: the Gateways of its ListenerSets, its routes, and those of its Services;
 - a BackendTLSPolicy: itself, the other policies of its Services, and the routes that refer to these.
 """
 
@@ -102,6 +103,10 @@ class Objects:
     def routes_to(self, service: NamespacedName) -> tuple[Owner, ...]:
         """Return the routes that refer to a Service, by name."""
         return tuple(sorted(self._needs.owners(needs.of("Service", service))))
+
+    def routes_on(self, service: NamespacedName) -> tuple[Owner, ...]:
+        """Return the routes whose parent is a Service, by name; whether they are attached is not said."""
+        return tuple(sorted(self._needs.owners(needs.of("attached", service))))
 
     def policies_of(self, service: NamespacedName) -> tuple[AnyPolicy, ...]:
         """Return the BackendTLSPolicies of a Service: the oldest first, then by name."""
@@ -210,8 +215,8 @@ class Objects:
 
     def _of_service(self, key: NamespacedName) -> set[Owner]:
         """The Service, its policies, and the routes that refer to it."""
-        policies = self._needs.owners(needs.of("policies", key))
-        return {owner("Service", key), *policies, *self._needs.owners(needs.of("Service", key))}
+        kinds = ("policies", "Service", "attached")
+        return {owner("Service", key), *(one for kind in kinds for one in self._needs.owners(needs.of(kind, key)))}
 
     def _with_gateways(self, owners: Iterable[Owner]) -> set[Owner]:
         """Routes, policies, classes and Gateways among the owners; in place of a ListenerSet its Gateway too."""

@@ -34,25 +34,26 @@ class ProblemEvent(msgspec.Struct, frozen=True, order=True):
     message: str
 
 
-def problem_events(before: Object, after: Object) -> tuple[ProblemEvent, ...]:
+def problem_events(before: Object, after: Object, controller: str = CONTROLLER_NAME) -> tuple[ProblemEvent, ...]:
     """Return the problems in the status of an object as it is now that an earlier state did not have."""
-    known = set(_problems(before))
-    return tuple(one for one in dict.fromkeys(_problems(after)) if one not in known)
+    known = set(_problems(before, controller))
+    return tuple(one for one in dict.fromkeys(_problems(after, controller)) if one not in known)
 
 
-def _problems(item: Object) -> Iterator[ProblemEvent]:
-    return _in(msgspec.to_builtins(getattr(item, "status", None)), "")
+def _problems(item: Object, controller: str) -> Iterator[ProblemEvent]:
+    return _in(msgspec.to_builtins(getattr(item, "status", None)), "", controller)
 
 
-def _in(value: Any, where: str) -> Iterator[ProblemEvent]:
-    """The problems of a status, of its listeners, and of parents and ancestors of this controller."""
+def _in(value: Any, where: str, controller: str) -> Iterator[ProblemEvent]:
+    """The problems of a status, of its listeners, and of parents and ancestors of a controller."""
     if isinstance(value, list | tuple):
         for one in value:
-            yield from _in(one, f"listener {one['name']}: " if isinstance(one, dict) and "name" in one else "")
-    elif isinstance(value, Mapping) and value.get("controllerName", CONTROLLER_NAME) == CONTROLLER_NAME:
+            name = f"listener {one['name']}: " if isinstance(one, dict) and "name" in one else ""
+            yield from _in(one, name, controller)
+    elif isinstance(value, Mapping) and value.get("controllerName", controller) == controller:
         for condition in value.get("conditions", ()):
             if (condition.get("type"), condition.get("status")) in PROBLEMS:
                 message = f"{where}{condition.get('message') or condition['type']}"
                 yield ProblemEvent(condition.get("reason") or condition["type"], message[:LONGEST])
         for name in ("listeners", "parents", "ancestors"):
-            yield from _in(value.get(name, ()), "")
+            yield from _in(value.get(name, ()), "", controller)

@@ -1,4 +1,4 @@
-"""The status of a route of any kind: one entry for each reference to a parent of this controller. Pure.
+"""The status of a route of any kind: one entry for each reference to a parent of a controller. Pure.
 
 Source: gateway-api v1.6.3 `shared_types.go` (RouteStatus).
 """
@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from podwire.edge.gateway.attached_listeners import Problem
-from podwire.edge.gateway.attachment import Attachment
 from podwire.edge.gateway.backends import Unresolved
 from podwire.edge.gateway.conditions import changed, condition, merged
 from podwire.edge.gateway.kinds.http_route import RouteStatus
+from podwire.edge.gateway.kinds.references import ParentReference
 from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.meta import ObjectMeta
 
@@ -33,6 +33,22 @@ class RouteOfStatus(Protocol):
     @property
     def status(self) -> RouteStatus:
         """Its status."""
+
+
+class Attached(Protocol):
+    """A reference of a route to a parent."""
+
+    @property
+    def reference(self) -> ParentReference:
+        """As it is written."""
+
+    @property
+    def reason(self) -> str:
+        """`Accepted`, or why it is not attached."""
+
+    @property
+    def message(self) -> str:
+        """What is wrong, with the remedy."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -53,17 +69,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def route_status(
-    item: RouteOfStatus, found: Iterable[Attachment], verdict: Verdict, now: datetime
+    item: RouteOfStatus, found: Iterable[Attached], verdict: Verdict, now: datetime, controller: str = CONTROLLER_NAME
 ) -> Mapping[str, Any]:
     """Return what is to be merged into the status of a route; entries of other controllers stay."""
     parents = item.status.parents
-    ours = {_name(one.parent_ref): one.conditions for one in parents if one.controller_name == CONTROLLER_NAME}
-    others = [msgspec.to_builtins(one) for one in parents if one.controller_name != CONTROLLER_NAME]
+    ours = {_name(one.parent_ref): one.conditions for one in parents if one.controller_name == controller}
+    others = [msgspec.to_builtins(one) for one in parents if one.controller_name != controller]
     generation = item.metadata.generation
     entries = [
         {
             "parentRef": msgspec.to_builtins(one.reference),
-            "controllerName": CONTROLLER_NAME,
+            "controllerName": controller,
             "conditions": merged(ours.get(_name(one.reference), ()), _conditions(one, verdict), generation, now),
         }
         for one in found
@@ -71,7 +87,7 @@ def route_status(
     return changed(item.status, {"parents": [*others, *entries][:LONGEST]})
 
 
-def _conditions(one: Attachment, verdict: Verdict) -> Iterator[Problem]:
+def _conditions(one: Attached, verdict: Verdict) -> Iterator[Problem]:
     attached = one.reason == "Accepted"
     if attached and verdict.refused:
         yield condition("Accepted", False, verdict.refused, verdict.message)

@@ -58,13 +58,13 @@ def hosts_of(attachments: Iterable[Attachment]) -> tuple[Host, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def translated(kind: str, route: Route, objects: Objects) -> Translated:
+def translated(kind: str, route: Route, objects: Objects, *, needs_grants: bool = True) -> Translated:
     """Return the rules of a route in the terms of the model."""
     match route:
         case HTTPRoute():
-            return http_routes.translated(route, objects)
+            return http_routes.translated(route, objects, needs_grants=needs_grants)
         case GRPCRoute():
-            return grpc_routes.translated(route, objects)
+            return grpc_routes.translated(route, objects, needs_grants=needs_grants)
         case StreamRoute():
             return stream_routes.translated(kind, route, objects)
 

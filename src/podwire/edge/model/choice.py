@@ -20,6 +20,8 @@ from podwire.kube.hostnames import most_specific
 
 GRPC = "application/grpc"
 AUTHORITY = ":authority"
+_HOST = (AUTHORITY, "host")
+"""Names of the header with the host of a request."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return the values of a header."""
-        if name == AUTHORITY:
+        if name.lower() in _HOST:
             return (self.host,)
         return tuple([one.value for one in self.headers if one.name.lower() == name.lower()])
 

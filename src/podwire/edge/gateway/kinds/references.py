@@ -32,6 +32,11 @@ class ParentReference(Struct, frozen=True):
         """Return the kind; absent: Gateway."""
         return "Gateway" if self.kind is None else self.kind
 
+    @property
+    def is_service(self) -> bool:
+        """Whether group and kind are those of a Service, both as written: neither is the default."""
+        return (self.group, self.kind) == (CORE, "Service")
+
     def key(self, namespace: str) -> NamespacedName:
         """Return the parent's name, for an object of this namespace that refers to it."""
         return NamespacedName(self.namespace or namespace, self.name)
