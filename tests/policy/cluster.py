@@ -30,6 +30,7 @@ from podwire.policy.model import Identity, IPAddress
 from podwire.policy.numbering import ANY_POD
 from podwire.policy.peer_objects import PeerPodObject
 from podwire.policy.peers import PeerPod, PeerPods
+from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.rows import Row, rows
 from podwire.policy.tiers import ClusterPolicy
 from podwire.policy.verdict import Verdict, verdict
@@ -106,8 +107,10 @@ class Counted:
 class Cluster:
     """A view that is told of objects, and remembers who it called dirty and what rows they ask for."""
 
-    def __init__(self, node: str = "node-1", always: Sequence[ClusterPolicy] = ()) -> None:
-        self.view = View(node, always)
+    def __init__(
+        self, node: str = "node-1", always: Sequence[ClusterPolicy] = (), ranges: PodRanges | None = None
+    ) -> None:
+        self.view = View(node, always, ranges)
         self.numbers = Counted()
         self.dirty: set[Owner] = set()
         self.rows: dict[Owner, frozenset[Row]] = {}
@@ -192,7 +195,7 @@ class Cluster:
         elif isinstance(item, ClusterNetworkPolicy):
             self._mark(self.view.cluster_policy_changed(change))
         elif isinstance(item, Node):
-            self._mark(set(self.view.tiers.node_changed(change)))
+            self._mark({*self.view.tiers.node_changed(change)})
         else:
             self._mark(self.view.policy_changed(change))
 

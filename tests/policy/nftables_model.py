@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from podwire.policy.decisions import ACCEPT, DENY, ELSE_ACCEPT, UNDECIDED, Decision
 from podwire.policy.model import Direction, IPAddress
 from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, PeerRow, PortRow, RangesRow, Row, SelfRow, Span
-from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.tier_rows import (
+    KnownOnlyRow,
+    NodeAddressRow,
+    TierAddressRow,
+    TierBlocksRow,
+    TieredRow,
+    TierRow,
+)
 
 MASKS = (0xFFFFFFFF, 0xFFFF0000, 0x80000000)
 
@@ -73,10 +80,23 @@ class Table:
                     return span.decision
         return UNDECIDED
 
+    def _is_closed(self, direction: Direction, subject: int, other: IPAddress) -> bool:
+        """Whether the address is of a pod that is not known, and such are closed to the subject."""
+        if NodeAddressRow(other) in self._rows:
+            return False
+        return any(
+            isinstance(row, KnownOnlyRow)
+            and (row.direction, row.subject) == (direction, subject)
+            and any(other in network for network in row.ranges)
+            for row in self._rows
+        )
+
     def _side(self, direction: Direction, ends: tuple[int, int], other: IPAddress, packet: Packet) -> bool:
         subject = ends[0]
         isolated = IsolatedRow(direction, subject) in self._rows
         if TieredRow(direction, subject) in self._rows:
+            if not ends[1] and self._is_closed(direction, subject, other):
+                return False
             value = self._decision(direction, ends, other).value(packet.protocol, packet.port)
             if value in {ACCEPT, DENY} or not isolated:
                 return value in {ACCEPT, ELSE_ACCEPT}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from podwire.kube.core import Pod
+from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.tiers import ClusterPolicy
 from tests.policy.cluster import Cluster, address, cluster_policy, namespace, network_policy, node, pod
 from tests.policy.naive import NaiveCluster, NaivePod
@@ -16,6 +20,7 @@ NAMESPACES = ("x", "y", "z")
 POD_NAMES = ("a", "b", "c")
 PORTS = "web=80/TCP dns=81/UDP"
 OTHER_PORTS = "web=81/TCP dns=80/UDP"
+POD_RANGES = (ipaddress.ip_network("10.0.0.0/16"), ipaddress.ip_network("fd00::/16"))
 OUTSIDE = ("9.9.9.9", "fd99::9")
 PROBES = (("TCP", 80), ("TCP", 81), ("UDP", 80), ("UDP", 81))
 UNSEEN = (("TCP", 9000), ("SCTP", 80), ("ICMP", None))
@@ -70,10 +75,12 @@ class RandomWorld:
             self.names,
         )
 
-    def cluster(self, always: tuple[ClusterPolicy, ...] = (), here: str = "xyz") -> Cluster:
-        """The world for the model; pods of the namespaces `here` are on this node."""
-        cluster = Cluster(always=always)
-        steps = self.objects(here)
+    def cluster(
+        self, always: tuple[ClusterPolicy, ...] = (), here: str = "xyz", hidden: Collection[str] = ()
+    ) -> Cluster:
+        """The world for the model; pods of the namespaces `here` are on this node, the `hidden` ones not known yet."""
+        cluster = Cluster(always=always, ranges=PodRanges(POD_RANGES))
+        steps = [one for one in self.objects(here) if not isinstance(one, Pod) or str(one.key) not in hidden]
         self.random.shuffle(steps)
         cluster.add(*steps)
         self.learn(cluster)

@@ -21,7 +21,15 @@ from podwire.policy.rows import (
     Row,
     SelfRow,
 )
-from podwire.policy.tier_rows import NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.tier_rows import (
+    KnownOnlyRow,
+    NamingRow,
+    NodeAddressRow,
+    TierAddressRow,
+    TierBlocksRow,
+    TieredRow,
+    TierRow,
+)
 from tests.policy.cluster import Cluster, Counted, address, namespace, pod
 from tests.policy.nftables_model import Packet, Table
 
@@ -96,9 +104,9 @@ def renamed(rows: set[Row], numbers: Counted) -> set[str]:
                 found.add(f"{ip} is {names[identity]}")
             case LinkRow(link, identity):
                 found.add(f"{link.name} leads to {names[identity]}")
-            case SelfRow(ip) | ResolverRow(ip):
+            case SelfRow(ip) | ResolverRow(ip) | NodeAddressRow(ip):
                 found.add(f"{type(row).__name__} {ip}")
-            case TieredRow() | NamingRow():
+            case TieredRow() | NamingRow() | KnownOnlyRow():
                 found.add(f"{type(row).__name__} {row.direction} {names[row.subject]}")
             case TierRow(direction, subject, version, peer, decision):
                 found.add(f"{direction} {names[subject]} {names.get(peer, peer)} {version} {decision}")

@@ -50,6 +50,37 @@ def test_model_and_rows_are_what_the_apis_say_thousands_of_times(start: int) -> 
         judge(random_world(seed), seed)
 
 
+def hide(world: RandomWorld, seed: int) -> None:
+    """Pods of another node that this one has not received yet get no more than once they are known."""
+    naive, hidden = world.naive(), world.random.sample([key for key in PODS if key[0] == "z"], 2)
+    cluster = world.cluster(here="xy", hidden=hidden)
+    rows = Table(cluster.settle())
+    local = [ip for key in PODS if key[0] != "z" for ip in addresses(key).split()]
+    unknown = [ip for key in hidden for ip in addresses(key).split()]
+    for pair, (protocol, port) in itertools.product(itertools.product(local, unknown), (*PROBES, *UNSEEN)):
+        if (":" in pair[0]) != (":" in pair[1]):
+            continue
+        for direction, (source, destination) in (("egress", pair), ("ingress", pair[::-1])):
+            where = (seed, source, destination, protocol, port)
+            agreed = naive.agrees(direction, *pair, protocol, port)
+            ends = Packet(address(source), address(destination), protocol, port, source in local, source not in local)
+            assert rows.passes(ends) <= agreed, where
+            judged = cluster.verdict(source, destination, protocol, port)
+            assert (judged.egress if direction == "egress" else judged.ingress).allowed == rows.passes(ends), where
+
+
+def test_pods_that_are_not_known_yet_get_no_more_than_known_ones() -> None:
+    for seed in range(6):
+        hide(random_world(seed), seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("start", range(1000, 4000, 100))
+def test_pods_that_are_not_known_yet_get_no_more_than_known_ones_thousands_of_times(start: int) -> None:
+    for seed in range(start, start + 100):
+        hide(random_world(seed), seed)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_changes_in_any_order_end_in_the_same_rows(seed: int) -> None:
     old, new = random_world(seed), random_world(seed + 500)

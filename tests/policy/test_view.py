@@ -174,5 +174,6 @@ def test_a_view_that_has_lost_everything_keeps_nothing() -> None:
     left = {name: value for name, value in vars(cluster.view).items() if value and name not in {"node", "departed"}}
     tiers = {name: value for name, value in vars(left.pop("tiers")).items() if value}
     assert left == {}
-    assert tiers.keys() == {"_surroundings", "_networks"}
+    assert tiers.keys() == {"_surroundings", "_networks", "ranges"}
+    assert not any(value for value in vars(cluster.view.tiers.ranges).values() if not callable(value))
     assert not any(vars(tiers["_networks"]).values())

@@ -9,7 +9,7 @@ from podwire.kernel.elements import Part, Range, Word
 
 if TYPE_CHECKING:
     from podwire.policy.intervals import Interval
-    from podwire.policy.model import IPAddress
+    from podwire.policy.model import IPAddress, IPNetwork
 
 
 def address_part(first: IPAddress, last: IPAddress) -> Part:
@@ -29,6 +29,12 @@ def read_addresses(part: Part) -> tuple[IPAddress, IPAddress]:
             return part[0], part[-1]
         case _:
             return cast("IPAddress", part), cast("IPAddress", part)
+
+
+def read_network(part: Part) -> IPNetwork:
+    """The network that addresses in a set of intervals are; raises ValueError for what is no network."""
+    (found,) = ipaddress.summarize_address_range(*read_addresses(part))
+    return found
 
 
 def read_ports(part: Part) -> Interval:

@@ -18,7 +18,7 @@ from podwire.kernel.links import addresses as link_addresses
 from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kernel.worker import Worker
 from podwire.policy.rows import AddressRow, IsolatedRow, LinkRow, ResolverRow, Row, SelfRow
-from podwire.policy.tier_rows import AnyTierRow
+from podwire.policy.tier_rows import AnyTierRow, NodeAddressRow
 from podwire.policy.verdict import verdict
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def narrowed(delta: Delta[Row]) -> Narrowed:
 def _subjects(rows: Iterable[Row], *, isolating: bool) -> Iterator[int]:
     """The subjects of rows that isolate, or of those that allow; decisions of ClusterNetworkPolicies may do both."""
     for row in rows:
-        if isinstance(row, AddressRow | LinkRow | SelfRow | ResolverRow):
+        if isinstance(row, AddressRow | LinkRow | SelfRow | ResolverRow | NodeAddressRow):
             continue
         if isinstance(row, AnyTierRow) or isinstance(row, IsolatedRow) == isolating:
             yield row.subject

@@ -31,6 +31,7 @@ from podwire.policy.rows import (
     SelfRow,
     Span,
 )
+from podwire.policy.tier_rows import NodeAddressRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,6 +49,11 @@ _KINDS = (
 _DIRECTED = {f"{direction.value}_{kind}": (direction, kind) for direction in Direction for kind in _KINDS}
 
 _ADDRESS = {"4": Field.IPV4, "6": Field.IPV6}
+_ADDRESSES: dict[str, type[ResolverRow | NodeAddressRow | SelfRow]] = {
+    "resolvers": ResolverRow,
+    "nodes": NodeAddressRow,
+    "self": SelfRow,
+}
 _KEYS = {
     "isolated": (),
     "peers": (Field.NUMBER,),
@@ -69,6 +75,7 @@ COLLECTIONS = (
     *(Collection(f"identity{version}", (field,), (Field.NUMBER,)) for version, field in _ADDRESS.items()),
     *(Collection(f"self{version}", (field, field)) for version, field in _ADDRESS.items()),
     *(Collection(f"resolvers{version}", (field,)) for version, field in _ADDRESS.items()),
+    *(Collection(f"nodes{version}", (field,)) for version, field in _ADDRESS.items()),
     *(_collection(name, kind) for name, (_, kind) in _DIRECTED.items()),
     *tier_layout.COLLECTIONS,
 )
@@ -86,6 +93,8 @@ def elements(row: Row) -> tuple[Element, ...]:
             return (Element(f"self{address.version}", (address, address)),)
         case ResolverRow(address):
             return (Element(f"resolvers{address.version}", (address,)),)
+        case NodeAddressRow(address):
+            return (Element(f"nodes{address.version}", (address,)),)
         case IsolatedRow(direction, subject):
             return (Element(f"{direction.value}_isolated", (subject,)),)
         case PeerRow(direction, subject, peer):
@@ -129,7 +138,7 @@ def _address_row(element: Element) -> Row:
     address = cast("IPAddress", element.key[0])
     if element.value:
         return AddressRow(address, read_number(element.value[0]))
-    return ResolverRow(address) if element.collection.startswith("resolvers") else SelfRow(address)
+    return _ADDRESSES[element.collection[:-1]](address)
 
 
 def _single(direction: Direction, kind: str, key: tuple[Part, ...]) -> Row:

@@ -37,7 +37,15 @@ from podwire.policy.rows import (
     Row,
     SelfRow,
 )
-from podwire.policy.tier_rows import NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.tier_rows import (
+    KnownOnlyRow,
+    NamingRow,
+    NodeAddressRow,
+    TierAddressRow,
+    TierBlocksRow,
+    TieredRow,
+    TierRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -130,8 +138,10 @@ class _Sorting:
         """Return the parts of a change, and where each is made."""
         row = new if new is not None else old
         match row:
-            case AddressRow() | SelfRow() | NamingRow() | ResolverRow():
+            case AddressRow() | SelfRow() | NamingRow() | ResolverRow() | NodeAddressRow():
                 yield _Place.ADDRESS, (old, new)
+            case KnownOnlyRow():
+                yield _Place.NARROWER_DECISION if new is not None else _Place.WIDER_DECISION, (old, new)
             case IsolatedRow():
                 yield _Place.ISOLATION if new is not None else _Place.ISOLATION_ENDS, (old, new)
             case TieredRow():

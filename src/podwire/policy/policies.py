@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from podwire.policy.identities import Allocation, IdentityAllocator
     from podwire.policy.model import IPAddress
     from podwire.policy.peers import PeerPod
+    from podwire.policy.pod_ranges import PodRanges
     from podwire.policy.tiers import ClusterPolicy
     from podwire.policy.view import Owner
 
@@ -99,9 +100,10 @@ class Policies:
         sink: Sink[Row],
         numbers: IdentityAllocator,
         always: Sequence[ClusterPolicy] = (),
+        ranges: PodRanges | None = None,
     ) -> None:
-        """`always`: policies that count whatever objects there are."""
-        self.view = View(node, always)
+        """`always`: policies that count whatever objects there are. `ranges`: of pods."""
+        self.view = View(node, always, ranges)
         self._informers = feeds.followed
         self._pods = feeds.pods
         self._numbers = numbers

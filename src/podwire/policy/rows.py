@@ -24,7 +24,17 @@ from podwire.policy.model import (
     Rule,
 )
 from podwire.policy.numbering import ALLOWED, ANY_POD, BORNE, ISOLATED, NO_POD, Numbering, who
-from podwire.policy.tier_rows import AnyTierRow, NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, denied
+from podwire.policy.tier_rows import (
+    AnyTierRow,
+    KnownOnlyRow,
+    NamingRow,
+    NodeAddressRow,
+    TierAddressRow,
+    TierBlocksRow,
+    TieredRow,
+    TierRow,
+    denied,
+)
 from podwire.policy.tiers import TierSubject
 
 if TYPE_CHECKING:
@@ -221,7 +231,17 @@ class BlocksRow:
 
 
 Row = (
-    AddressRow | LinkRow | SelfRow | ResolverRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow | AnyTierRow
+    AddressRow
+    | LinkRow
+    | SelfRow
+    | ResolverRow
+    | NodeAddressRow
+    | IsolatedRow
+    | PeerRow
+    | PortRow
+    | RangesRow
+    | BlocksRow
+    | AnyTierRow
 )
 
 
@@ -230,7 +250,7 @@ def numbers_in(row: Row) -> tuple[int, ...]:
     match row:
         case AddressRow(_, identity) | LinkRow(_, identity):
             return (identity,)
-        case SelfRow() | ResolverRow():
+        case SelfRow() | ResolverRow() | NodeAddressRow():
             return ()
         case PeerRow() | PortRow() | RangesRow():
             return (row.subject, row.peer)
@@ -254,6 +274,8 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
         return
     if owner in view.tiers.resolvers:
         yield ResolverRow(owner)
+    if view.tiers.ranges.is_nodes(owner):
+        yield NodeAddressRow(owner)
     bearer = view.bearer(owner)
     number = numbers.identity(bearer.identity) if bearer else 0
     if bearer and number:
@@ -305,6 +327,8 @@ def _tier_rows(subject: Identity, direction: Direction, view: View, numbers: Num
     yield from (TierBlocksRow(number, version, spans) for version, spans in decided.spans)
     if direction is Direction.EGRESS and view.tiers.naming_for(subject):
         yield NamingRow(number)
+    if view.tiers.meets_known_only(subject, direction):
+        yield KnownOnlyRow(direction, number, view.tiers.ranges.networks)
     yield TieredRow(direction, number)
 
 

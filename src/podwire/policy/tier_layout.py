@@ -13,12 +13,22 @@ from podwire.policy.element_parts import (
     address_part,
     protocol_part,
     read_addresses,
+    read_network,
     read_number,
     read_ports,
     read_protocol,
 )
-from podwire.policy.model import Direction, IPAddress
-from podwire.policy.tier_rows import AnyTierRow, NamingRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow, TierSpan
+from podwire.policy.model import Direction, IPAddress, IPNetwork
+from podwire.policy.tier_rows import (
+    AnyTierRow,
+    KnownOnlyRow,
+    NamingRow,
+    TierAddressRow,
+    TierBlocksRow,
+    TieredRow,
+    TierRow,
+    TierSpan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,6 +50,8 @@ def _collections(direction: Direction) -> Iterator[Collection]:
     yield Collection(f"{name}_peers", peer, _VALUE)
     yield Collection(f"{name}_ports", (*peer, *_PORTS), _VALUE)
     yield Collection(f"{name}_ranges", (*peer, *_PORTS), _VALUE, interval=True)
+    for version, field in _ADDRESS.items():
+        yield Collection(f"{direction.value}_known_only{version}", (Field.NUMBER, field), interval=True)
     for version, field in _ADDRESS.items() if direction is Direction.EGRESS else ():
         yield Collection(f"{name}_addresses{version}", (Field.NUMBER, field), _VALUE)
         yield Collection(f"{name}_address_ports{version}", (Field.NUMBER, field, *_PORTS), _VALUE, interval=True)
@@ -68,6 +80,11 @@ def elements(row: AnyTierRow) -> tuple[Element, ...]:
             return (Element(f"{direction.value}_tiered", (subject,)),)
         case NamingRow(subject):
             return (Element(_NAMING, (subject,)),)
+        case KnownOnlyRow(direction, subject, ranges):
+            return tuple(
+                Element(f"{direction.value}_known_only{one.version}", (subject, address_part(one[0], one[-1])))
+                for one in ranges
+            )
         case TierRow():
             return tuple(_peer_elements(row))
         case TierAddressRow(subject, address, decision):
@@ -84,6 +101,7 @@ def rows(found: Iterable[Element]) -> Iterator[AnyTierRow]:
     single: defaultdict[tuple[int, IPAddress], _Read] = defaultdict(_Read)
     blocks: defaultdict[tuple[int, int], defaultdict[tuple[IPAddress, IPAddress], _Read]]
     blocks = defaultdict(lambda: defaultdict(_Read))
+    known_only: defaultdict[tuple[Direction, int], list[IPNetwork]] = defaultdict(list)
     for element in found:
         if element.collection == _NAMING:
             yield NamingRow(read_number(element.key[0]))
@@ -93,6 +111,8 @@ def rows(found: Iterable[Element]) -> Iterator[AnyTierRow]:
         subject = read_number(element.key[0])
         if kind == "tiered":
             yield TieredRow(direction, subject)
+        elif kind.startswith("known_only"):
+            known_only[direction, subject].append(read_network(element.key[1]))
         elif kind.startswith("tier_address"):
             first, _ = read_addresses(element.key[1])
             single[subject, first].take(element, 2)
@@ -103,6 +123,7 @@ def rows(found: Iterable[Element]) -> Iterator[AnyTierRow]:
             version = 0 if direction is Direction.INGRESS else _VERSIONS[cast("Word", element.key[1])]
             at = 2 if version else 1
             peers[direction, subject, version, read_number(element.key[at])].take(element, at + 1)
+    yield from (KnownOnlyRow(*key, tuple(sorted(ranges, key=_in_order))) for key, ranges in known_only.items())
     yield from (TierRow(*key, read.decision()) for key, read in peers.items())
     yield from (TierAddressRow(*key, read.decision()) for key, read in single.items())
     for (subject, version), spans in blocks.items():
@@ -135,6 +156,11 @@ class _Read:
             else:
                 joined.append(span)
         return Decision(self._base, tuple(joined))
+
+
+def _in_order(network: IPNetwork) -> tuple[int, int]:
+    """As PodRanges has them."""
+    return network.version, int(network.network_address)
 
 
 def _rank(text: str) -> int:

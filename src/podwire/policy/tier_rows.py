@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from podwire.policy.decisions import DENY, Decision
-from podwire.policy.model import Direction, IPAddress
+from podwire.policy.model import Direction, IPAddress, IPNetwork
 from podwire.policy.numbering import ANY_POD, AT_ADDRESS, AT_ANY, AT_IDENTITY, AT_NAMESPACE, NO_POD, TIERED, who
 
 if TYPE_CHECKING:
@@ -129,7 +129,46 @@ class NamingRow:
         return f"{who(self.subject)} {self.direction.value}: addresses of names are learned from DNS answers"
 
 
-AnyTierRow = TieredRow | TierRow | TierAddressRow | TierBlocksRow | NamingRow
+@dataclass(frozen=True, slots=True)
+class KnownOnlyRow:
+    """Of the addresses in these ranges, pods of this identity receive from, or send to, those of known pods only.
+
+    Their policies deny by what pods are: a pod that this node does not know yet may be one of those.
+    """
+
+    direction: Direction
+    subject: int
+    ranges: tuple[IPNetwork, ...]
+    stage = AT_IDENTITY
+
+    @property
+    def key(self) -> Hashable:
+        """All but the ranges."""
+        return ("known only", self.direction, self.subject)
+
+    def __str__(self) -> str:
+        ranges = ", ".join(map(str, self.ranges))
+        return f"{who(self.subject)} {self.direction.value}: of {ranges} known pods only"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddressRow:
+    """The address is in a range of pods, but a node's."""
+
+    address: IPAddress
+    stage = AT_ADDRESS
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.address} is a node"
+
+
+AnyTierRow = TieredRow | TierRow | TierAddressRow | TierBlocksRow | KnownOnlyRow | NamingRow
+"""Rows of a subject."""
 
 
 def denied(subject: int) -> Iterator[AnyTierRow]:

@@ -16,8 +16,17 @@ from podwire.policy.model import (
     pods_match,
 )
 from podwire.policy.pod_networks import PodNetworks
+from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.tier_decisions import TierDecisions, decisions
-from podwire.policy.tiers import ClusterPolicy, NamePeers, NodePeers, TierPeer, TierSubject, sorted_policies
+from podwire.policy.tiers import (
+    Action,
+    ClusterPolicy,
+    NamePeers,
+    NodePeers,
+    TierPeer,
+    TierSubject,
+    sorted_policies,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +46,10 @@ class TierView:
     Every method that takes a change returns the subjects of this node whose decisions may differ now.
     """
 
-    def __init__(self, surroundings: Surroundings, always: Sequence[ClusterPolicy] = ()) -> None:
+    def __init__(
+        self, surroundings: Surroundings, always: Sequence[ClusterPolicy] = (), ranges: PodRanges | None = None
+    ) -> None:
+        self.ranges = ranges if ranges is not None else PodRanges()
         self._surroundings = surroundings
         self._always = tuple(always)
         self._policies: dict[str, ClusterPolicy] = {policy.name: policy for policy in always}
@@ -76,6 +88,17 @@ class TierView:
         if found is None:
             found = self._decisions[profile] = decisions(policies, direction, subject, self)
         return found
+
+    def meets_known_only(self, subject: Identity, direction: Direction) -> bool:
+        """Whether addresses of pods that are not known are closed to the pods of an identity.
+
+        They are where a rule denies, or leaves to others, what pods are: without Accept rules nothing more passes.
+        """
+        return bool(self.ranges.networks) and any(
+            rule.action is not Action.ACCEPT and any(isinstance(peer, Pods) for peer in rule.peers or ())
+            for policy in self.selecting(subject)
+            for rule in policy.rules(direction)
+        )
 
     def addresses(self, peer: NodePeers | NamePeers) -> Iterator[IPAddress]:
         """Return the addresses that nodes or names stand for now."""
@@ -163,10 +186,13 @@ class TierView:
         changed += [one for one in self._order if one.networks & networks or self._points_at(one, pointed)]
         return self._subjects(changed)
 
-    def node_changed(self, change: Change[Node]) -> set[TierSubject]:
-        """A node came, went, or has other labels or addresses."""
+    def node_changed(self, change: Change[Node]) -> set[TierSubject | IPAddress]:
+        """A node came, went, or has other labels or addresses; return those in ranges of pods too."""
         node = change.new or change.old
         assert node is not None, "a change has an object before or after it"
+        return {*self._node_peers_changed(node, change), *self.ranges.node_changed(node.metadata.name, change.new)}
+
+    def _node_peers_changed(self, node: Node, change: Change[Node]) -> set[TierSubject]:
         before = self._nodes.pop(node.metadata.name, None)
         if change.new is not None:
             found = (parsed(entry.address) for entry in node.status.addresses)

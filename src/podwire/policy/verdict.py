@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.kube.meta import NamespacedName
+    from podwire.policy.model import Identity
     from podwire.policy.tiers import ClusterPolicy, TierRule
     from podwire.policy.view import View
 
@@ -55,15 +56,19 @@ class Judgement:
     """The policies of one end: which isolate it, which rules admit the other end, and which rule decides without them.
 
     `decided_by` is the rule of a ClusterNetworkPolicy: of the Admin tier, or of a later one where none isolates.
+    `unknown`: the other end has an address of pods and is none that is known, and rules deny by what pods are.
     """
 
     isolated_by: tuple[NamespacedName, ...] = ()
     admitted_by: tuple[RuleReference, ...] = ()
     decided_by: TierReference | None = None
+    unknown: bool = False
 
     @property
     def allowed(self) -> bool:
         """Whether this end agrees."""
+        if self.unknown:
+            return False
         if self.decided_by is not None:
             return self.decided_by.action is Action.ACCEPT
         return bool(self.admitted_by) or not self.isolated_by
@@ -120,6 +125,8 @@ def _judge(view: View, direction: Direction, packet: _Packet) -> Judgement:
     subject = packet.source if outwards else packet.destination
     if subject.identity is None:
         return Judgement()
+    if _is_unknown(view, direction, subject.identity, packet.destination if outwards else packet.source):
+        return Judgement(unknown=True)
     policies = view.selecting(subject.identity, direction)
     decided = _decided_by(view, direction, packet, isolated=bool(policies))
     admitted = (
@@ -129,6 +136,12 @@ def _judge(view: View, direction: Direction, packet: _Packet) -> Judgement:
         if _admits(view, rule, policy.key.namespace, direction, packet)
     )
     return Judgement(tuple(policy.key for policy in policies), tuple(admitted), decided)
+
+
+def _is_unknown(view: View, direction: Direction, subject: Identity, other: Party) -> bool:
+    """Whether the other end may be a pod that this node does not know yet, and such are closed to the subject."""
+    outside = other.identity is None and view.tiers.ranges.is_pods(other.address)
+    return outside and view.tiers.meets_known_only(subject, direction)
 
 
 def _decided_by(view: View, direction: Direction, packet: _Packet, *, isolated: bool) -> TierReference | None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from podwire.kube.network_policy_api import ClusterNetworkPolicy
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
+    from podwire.policy.pod_ranges import PodRanges
     from podwire.policy.tiers import ClusterPolicy
 
 Owner = IPAddress | Identity | TierSubject
@@ -53,10 +54,10 @@ class View:
     Every method that takes a change answers the owners whose rows may differ now.
     """
 
-    def __init__(self, node: str, always: Sequence[ClusterPolicy] = ()) -> None:
-        """`always`: policies that count whatever objects there are."""
+    def __init__(self, node: str, always: Sequence[ClusterPolicy] = (), ranges: PodRanges | None = None) -> None:
+        """`always`: policies that count whatever objects there are. `ranges`: of pods; None where all are known."""
         self.node = node
-        self.tiers = TierView(self, always)
+        self.tiers = TierView(self, always, ranges)
         self.departed: set[Identity | str] = set()
         """Identities and names of namespaces that may need no number any more; the release of numbers empties it."""
         self._pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)

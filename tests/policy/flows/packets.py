@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Sequence
 
@@ -12,10 +13,11 @@ from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.policy.flows.describing import Scene
 from podwire.policy.model import IPAddress
+from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.tiers import ClusterPolicy
 from tests.policy.cluster import Cluster, address, name, namespace, network_policy, pod
 
-CLIENT, SERVER, FAR, NOBODY = "10.0.0.1", "10.0.0.2", "10.0.1.1", "192.0.2.9"
+CLIENT, SERVER, FAR, UNKNOWN, NOBODY = "10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.2", "192.0.2.9"
 SERVICE = "10.96.0.7"
 DENY = "podSelector: {}\npolicyTypes: [Ingress, Egress]"
 ALLOW_WEB = """
@@ -44,7 +46,7 @@ def cluster() -> Cluster:
 
 def without_policies(always: Sequence[ClusterPolicy] = ()) -> Cluster:
     """The same pods; `always` are the policies that hold in each cluster."""
-    found = Cluster(always=always)
+    found = Cluster(always=always, ranges=PodRanges((ipaddress.ip_network("10.0.0.0/16"),)))
     found.add(
         namespace("x"),
         pod("x/client", CLIENT, labels="app=client"),

@@ -13,7 +13,18 @@ from podwire.policy.flows.record import (
     decode,
     encode,
 )
-from tests.policy.flows.packets import CLIENT, FAR, NOBODY, SERVER, SERVICE, cluster, packet, scene, without_policies
+from tests.policy.flows.packets import (
+    CLIENT,
+    FAR,
+    NOBODY,
+    SERVER,
+    SERVICE,
+    UNKNOWN,
+    cluster,
+    packet,
+    scene,
+    without_policies,
+)
 
 WEB = Endpoint(
     "x", ("k8s:app=web", "k8s:pod=web-5d-q1", "k8s:pod-template-hash=5d"), "web-5d-q1", (Workload("web", "Deployment"),)
@@ -109,6 +120,14 @@ def test_a_cluster_network_policy_that_decides_is_named_with_its_rule() -> None:
     flow = scene(known).flow(packet("allowed", FAR, SERVER, port=81), now=99.0)
     assert flow.ingress_allowed_by == (PolicyReference("guard", kind="ClusterNetworkPolicy", rule="ingress[0]"),)
     assert flow.summary == "admitted by guard ingress[0]"
+
+
+def test_a_pod_that_is_not_known_yet_is_named_as_the_reason() -> None:
+    known = cluster()
+    known.cluster_policy("guard", DENY_WEB.replace("ACTION", "Deny"))
+    flow = scene(known).flow(packet("ingress", UNKNOWN, SERVER), now=99.0)
+    assert (flow.source, flow.ingress_denied_by) == (Endpoint(), ())
+    assert flow.summary.startswith("closed: the other end is a pod that this node does not know yet")
 
 
 def test_default_deny_is_no_policy_of_the_cluster() -> None:

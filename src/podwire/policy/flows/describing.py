@@ -84,7 +84,7 @@ class Scene:
             ingress_allowed_by=_admitting(judged.ingress),
             egress_denied_by=denying if outwards else (),
             ingress_denied_by=() if outwards else denying,
-            summary=_summary(packet.prefix, denying, judged),
+            summary=_summary(packet.prefix, denying, judged, deciding),
         )
 
     def endpoint(self, address: IPAddress) -> Endpoint:
@@ -175,7 +175,7 @@ def _reason(prefix: str) -> str:
     return record.INVALID_IDENTITY if prefix == CLOSED_PREFIX else record.POLICY_DENIED
 
 
-def _summary(prefix: str, denying: tuple[PolicyReference, ...], judged: Verdict) -> str:
+def _summary(prefix: str, denying: tuple[PolicyReference, ...], judged: Verdict, deciding: Judgement) -> str:
     if prefix == ALLOWED_PREFIX:
         rules = ", ".join(
             f"{_name(one)} {one.rule}" for end in (judged.egress, judged.ingress) for one in _admitting(end)
@@ -183,6 +183,8 @@ def _summary(prefix: str, denying: tuple[PolicyReference, ...], judged: Verdict)
         return f"admitted by {rules}" if rules else judged.exempt or "no policy isolates"
     if prefix == CLOSED_PREFIX:
         return "closed: no rule knows this pod yet"
+    if deciding.unknown:
+        return f"closed: the other end is a pod that this node does not know yet, and a {CLUSTER_POLICY} denies pods"
     if not denying:
         return "dropped by rules that have changed since"
     if denying[0].name == default_deny.NAME:
