@@ -64,7 +64,7 @@ ONCE = [{"name": "i", "ports": [{"name": "http", "containerPort": 9090}]}]
     ],
 )
 def test_target_ports(port: dict[str, Any], spec: dict[str, Any], expected: int | None) -> None:
-    assert from_pods.target(service(ports=[port]).spec.ports[0], pod(spec=spec)) == expected
+    assert from_pods.target(service(ports=[port]).spec.ports[0], pod(spec=spec).spec) == expected
 
 
 def test_pods_whose_named_port_differs_are_in_groups_of_their_own() -> None:

@@ -31,6 +31,7 @@ def test_real_packets_agree(seed: int, tmp_path: Path) -> None:
     file = tmp_path / "reach.yaml"
     file.write_text(yaml.safe_dump({"files": ["objects"], "nodes": 2, "expectations": expectations}))
     found = Home(tmp_path / "home").podwire("verify", str(file), "-o", "json", check=False, timeout=240)
+    assert found.stdout, found.stderr
     wrong = [one for one in json.loads(found.stdout)["expectations"] if not one["ok"]]
     assert (found.returncode, wrong) == (0, []), found.stderr
 

@@ -159,3 +159,55 @@ def test_what_cannot_be_explained_is_an_error_or_said() -> None:
     found = asked("web", "shop/frontend", corefile=". {\ngeoip\n}")
     assert reasons(found) == ["CorefileRejected"]
     assert "line 2: unknown plugin" in found.findings[0].text
+
+
+HEADLESS = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  replicas: 2
+  ordinals: {start: 3}
+  serviceName: db
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: a, image: a, ports: [{name: pg, containerPort: 5432}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {clusterIP: None, selector: {app: db}, ports: [{name: pg, port: 5432}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: database, namespace: shop}
+spec: {type: ExternalName, externalName: db-4.db.shop.svc.cluster.local}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: lost, namespace: shop}
+spec: {type: ExternalName, externalName: db-0.db.shop.svc.cluster.local}
+"""
+
+
+def test_a_written_headless_service_has_the_addresses_of_its_pods() -> None:
+    found = asked("db", "shop/frontend", HEADLESS)
+    assert found.queries[0].records == ("an address of pod shop/db-3", "an address of pod shop/db-4")
+    assert rows(asked("db-4.db", "shop/frontend", HEADLESS))[0] == ("db-4.db.shop.svc.cluster.local.", "A", "NOERROR")
+    first = asked("db-0.db", "shop/frontend", HEADLESS).queries[0]
+    assert (first.code, first.records) == ("NXDOMAIN", ())
+    nobody = HEADLESS.replace("replicas: 2", "replicas: 0")
+    assert "NoReadyEndpoint" in reasons(asked("db", "shop/frontend", nobody))
+
+
+def test_an_alias_is_named_with_what_its_target_is() -> None:
+    found = asked("out", "shop/frontend")
+    assert found.answer == "an alias of api.example.org., which is forwarded to 192.0.2.53"
+    assert len(found.queries) == 2
+    assert found.queries[0].records == ("CNAME api.example.org.",)
+    assert found.queries[0].origin == "Service shop/out, forwarded to 192.0.2.53"
+    inside = asked("database", "shop/frontend", HEADLESS)
+    assert inside.queries[0].records == ("CNAME db-4.db.shop.svc.cluster.local.", "an address of pod shop/db-4")
+    lost = asked("lost", "shop/frontend", HEADLESS)
+    assert "AliasOfNothing" in reasons(lost)
+    assert "no address" not in shown(inside, json=False)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from podwire.apiserver.base.encoding import decode
+from podwire.kube.yaml_output import represent_text
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
@@ -57,9 +58,15 @@ def write(json: bytes) -> bytes:
     """JSON as YAML."""
     if len(json) > LARGEST_PRETTY:
         return json
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(decode(json), Dumper=dumper, sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(decode(json), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text.encode("utf-8", "backslashreplace")
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """The safe dumper, for readers in Go."""
+
+
+_Dumper.add_representer(str, represent_text)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from podwire.kube.addresses import usable
 from podwire.kube.discovery import Endpoint, EndpointConditions, EndpointPort, ObjectReference
 
 if TYPE_CHECKING:
-    from podwire.kube.core import Pod
+    from podwire.kube.core import Pod, PodSpec
     from podwire.kube.services import Service, ServicePort
 
 Ports = tuple[EndpointPort, ...]
@@ -82,7 +82,7 @@ def endpoint(service: Service, pod: Pod, address: str, zone: str) -> Endpoint:
 
 def ports(service: Service, pod: Pod) -> Ports:
     """Return the Service's ports with the port numbers of this pod; unknown names are left out."""
-    found = ((port, target(port, pod)) for port in service.spec.ports)
+    found = ((port, target(port, pod.spec)) for port in service.spec.ports)
     return tuple(
         EndpointPort(name=port.name, protocol=port.protocol, port=number, app_protocol=port.app_protocol)
         for port, number in found
@@ -90,12 +90,12 @@ def ports(service: Service, pod: Pod) -> Ports:
     )
 
 
-def target(port: ServicePort, pod: Pod) -> int | None:
+def target(port: ServicePort, spec: PodSpec) -> int | None:
     """Return the number of a targetPort; names are those of container ports of the same protocol."""
     if not isinstance(port.target_port, str):
         return port.target_port or port.port
-    sidecars = (c for c in pod.spec.init_containers if c.restart_policy == "Always")
-    for container in (*pod.spec.containers, *sidecars):
+    sidecars = (c for c in spec.init_containers if c.restart_policy == "Always")
+    for container in (*spec.containers, *sidecars):
         for candidate in container.ports:
             if candidate.name == port.target_port and candidate.protocol == port.protocol:
                 return candidate.container_port

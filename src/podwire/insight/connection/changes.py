@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import msgspec
-import yaml
 
 from podwire.insight.connection.points import Kind, Point
 from podwire.insight.connection.report import Change
 from podwire.insight.connection.sides import Context, Way
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL, written_annotations
+from podwire.kube import yaml_output
 from podwire.kube.meta import NamespacedName
 from podwire.kube.networking import NetworkPolicy
 from podwire.policy.model import Direction, Identity, Policy, Ports, policy
@@ -203,4 +203,4 @@ def _free(key: NamespacedName, taken: set[NamespacedName]) -> NamespacedName:
 
 def yaml_of(value: Object) -> str:
     """Return an object as it is applied."""
-    return str(yaml.safe_dump(value, sort_keys=False))
+    return yaml_output.block(value)

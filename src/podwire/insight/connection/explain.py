@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from podwire.insight.connection.changes import Blocked, changes
+from podwire.insight.connection.external_name import followed
 from podwire.insight.connection.points import Kind, dns_point
 from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Verdict, Word
 from podwire.insight.connection.service_changes import service_changes
@@ -28,7 +29,10 @@ _BOTH = (Direction.EGRESS, Direction.INGRESS)
 def explain(question: Question, snapshot: Snapshot) -> Report:
     """Return whether the connection is allowed, and why. Raises EndError where a port must be written."""
     context = context_of(snapshot)
-    found = ways(question, snapshot)
+    target = followed(question, snapshot)
+    resolved = target.question
+    found = ways(resolved, snapshot) if resolved is not None else Ways()
+    found = msgspec.structs.replace(found, findings=(*target.findings, *found.findings))
     lines = tuple(line(one, context) for one in found.ways)
     looked_up = _lookup(question, found, context)
     return Report(
@@ -37,8 +41,8 @@ def explain(question: Question, snapshot: Snapshot) -> Report:
         *_whole(lines, found),
         found.services,
         lines,
-        _sorted((*found.findings, *looked_up.findings, *_notes(question, snapshot))),
-        (*_of_service(question, snapshot), *_changes(found.ways, lines, looked_up, context)),
+        _sorted((*found.findings, *looked_up.findings, *_notes(resolved or question, snapshot))),
+        (*_of_service(resolved or question, snapshot), *_changes(found.ways, lines, looked_up, context)),
         snapshot.is_planned,
     )
 

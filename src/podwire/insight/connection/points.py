@@ -18,7 +18,6 @@ from podwire.kube.core import Node, PodSpec
 from podwire.kube.meta import NamespacedName
 from podwire.policy.model import Block, Identity, IPAddress, IPNetwork, Party, named_ports
 
-"""The label of the pods of a cluster's DNS, whichever program it is."""
 _SAMPLES: Mapping[int, IPAddress] = {4: ipaddress.ip_address("203.0.113.1"), 6: ipaddress.ip_address("2001:db8::1")}
 """Addresses of nobody (RFC 5737 and 3849), for ends whose address is not known."""
 
@@ -51,6 +50,7 @@ class Point(msgspec.Struct, frozen=True):
         networks: where the address will be, if none is known.
         family: 4 or 6.
         node: its name, where it is known.
+        requested: of a host the name that clients look up, where that is an alias.
 
     """
 
@@ -62,6 +62,7 @@ class Point(msgspec.Struct, frozen=True):
     addresses: tuple[IPAddress, ...] = ()
     networks: tuple[IPNetwork, ...] = ()
     node: str = ""
+    requested: str = ""
 
     def party(self, number: int) -> Party:
         """Return the end for the model: with a known address, else with one of a number that it may have."""
@@ -139,6 +140,6 @@ def outside(family: int) -> Point:
     return Point("outside", Kind.OUTSIDE, family)
 
 
-def host(name: str, family: int) -> Point:
+def host(name: str, family: int, requested: str = "") -> Point:
     """Return a host that only its name is known of."""
-    return Point(name, Kind.ADDRESS, family)
+    return Point(name, Kind.ADDRESS, family, requested=requested)

@@ -145,7 +145,12 @@ def _is_node(peer: NodePeers, other: Point, context: Context) -> bool | None:
 
 
 def _is_named(peer: NamePeers, other: Point) -> bool | None:
-    """A host is known by its name, an address may be one that DNS returned for it."""
+    """A host is known by the name that is looked up, an address may be one that DNS returned for it.
+
+    The target of an alias is another name: what DNS returned for it counts if a pod of the node has looked it up too.
+    """
     if other.kind in (Kind.POD, Kind.NODE):
         return False
+    if other.requested:
+        return peer.means(other.requested) or (None if peer.means(other.name) else False)
     return peer.means(other.name) or (None if other.addresses or other.kind is Kind.OUTSIDE else False)

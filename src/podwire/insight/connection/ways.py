@@ -80,7 +80,7 @@ def _points(end: End, family: int, snapshot: Snapshot) -> Iterator[Point]:
     if end.kind is EndKind.OUTSIDE:
         yield points.outside(family)
     elif end.kind is EndKind.HOST:
-        yield points.host(end.host, family)
+        yield points.host(end.host, family, end.requested)
     elif end.node is not None:
         yield points.of_node(end.node, family)
     elif end.workloads:
@@ -146,9 +146,8 @@ def _not_ready(workloads: tuple[Workload, ...]) -> Iterator[Finding]:
 
 
 def _to_service(service: Service, question: Question, sources: tuple[Point, ...], snapshot: Snapshot) -> Ways:
-    if service.spec.type == "ExternalName":
-        text = f"Service {service.key} is a name for {service.spec.external_name}: no connection goes through it."
-        return Ways((), (), (Finding(Severity.ERROR, "ExternalName", text, "Explain the connection to that host."),))
+    if service.headless:
+        return _to_headless(service, question, sources, snapshot)
     chosen = wanted_ports(service, question.port)
     findings = list(_service_findings(service, question, chosen, snapshot))
     found, lines = [], []
@@ -166,6 +165,43 @@ def _to_service(service: Service, question: Question, sources: tuple[Point, ...]
                 for target in _behind(one, source.family, snapshot)
             ]
     return Ways(tuple(found), tuple(lines), tuple(findings))
+
+
+def _to_headless(service: Service, question: Question, sources: tuple[Point, ...], snapshot: Snapshot) -> Ways:
+    """Return the connections to the pods themselves, whose addresses the name has: nothing translates a port."""
+    given = question.port
+    if given is None or isinstance(given.port, str):  # SRV records have the pods' ports
+        named = msgspec.structs.replace(service, spec=msgspec.structs.replace(service.spec, cluster_ip=""))
+        return _to_service(named, question, sources, snapshot)
+    served = next(iter(wanted_ports(service, given)), None)
+    ports = (served,) if served is not None else service.spec.ports or (ServicePort(given.port, "", given.protocol),)
+    every = [(port, endpoints.backings(service, port, snapshot)) for port in ports]
+    behind = [one for _, found in every for one in found]
+    ready = {(id(one.workload), one.addresses): one for one in behind if one.is_ready}
+    ways_ = [
+        Way(source, target, given.protocol, given.port)
+        for one in ready.values() or behind
+        for source in sources
+        for target in _behind(one, source.family, snapshot)
+    ]
+    findings = list(_service_findings(service, question, list(ports), snapshot))
+    for port, found in every:
+        if not any(one.is_ready for one in found):
+            findings += _port_findings(service, port, found, snapshot)
+    targets = {one.port for one in behind if one.port is not None} - {given.port}
+    if targets and served is not None:
+        findings.append(_untranslated(service, served, targets, snapshot))
+    return Ways(tuple(ways_), (), tuple(findings))
+
+
+def _untranslated(service: Service, port: ServicePort, targets: set[int], snapshot: Snapshot) -> Finding:
+    index = service.spec.ports.index(port)
+    place = snapshot.place("Service", service.key, "spec", "ports", index)
+    text = f"Service {service.key} is headless: clients connect to port {port.port} of its pods themselves"
+    shown = ", ".join(map(str, sorted(targets)))
+    return Finding(
+        Severity.WARNING, "HeadlessPort", f"{text}, whose targetPort is {shown} ({place}).", f"Connect to port {shown}."
+    )
 
 
 def wanted_ports(service: Service, wanted: Port | None) -> list[ServicePort]:

@@ -310,9 +310,8 @@ def _object(kind: str, name: str, namespace: str, spec: Object) -> Object:
 
 def text(found: Converted) -> str:
     """Return the objects as YAML; what they do not have comes first, as comments."""
-    import yaml  # late: not every user of this module writes text
+    from podwire.kube import yaml_output  # late: not every user of this module writes text
 
     comments = "".join(f"# {one}\n" for one in found.unsaid)
     head = f"# Not in the objects below:\n{comments}---\n" if comments else ""
-    plain = msgspec.json.decode(msgspec.json.encode(found.objects))  # no part is shared, so YAML has no aliases
-    return head + yaml.safe_dump_all(plain, sort_keys=False)
+    return head + yaml_output.blocks(msgspec.to_builtins(found.objects))

@@ -35,7 +35,7 @@ HEAD = """# Requests that show each rule, for `podwire replay`. They are in a Co
 
 def text(requests: Iterable[ReplayRequest], namespace: str) -> str:
     """Return the requests as a ConfigMap in YAML; what of a request is as by default is left out."""
-    import yaml  # late: not every user of this module writes text
+    from podwire.kube import yaml_output  # late: not every user of this module writes text
 
     default = ReplayRequest()
     shown = [
@@ -46,9 +46,9 @@ def text(requests: Iterable[ReplayRequest], namespace: str) -> str:
         }
         for one in requests
     ]
-    listed = yaml.safe_dump(msgspec.to_builtins(shown), sort_keys=False)
+    listed = yaml_output.block(msgspec.to_builtins(shown))
     metadata = {"name": "ingress-requests", "namespace": namespace}
-    head = yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}, sort_keys=False)
+    head = yaml_output.block({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     return f"{HEAD}{head}data:\n  {FILE}: |\n{textwrap.indent(listed, '    ')}"
 
 

@@ -10,7 +10,7 @@ from podwire.insight.connection.explain import DNS_PORT, context_of, line
 from podwire.insight.connection.points import Point, dns_point, of_workload
 from podwire.insight.connection.report import ConnectionLine, SideLine, Verdict, Word
 from podwire.insight.connection.sides import Way
-from podwire.insight.name.name_server import TYPES, NameServer
+from podwire.insight.name.name_server import ALIAS, TYPES, NameServer
 from podwire.insight.name.report import QueryLine, Report, ResolverLine
 from podwire.insight.name.search_list import candidates, ndots_of
 from podwire.insight.service.report import Finding, Severity
@@ -80,7 +80,7 @@ def _queries(name: str, names: tuple[str, ...], server: NameServer, client: str)
             raise EndError(f"{name}: {error}") from None
         for kind, one in found.items():
             yield QueryLine(number, candidate, kind, one.code, one.records, one.origin)
-        if any(one.code == "NOERROR" for one in found.values()):
+        if any(one.code in ("NOERROR", "FORWARDED") for one in found.values()):
             return
 
 
@@ -95,10 +95,13 @@ def _result(queries: tuple[QueryLine, ...], lines: tuple[ConnectionLine, ...]) -
     """The whole in a line."""
     if any(one.protocol == "UDP" and one.verdict is Verdict.NOT_ALLOWED for one in lines):
         return "not resolved: no query reaches the cluster's DNS"
-    records = [record for one in queries for record in one.records]
+    records = [record for one in queries for record in one.records if not record.startswith(ALIAS)]
     forwarded = [one for one in queries if one.code == "FORWARDED"]
     if records:
         return f"{', '.join(dict.fromkeys(records))} after {len(queries)} queries"
+    if forwarded and forwarded[-1].records:
+        target = forwarded[-1].records[-1].removeprefix(ALIAS)
+        return f"an alias of {target}, which is {forwarded[-1].origin.rpartition(', ')[2]}"
     if forwarded:
         return f"{len(queries)} queries, of which {len(forwarded)} are {forwarded[-1].origin}"
     return f"not resolved: none of {len(queries)} queries has an address"
@@ -151,8 +154,14 @@ def _query_findings(name: str, queries: tuple[QueryLine, ...], ndots: int) -> It
 
 def _hints(name: str, queries: tuple[QueryLine, ...], client: End, snapshot: Snapshot) -> Iterator[Finding]:
     """Why a name of the cluster has no address."""
-    if any(one.records for one in queries):
+    if any(one.records and one.code in ("NOERROR", "FORWARDED") for one in queries):
         return
+    for one in queries:
+        if one.records and one.type == "A":
+            target = one.records[-1].removeprefix(ALIAS)
+            text = f"{one.name} is an alias of {target}, which has no address ({one.code}; {one.origin})."
+            yield Finding(Severity.ERROR, "AliasOfNothing", text, "Mend spec.externalName.")
+            return
     first, _, rest = name.removesuffix(".").partition(".")
     namespace = rest.split(".")[0] or client.namespace
     service = snapshot.service(NamespacedName(namespace, first))

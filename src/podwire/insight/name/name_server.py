@@ -6,6 +6,7 @@ A name that the server would forward is not looked up: the answer names the upst
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Coroutine, Iterable
 
 import msgspec
@@ -27,7 +28,9 @@ from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
 from podwire.dns.templates import TemplateSource
 from podwire.engine.row import Delta
+from podwire.insight.snapshot import expansion
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.kube.core import Pod
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
@@ -36,6 +39,8 @@ PORT = 53
 PLACEHOLDER = "192.0.2.1"
 """Of Services that are written and get an address when they are created (RFC 5737)."""
 LATER = "an address of its own"
+ALIAS = "CNAME "
+"""What a record that is another name begins with."""
 
 TYPES = {"A": RecordType.A, "AAAA": RecordType.AAAA}
 
@@ -49,7 +54,11 @@ class NameAnswer(msgspec.Struct, frozen=True):
 
 
 class _Forwarded(Exception):  # noqa: N818 it is an answer
-    """A query reached `forward`."""
+    """A query reached `forward`. Its name is that of an alias' target, where the name that was sent is an alias."""
+
+    def __init__(self, upstreams: Iterable[str], query: Query) -> None:
+        super().__init__(", ".join(upstreams))
+        self.key = query.key
 
 
 class _ForwardSource:
@@ -62,7 +71,7 @@ class _ForwardSource:
         """Raise _Forwarded for a name of the zone."""
         if not covered(query.key, (self._settings.zone,)) or covered(query.key, self._settings.without):
             return None
-        raise _Forwarded(", ".join(self._settings.upstreams))
+        raise _Forwarded(self._settings.upstreams, query)
 
 
 class Objects:
@@ -71,14 +80,30 @@ class Objects:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._services = {one.key: _addressed(one, snapshot) for one in snapshot.services}
+        self._pods: defaultdict[str, list[Pod]] = defaultdict(list)
+        self.made: dict[str, str] = {}
+        if snapshot.is_planned and any(one.headless for one in snapshot.services):
+            self._place_pods()
+
+    def _place_pods(self) -> None:
+        """Note all pods, and the names of those whose address is not known yet."""
+        known = {address for one in self._snapshot.workloads for pod in one.pods for address in pod.addresses}
+        for pod in expansion.pods(self._snapshot):
+            self._pods[pod.metadata.namespace].append(pod)
+            if pod.addresses[0] not in known:
+                self.made[pod.addresses[0]] = str(pod.key)
 
     def service(self, key: NamespacedName) -> Service | None:
         """A Service, if it exists."""
         return self._services.get(key)
 
     def slices(self, key: NamespacedName) -> Iterable[EndpointSlice]:
-        """All slices of a Service."""
-        return (one for one in self._snapshot.slices if one.service == key)
+        """All slices of a Service; of a written headless one those that its selector would get."""
+        found = tuple(one for one in self._snapshot.slices if one.service == key)
+        service = self._services.get(key)
+        if found or service is None or not (self._snapshot.is_planned and service.headless):
+            return found
+        return expansion.slices(service, self._pods[key.namespace])
 
     def has_namespace(self, name: str) -> bool:
         """Whether a Namespace exists."""
@@ -92,8 +117,9 @@ class Objects:
 
 
 def _addressed(service: Service, snapshot: Snapshot) -> Service:
-    """A written Service with the address that it will get."""
-    if not snapshot.is_planned or service.addresses or service.spec.type == "ExternalName":
+    """A written Service with the address that it will get, if it is of a type that gets one."""
+    has_none = service.headless or service.spec.type == "ExternalName"
+    if not snapshot.is_planned or service.addresses or has_none:
         return service
     spec = msgspec.structs.replace(service.spec, cluster_ip=PLACEHOLDER, cluster_ips=(PLACEHOLDER,))
     return msgspec.structs.replace(service, spec=spec)
@@ -108,7 +134,7 @@ class NameServer:
         self._snapshot = snapshot
         self._origins: dict[bytes, set[str]] = {}
         self._zone = Zone()
-        objects = Objects(snapshot)
+        objects = self._objects = Objects(snapshot)
         if settings is not None:
             domain = Domain(
                 settings.domain,
@@ -130,21 +156,33 @@ class NameServer:
         try:
             found = self._router.resolve(query, client)
         except _Forwarded as forwarded:
-            return NameAnswer("FORWARDED", origin=f"forwarded to {forwarded}")
+            return self._forwarded(query, forwarded)
         if isinstance(found, Response | Relayed):
             return self._shown(query, found)
         if isinstance(found, Coroutine):
             found.close()
         return NameAnswer("FORWARDED", origin="completed by autopath")
 
+    def _forwarded(self, query: Query, forwarded: _Forwarded) -> NameAnswer:
+        """Name the alias before the server that knows its target."""
+        owners = sorted(self._origins.get(query.key, ()))
+        is_alias = bool(owners) and forwarded.key != query.key
+        records = (f"{ALIAS}{to_text(forwarded.key)}",) if is_alias else ()
+        return NameAnswer("FORWARDED", records, ", ".join((*owners, f"forwarded to {forwarded}")))
+
     def _shown(self, query: Query, found: Outcome) -> NameAnswer:
         reply = as_reply(query, found)
-        records = tuple(_records(reply[0])) if reply is not None else ()
+        records = tuple(dict.fromkeys(map(self._named, _records(reply[0])))) if reply is not None else ()
         code = Rcode(rcode_of(found)).name
         if code == "NOERROR" and not records:
             code = "NODATA"
         owners = sorted(self._origins.get(query.key, ()))
         return NameAnswer(code, records, ", ".join(owners) if records or owners else "")
+
+    def _named(self, record: str) -> str:
+        """An address that a pod will get is shown by the pod's name."""
+        pod = self._objects.made.get(record)
+        return f"an address of pod {pod}" if pod is not None else record
 
     def _fill(self, objects: Objects, domain: Domain) -> None:
         wanted: dict[Record, None] = {}
@@ -194,4 +232,4 @@ def _records(reply: Reply) -> Iterable[str]:
             address = str(ipaddress.ip_address(data))
             yield LATER if address == PLACEHOLDER else address
         elif one.type == RecordType.CNAME:
-            yield f"CNAME {to_text(expand(reply.raw, one.data)[0])}"
+            yield f"{ALIAS}{to_text(expand(reply.raw, one.data)[0])}"

@@ -13,7 +13,8 @@ from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 
-_DOMAIN = ("svc", "cluster", "local")
+DOMAIN = ("cluster", "local")
+_SERVICES = ("svc", *DOMAIN)
 
 
 def resolve(text: str, snapshot: Snapshot, namespace: str = "") -> End:
@@ -34,8 +35,16 @@ def resolve(text: str, snapshot: Snapshot, namespace: str = "") -> End:
     return End(text, EndKind.HOST, host=".".join(labels))
 
 
+def of_alias(target: str, snapshot: Snapshot) -> End:
+    """Return what the target of an alias means, which is a whole name: no search list completes it. Raises EndError."""
+    name = target.rstrip(".").lower()
+    if tuple(name.split(".")[-len(_SERVICES) :]) == _SERVICES:
+        return resolve(name, snapshot)
+    return End(name, EndKind.HOST, host=name)
+
+
 def _is_domain(labels: list[str]) -> bool:
-    return tuple(labels) == _DOMAIN[: len(labels)]
+    return tuple(labels) == _SERVICES[: len(labels)]
 
 
 def _of_pod(text: str, labels: list[str], snapshot: Snapshot, namespace: str) -> End | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from podwire.controllers.endpoints import from_pods
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Workload
 from podwire.kube.backends import PortKey, by_port
@@ -40,8 +41,7 @@ def selected(service: Service, snapshot: Snapshot) -> Iterator[Workload]:
 
 def target(port: ServicePort, workload: Workload) -> int | None:
     """Return the pod's port for a port of a Service; None where no container has a port of its name."""
-    wanted = port.target_port or port.port
-    return wanted if isinstance(wanted, int) else workload.number(wanted, port.protocol)
+    return from_pods.target(port, workload.spec)
 
 
 def backings(service: Service, port: ServicePort, snapshot: Snapshot) -> tuple[Backing, ...]:

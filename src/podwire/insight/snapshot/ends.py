@@ -36,6 +36,7 @@ class End(msgspec.Struct, frozen=True):
         node: a node.
         address: an address of no pod, node or Service; of a pod too, where it was written.
         host: a DNS name that is none of the cluster's.
+        requested: the name that clients look up, where the host is the target of an alias.
 
     """
 
@@ -47,6 +48,7 @@ class End(msgspec.Struct, frozen=True):
     node: Node | None = None
     address: IPAddress | None = None
     host: str = ""
+    requested: str = ""
 
     @property
     def namespace(self) -> str:

@@ -6,20 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from podwire.controllers.endpoints import from_pods
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.kube.addresses import family_of
 from podwire.kube.core import Pod, PodIP, PodSpec, PodStatus
-from podwire.kube.discovery import (
-    SERVICE_NAME_LABEL,
-    Endpoint,
-    EndpointConditions,
-    EndpointPort,
-    EndpointSlice,
-    ObjectReference,
-)
+from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
 from podwire.kube.meta import Condition, ObjectMeta, OwnerReference
-from podwire.kube.services import Service, ServicePort
+from podwire.kube.services import Service
 
 _READY = (Condition(type="Ready", status="True"),)
 
@@ -34,13 +28,21 @@ def pods(snapshot: Snapshot, more: Iterable[Pod] = ()) -> tuple[Pod, ...]:
 def _expanded(one: Workload) -> Iterator[Pod]:
     """Yield the pods of a workload: those that exist, else as many as it has replicas."""
     owners = () if one.owner.kind == "Pod" else (OwnerReference(kind=one.owner.kind, name=one.name),)
-    single = one.owner.kind == "Pod"
-    made = (PodPlace(one.name if single else f"{one.name}-{number + 1}") for number in range(one.replicas))
-    for place in one.pods or made:
+    has_own_name = one.owner.kind == "StatefulSet"
+    for place in one.pods or _made(one):
         metadata = ObjectMeta(
             name=place.name, namespace=one.namespace, labels=dict(one.labels), owner_references=owners
         )
-        yield pod_of(metadata, one.spec, place)
+        spec = msgspec.structs.replace(one.spec, hostname=place.name) if has_own_name else one.spec
+        yield pod_of(metadata, spec, place)
+
+
+def _made(one: Workload) -> Iterator[PodPlace]:
+    """Yield pods that will be made; names that will be drawn are numbers from 1."""
+    if one.owner.kind == "Pod":
+        yield PodPlace(one.name)
+        return
+    yield from map(PodPlace, one.made_names() or (f"{one.name}-{number + 1}" for number in range(one.replicas)))
 
 
 def pod_of(metadata: ObjectMeta, spec: PodSpec, place: PodPlace) -> Pod:
@@ -66,30 +68,10 @@ def slices(service: Service, pods: Iterable[Pod]) -> Iterator[EndpointSlice]:
             namespace=service.metadata.namespace,
             labels={SERVICE_NAME_LABEL: service.metadata.name},
         )
-        ready = pod.ready or service.spec.publish_not_ready_addresses
-        reference = ObjectReference(kind="Pod", namespace=pod.metadata.namespace, name=pod.metadata.name)
-        endpoint = Endpoint(
-            addresses=pod.addresses,
-            conditions=EndpointConditions(ready=ready),
-            node_name=pod.spec.node_name,
-            target_ref=reference,
+        address = pod.addresses[0]
+        yield EndpointSlice(
+            metadata=metadata,
+            address_type=f"IPv{family_of(address)}",
+            endpoints=(from_pods.endpoint(service, pod, address, ""),),
+            ports=from_pods.ports(service, pod),
         )
-        family = f"IPv{family_of(pod.addresses[0])}"
-        ports = tuple(_ports(service, pod))
-        yield EndpointSlice(metadata=metadata, address_type=family, endpoints=(endpoint,), ports=ports)
-
-
-def _ports(service: Service, pod: Pod) -> Iterator[EndpointPort]:
-    for port in service.spec.ports:
-        number = _target(port, pod)
-        if number is not None:
-            yield EndpointPort(name=port.name, protocol=port.protocol, port=number)
-
-
-def _target(port: ServicePort, pod: Pod) -> int | None:
-    """Return the number of the target port; None where no container has a port of its name."""
-    wanted = port.target_port or port.port
-    if isinstance(wanted, int):
-        return wanted
-    ports = (one for container in pod.spec.containers for one in container.ports)
-    return next((one.container_port for one in ports if (one.name, one.protocol) == (wanted, port.protocol)), None)

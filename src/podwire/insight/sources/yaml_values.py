@@ -5,6 +5,7 @@ PyYAML's own constructor takes three times as long, makes dates of texts, and ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -29,6 +30,10 @@ _TAGS = {f"tag:yaml.org,2002:{one}" for one in ("null", "bool", "int", "float")}
 _MERGE = "<<"
 _BOOLEANS = {"y": True, "Y": True, "n": False, "N": False}
 """Of YAML 1.1, and so of kubectl; PyYAML knows the longer words only."""
+
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+", re.ASCII)
+_OCTAL = re.compile(r"[-+]?0o[0-7]+", re.ASCII)
+"""Numbers of kubectl (goyaml.v2 `resolve.go`) that are texts for PyYAML."""
 
 
 class NoValueError(yaml.MarkedYAMLError):
@@ -145,8 +150,13 @@ class _Builder:
             return self._scalars[text]
         except KeyError:
             tag = self._loader.resolve(ScalarNode, text, (True, False))
-            is_text = tag not in _TAGS or ":" in text  # 22:22 is no number of base 60 for kubectl
-            found = self._scalars[text] = text if is_text else self._tagged(tag, event)
+            if tag in _TAGS and ":" not in text:  # 22:22 is no number of base 60 for kubectl
+                found = self._tagged(tag, event)
+            elif _FLOAT.fullmatch(text):
+                found = float(text)
+            else:
+                found = int(text, 8) if _OCTAL.fullmatch(text) else text
+            self._scalars[text] = found
             return found
 
     def _tagged(self, tag: str, event: Any) -> Any:

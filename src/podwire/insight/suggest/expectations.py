@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from podwire.kube.yaml_output import scalar
 from podwire.policy.model import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -41,4 +42,4 @@ def _entry(source: Peer, way: Way, expect: str) -> str:
 
 def _name(end: Peer) -> str:
     """With its kind: a Service may have the workload's name."""
-    return f"{end.namespace}/{end.kind.lower()}/{end.name}"
+    return scalar(f"{end.namespace}/{end.kind.lower()}/{end.name}")

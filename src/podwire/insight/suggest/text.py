@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from podwire.kube.yaml_output import scalar
 from podwire.policy.model import Direction
 
 if TYPE_CHECKING:
@@ -54,8 +52,8 @@ def _policy(policy: SeenPolicy, selectors: Selectors, *, unique: bool) -> Iterat
     yield "apiVersion: networking.k8s.io/v1"
     yield "kind: NetworkPolicy"
     yield "metadata:"
-    yield f"  name: {policy_name(workload, unique=unique)}"
-    yield f"  namespace: {_scalar(workload.namespace)}"
+    yield f"  name: {scalar(policy_name(workload, unique=unique))}"
+    yield f"  namespace: {scalar(workload.namespace)}"
     yield "spec:"
     yield f"  podSelector: {_selector(selectors.of(workload))}"
     yield "  policyTypes: [Ingress, Egress]"
@@ -96,15 +94,8 @@ def _peer(peer: Peer, home: str, selectors: Selectors) -> Iterator[str]:
 def _selector(labels: Mapping[str, str]) -> str:
     if not labels:
         return "{}"
-    pairs = ", ".join(f"{_scalar(key)}: {_scalar(value)}" for key, value in labels.items())
+    pairs = ", ".join(f"{scalar(key)}: {scalar(value)}" for key, value in labels.items())
     return f"{{matchLabels: {{{pairs}}}}}"
-
-
-def _scalar(value: str) -> str:
-    """Return a name or a label in YAML: quoted unless it is a plain word, which `true`, `null` and numbers are not."""
-    plain = re.fullmatch(r"[A-Za-z][-A-Za-z0-9_./]*", value) is not None
-    reserved = value.lower() in {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-    return value if plain and not reserved else msgspec.json.encode(value).decode()
 
 
 def _count(rules: Iterable[SeenRule]) -> int:

@@ -104,6 +104,9 @@ def _of_service(
 ) -> Iterator[Destination]:
     if service.spec.type == "ExternalName":
         raise EndError(f"{service.key}: leads to the host name {service.spec.external_name}: write an IP address")
+    if service.headless and isinstance(port, int):
+        yield from _of_pods_behind(service, port, protocol, snapshot, places)
+        return
     ports = [one for one in service.spec.ports if _means(one, port, protocol)]
     if not ports:
         raise _no_port(f"Service {service.key}", port, protocol, (f"{one.port}" for one in service.spec.ports))
@@ -122,6 +125,23 @@ def _of_service(
                 yield _empty(service, one, address)
                 continue
             yield Destination(str(service.key), address, one.port, one.protocol, _behind(same, places), same)
+
+
+def _of_pods_behind(
+    service: Service, port: int, protocol: str, snapshot: Snapshot, places: Places
+) -> Iterator[Destination]:
+    """Yield the pods that the name of a headless Service means, with the port as it is written: nothing translates it.
+
+    A named port is that of the pods, as in SRV records.
+    """
+    same = [one for one in service.spec.ports if (one.port, one.protocol) == (port, protocol)]
+    ports = same or service.spec.ports or (ServicePort(port, "", protocol),)
+    found = dict.fromkeys(address for one in ports for address, _ in _endpoints(service, one, snapshot))
+    for address in found:
+        ends = ((address, port),)
+        yield Destination(str(service.key), address, port, protocol, _behind(ends, places), ends)
+    if not found:
+        yield _empty(service, ServicePort(port, "", protocol), "")
 
 
 def _exposed(service: Service, protocol: str, snapshot: Snapshot, places: Places) -> Iterator[Destination]:

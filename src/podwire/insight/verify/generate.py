@@ -15,6 +15,7 @@ from podwire.insight.snapshot.ends import EndError, EndKind
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Workload
 from podwire.insight.verify.expectations import EDITOR_LINE, KUBECTL_LINES, Verdict
+from podwire.kube.yaml_output import scalar
 
 OUTSIDE = "outside"
 OUTSIDE_PORT = 443
@@ -51,7 +52,7 @@ def _files(files: Sequence[str], file: str) -> Iterator[str]:
     folder = os.path.dirname(file) or "."
     shown = [os.path.relpath(one, folder) for one in files]
     if shown and shown != ["."]:
-        yield f"files: [{', '.join(shown)}]"
+        yield f"files: [{', '.join(map(scalar, shown))}]"
 
 
 def _entries(snapshot: Snapshot) -> Iterator[Entry]:
@@ -137,7 +138,7 @@ def _destination(party: Party, port: int, protocol: str, snapshot: Snapshot) -> 
     behind: list[Workload] = list(selected(service, snapshot))
     for one in service.spec.ports if behind and all(two in own for two in behind) else ():
         if one.protocol == protocol and {target(one, two) for two in own} == {port}:
-            return str(party.key), one.port
+            return str(party.key), port if service.headless else one.port
     return f"{party.key.namespace}/{party.kind.lower()}/{party.key.name}", port
 
 
@@ -156,16 +157,16 @@ def _source(party: Party, snapshot: Snapshot, *, is_client: bool = True) -> str:
 
 def _lines(one: Entry) -> Iterator[str]:
     ports = f"{one.ports[0]}" if len(one.ports) == 1 else f"[{', '.join(map(str, one.ports))}]"
-    sources = one.sources[0] if len(one.sources) == 1 else f"[{', '.join(one.sources)}]"
+    sources = scalar(one.sources[0]) if len(one.sources) == 1 else f"[{', '.join(map(scalar, one.sources))}]"
     protocol = "" if one.protocol == "TCP" else f", protocol: {one.protocol}"
-    line = f"  - {{from: {sources}, to: {one.destination}, port: {ports}{protocol}, expect: {one.expect}}}"
+    line = f"  - {{from: {sources}, to: {scalar(one.destination)}, port: {ports}{protocol}, expect: {one.expect}}}"
     if len(line) <= LONGEST_LINE:
         yield line
         return
-    yield f"  - to: {one.destination}"
+    yield f"  - to: {scalar(one.destination)}"
     yield f"    port: {ports}"
     if protocol:
         yield f"    protocol: {one.protocol}"
     yield f"    expect: {one.expect}"
     yield "    from:"
-    yield from (f"      - {name}" for name in one.sources)
+    yield from (f"      - {scalar(name)}" for name in one.sources)

@@ -12,6 +12,7 @@ import yaml
 from podwire.install.manifests.capabilities import REASONS
 from podwire.install.manifests.manifest import Manifest
 from podwire.install.settings import Settings
+from podwire.kube.yaml_output import Dumper
 
 _CAPABILITY = re.compile(rf"^( *- )({'|'.join(REASONS)})$", re.MULTILINE)
 
@@ -29,14 +30,7 @@ def as_json(manifests: Iterable[Manifest]) -> str:
 
 def dump(value: Any) -> str:
     """YAML in block style with the keys in the order in which they were written."""
-    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=1000))
-
-
-class _Dumper(yaml.SafeDumper):
-    """Without anchors: kubectl reads them, people do not."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML names the arguments
-        return True
+    return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, width=1000))
 
 
 def _explained(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from podwire.kube import yaml_output
 from podwire.lab.host.access import Access
 
 SECTIONS = ("clusters", "users", "contexts")
@@ -155,7 +156,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     fresh = path.with_name(f"{path.name}.podwire-{os.getpid()}")
-    text = yaml.safe_dump(content, sort_keys=False)
+    text = yaml_output.block(content)
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
