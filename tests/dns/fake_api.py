@@ -46,6 +46,8 @@ class FakeApi:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.events: list[dict[str, Any]] = []
+        self.forbidden: set[type] = set()
+        """Kinds that clients may not read."""
         self._version = 1
         self._objects: dict[str, dict[Any, dict[str, Any]]] = {path: {} for path in PATHS.values()}
         self._watchers: dict[str, list[asyncio.Queue[bytes]]] = {path: [] for path in PATHS.values()}
@@ -72,6 +74,11 @@ class FakeApi:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         await self.open.wait()
+        if request.path in {PATHS[kind] for kind in self.forbidden}:
+            text = f"{request.path} is forbidden"
+            return web.json_response(
+                {"kind": "Status", "code": 403, "reason": "Forbidden", "message": text}, status=403
+            )
         if request.query.get("watch") != "true":
             items = list(self._objects[request.path].values())
             return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": items})

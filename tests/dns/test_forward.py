@@ -197,7 +197,7 @@ async def test_a_loop_of_forwarders_ends(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_the_number_under_way_and_the_number_kept_are_bounded() -> None:
     async with server(lambda message: [good(message)]) as (upstream, liar):
-        forwarder = forwarder_to(upstream, options="max_concurrent 2", cache="cache {\nsuccess 3\n}")
+        forwarder = forwarder_to(upstream, options="max_concurrent 4", cache="cache {\nsuccess 3\n}")
         found = await asyncio.gather(*(outcome(forwarder, query_of(f"{n}.test")) for n in range(5)))
         assert [one is REFUSED for one in found] == [False, False, True, True, True]
         for n in range(5):
@@ -208,6 +208,29 @@ async def test_the_number_under_way_and_the_number_kept_are_bounded() -> None:
             if isinstance(one, Coroutine):
                 one.close()
         assert len(liar.asked) == 5
+
+
+async def test_slow_names_of_one_client_leave_room_for_others() -> None:
+    slow: list[dns.message.Message] = []
+
+    def script(message: dns.message.Message) -> list[bytes]:
+        if str(message.question[0].name) == "quick.test.":
+            return [good(message)]
+        slow.append(message)
+        return []
+
+    async with server(script) as (upstream, _):
+        forwarder = forwarder_to(upstream)
+        flood = [
+            asyncio.create_task(outcome(forwarder, query_of(f"{n}.slow.test"), "10.244.0.66"))
+            for n in range(2 * forward.MOST_UNDER_WAY)
+        ]
+        found = await outcome(forwarder, query_of("quick.test"), "10.244.0.9")
+        assert isinstance(found, Relayed)
+        refused = [task for task in flood if task.done() and task.result() is REFUSED]
+        assert len(refused) == 1.5 * forward.MOST_UNDER_WAY, "one client gets half of the places"
+        forwarder.close()
+        await asyncio.wait(flood)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Fixed:
     async def later(self) -> bytes:
         return wire(2)
 
-    def overloaded(self, raw: bytes) -> bytes:  # noqa: ARG002
+    def failed(self, raw: bytes) -> bytes:  # noqa: ARG002
         return wire(2)
 
 
@@ -47,7 +47,7 @@ async def test_requests_answers_and_times_are_counted() -> None:
     assert not isinstance(later, bytes)
     assert sum(metrics.duration.counts) == 2
     assert await later == wire(2)
-    assert responder.overloaded(b"n") == wire(2)
+    assert responder.failed(b"n") == wire(2)
     found = values(metrics)
     assert found["coredns_dns_requests_total", "udp"] == 3
     assert found["coredns_dns_requests_total", "tcp"] == 1

@@ -1,17 +1,24 @@
 """Workers: every process of a port answers alike, as fresh as the first one, and what they answered is counted."""
 
 import asyncio
+import contextlib
 import os
 import signal
+from collections.abc import Awaitable
 from pathlib import Path
 
 import aiohttp
 import dns.asyncquery
+import dns.exception
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 from podwire.dns.config import DnsConfig
+from podwire.dns.listen import NOBODY as NOBODY_ELSE
+from podwire.dns.listen import Peer
+from podwire.dns.message import servfail
 from podwire.dns.ready_answers import ReadyAnswers
 from podwire.dns.server import Server
 from podwire.dns.workers import WorkerLostError, Workers
@@ -70,6 +77,48 @@ def test_all_workers_answer_alike_and_a_change_is_answered_by_all() -> None:
             await asyncio.wait([task])
 
     asyncio.run(scenario())
+
+
+class Broken:
+    """A first process that fails: at once for A questions, later for all others."""
+
+    async def _later(self, raw: bytes) -> bytes:
+        raise RuntimeError(raw)
+
+    def ready(self, raw: bytes, now: float) -> None:
+        """Nothing is known before."""
+
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY_ELSE) -> bytes | Awaitable[bytes]:  # noqa: ARG002
+        if dns.message.from_wire(raw).question[0].rdtype == dns.rdatatype.A:
+            raise RuntimeError(raw)
+        return self._later(raw)
+
+    def failed(self, raw: bytes) -> bytes | None:
+        return servfail(raw)
+
+
+@sandboxed
+def test_a_failure_of_the_first_process_is_an_answer_of_the_worker() -> None:
+    workers = Workers(1, (HERE,))
+
+    async def scenario() -> None:
+        task = asyncio.create_task(workers.serve({53: Broken()}, ReadyAnswers()))
+        workers.listen((53,))
+        for kind in ("A", "AAAA"):
+            answer = await patient(dns.message.make_query(WEB, kind))
+            assert answer.rcode() == dns.rcode.SERVFAIL
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(scenario())
+
+
+async def patient(query: dns.message.Message) -> dns.message.Message:
+    """The answer of a server that may not listen yet."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(OSError, dns.exception.Timeout):
+                return await dns.asyncquery.udp(query, HERE, timeout=3)
 
 
 @sandboxed

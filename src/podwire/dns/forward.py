@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from podwire.dns.corefile.kubernetes import covered
 from podwire.dns.exchange import Connections, Upstream, ask_by_datagram, mixed_case
+from podwire.dns.fair_share import FairShare
 from podwire.dns.message import RD, Query, Rcode
 from podwire.dns.outcome import FAILED, REFUSED, Outcome, Relayed
 from podwire.dns.records import INTERNET, RecordType
@@ -38,6 +39,7 @@ DEADLINE_SECONDS = 4.5
 CHECK_SECONDS = 1.0
 
 MOST_UNDER_WAY = 512
+"""Questions of all clients; see FairShare for what one of them gets."""
 
 Complaint = Callable[[Query, str], None]
 """Is called with a query that no server answered, and the reason."""
@@ -61,7 +63,7 @@ class Forwarder:
         self._connections = Connections(settings.expire, tls)
         self._under_way: dict[Key, asyncio.Task[Reply | None]] = {}
         self._waiting: Counter[str] = Counter()
-        self._most = settings.max_concurrent or MOST_UNDER_WAY
+        self._places = FairShare(settings.max_concurrent or MOST_UNDER_WAY)
         self.pool = UpstreamPool(
             servers, settings.policy, self._probe, max_fails=settings.max_fails, pause=settings.health_seconds
         )
@@ -89,22 +91,27 @@ class Forwarder:
             return REFUSED
         return self._forwarded(query, client)
 
-    async def resolve(self, query: Query) -> Reply | None:
-        """The reply to a question; None where no server gave one in time."""
+    async def resolve(self, query: Query, client: str = "") -> Reply | None:
+        """The reply to a question; None where no server gave one in time. It counts for the client that is first."""
         key = key_of(query)
         task = self._under_way.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._ask(query))
             self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            self._places.take(client)
+            task.add_done_callback(lambda _: self._ended(key, client))
         return await asyncio.shield(task)
 
+    def _ended(self, key: Key, client: str) -> None:
+        self._under_way.pop(key, None)
+        self._places.give_back(client)
+
     async def _forwarded(self, query: Query, client: str) -> Outcome:
-        if key_of(query) not in self._under_way and len(self._under_way) >= self._most:
+        if key_of(query) not in self._under_way and not self._places.has_room(client):
             return REFUSED
         self._waiting[client] += 1
         try:
-            reply = await self.resolve(query)
+            reply = await self.resolve(query, client)
         finally:
             self._waiting[client] -= 1
             if not self._waiting[client]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Protocol
 
+from podwire.dns.fair_share import FairShare
 from podwire.kernel.datagram import Datagram, DatagramSocket, listen_stream
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,6 @@ MOST_PENDING = 4096
 """Datagrams that wait for an upstream server; the answer to more of them is SERVFAIL, and clients try again."""
 
 MOST_CONNECTIONS = 256
-MOST_CONNECTIONS_A_SOURCE = 32
-"""Of one address: a pod that keeps connections open leaves room for the others."""
 IDLE_SECONDS = 10.0
 WRITE_SECONDS = 5.0
 
@@ -29,8 +27,6 @@ Answer = bytes | None
 Peer = tuple[str, int]
 """A client's address and port."""
 NOBODY: Peer = ("", 0)
-MOST_PENDING_A_SOURCE = 1024
-"""Of one address, likewise."""
 
 
 class Responder(Protocol):
@@ -44,8 +40,8 @@ class Responder(Protocol):
         """The answer to one message, at once or later; None for silence."""
         ...
 
-    def overloaded(self, raw: bytes) -> bytes | None:
-        """The answer to a message that is not processed; None for what is no query."""
+    def failed(self, raw: bytes) -> bytes | None:
+        """The answer to a message that is not processed: SERVFAIL; None for what is no query."""
         ...
 
 
@@ -75,7 +71,7 @@ class DatagramListener:
         self._responder = responder
         self._channel = channel
         self._pending: set[asyncio.Task[None]] = set()
-        self._sources: Counter[str] = Counter()
+        self._places = FairShare(MOST_PENDING)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._readable)
 
@@ -100,7 +96,7 @@ class DatagramListener:
                 else:
                     self._answer(datagram)
             except Exception:
-                log.exception("a datagram from %s was not answered", datagram.peer[0])
+                self._fail(datagram)
 
     def _answer(self, datagram: Datagram) -> None:
         answer = self._responder.answer(datagram.payload, stream=False, client=datagram.peer)
@@ -111,32 +107,34 @@ class DatagramListener:
 
     def _wait(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
         source = datagram.peer[0]
-        if len(self._pending) >= MOST_PENDING or self._sources[source] >= MOST_PENDING_A_SOURCE:
+        if not self._places.has_room(source):
             if isinstance(answer, Coroutine):
                 answer.close()  # never started: else Python warns that it was not awaited
-            refusal = self._responder.overloaded(datagram.payload)
-            if refusal is not None:
-                self._channel.reply(datagram, refusal)
+            self._reply(datagram, self._responder.failed(datagram.payload))
             return
-        task = self._loop.create_task(self._reply(datagram, answer))
+        task = self._loop.create_task(self._later(datagram, answer))
         self._pending.add(task)
-        self._sources[source] += 1
+        self._places.take(source)
         task.add_done_callback(lambda done: self._ended(done, source))
 
     def _ended(self, task: asyncio.Task[None], source: str) -> None:
         self._pending.discard(task)
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
+        self._places.give_back(source)
 
-    async def _reply(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
+    async def _later(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
         try:
-            payload = await answer
+            self._reply(datagram, await answer)
         except Exception:
-            log.exception("a datagram from %s was not answered", datagram.peer[0])
-        else:
-            if payload is not None:
-                self._channel.reply(datagram, payload)
+            self._fail(datagram)
+
+    def _fail(self, datagram: Datagram) -> None:
+        """Log the exception that is handled and answer SERVFAIL: the client need not wait for its deadline."""
+        log.exception("a datagram from %s is answered with SERVFAIL", datagram.peer[0])
+        self._reply(datagram, self._responder.failed(datagram.payload))
+
+    def _reply(self, datagram: Datagram, answer: Answer) -> None:
+        if answer is not None:
+            self._channel.reply(datagram, answer)
 
 
 class StreamListener:
@@ -145,7 +143,7 @@ class StreamListener:
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
         self._open: set[asyncio.StreamWriter] = set()
-        self._sources: Counter[str] = Counter()
+        self._places = FairShare(MOST_CONNECTIONS)
 
     def close(self) -> None:
         """Abort all connections."""
@@ -156,11 +154,11 @@ class StreamListener:
         """One connection, from its first query to its end or its deadline."""
         peer: Peer = (writer.get_extra_info("peername") or NOBODY)[:2]
         source = peer[0]
-        if len(self._open) >= MOST_CONNECTIONS or self._sources[source] >= MOST_CONNECTIONS_A_SOURCE:
+        if not self._places.has_room(source):
             writer.transport.abort()
             return
         self._open.add(writer)
-        self._sources[source] += 1
+        self._places.take(source)
         try:
             while await self._exchange(reader, writer, peer):
                 pass
@@ -170,7 +168,7 @@ class StreamListener:
             log.exception("a connection was ended")
         finally:
             self._open.discard(writer)
-            self._sources -= Counter([source])
+            self._places.give_back(source)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> bool:
@@ -178,12 +176,18 @@ class StreamListener:
         async with asyncio.timeout(IDLE_SECONDS):
             size = int.from_bytes(await reader.readexactly(2), "big")
             raw = await reader.readexactly(size)
-        answer = self._responder.answer(raw, stream=True, client=peer)
-        if answer is not None and not isinstance(answer, bytes):
-            answer = await answer
+        answer = await self._answer(raw, peer)
         if answer is None:
             return False
         writer.write(len(answer).to_bytes(2, "big") + answer)
         async with asyncio.timeout(WRITE_SECONDS):
             await writer.drain()
         return True
+
+    async def _answer(self, raw: bytes, peer: Peer) -> Answer:
+        try:
+            answer = self._responder.answer(raw, stream=True, client=peer)
+            return answer if answer is None or isinstance(answer, bytes) else await answer
+        except Exception:
+            log.exception("a message from %s is answered with SERVFAIL", peer[0])
+            return self._responder.failed(raw)

@@ -80,9 +80,9 @@ class MeasuredResponder:
             return self._count(found, started)
         return self._later(found, started)
 
-    def overloaded(self, raw: bytes) -> bytes | None:
+    def failed(self, raw: bytes) -> bytes | None:
         """As that of the other one; the message was counted before."""
-        return self._count(self._responder.overloaded(raw), time.perf_counter())
+        return self._count(self._responder.failed(raw), time.perf_counter())
 
     async def _later(self, answer: Awaitable[Answer], started: float) -> Answer:
         return self._count(await answer, started)

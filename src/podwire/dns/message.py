@@ -182,6 +182,12 @@ def encode(query: Query, response: Response, limit: int) -> bytes:
     return b"".join((header, query.question, *answer, *authority, *additional, trailer))
 
 
+def servfail(raw: bytes) -> bytes | None:
+    """The answer to a message that cannot be processed; None for what is no query."""
+    query = parse(raw)
+    return encode(query, Response(Rcode.SERVFAIL), query.size) if isinstance(query, Query) else None
+
+
 def _fitting(records: Sequence[bytes], space: int) -> tuple[bytes, ...]:
     """As many whole records as fit, in order."""
     taken = []

@@ -31,6 +31,7 @@ class Reloader:
         self._apply = apply
         self._report = report
         self._present: tuple[str, Mapping[str, str]] | None = None
+        self._refused: tuple[str, Mapping[str, str]] | None = None
         self._reloads = True
         self._next: tuple[str, Mapping[str, str]] | None = None
         self._wake = asyncio.Event()
@@ -47,6 +48,11 @@ class Reloader:
         self._next = (text, files)
         self._idle.clear()
         self._wake.set()
+
+    def retry(self) -> None:
+        """Try the newest Corefile again, where it was rejected: what it needs may be there now."""
+        if self._refused is not None and self._next is None:
+            self.changed(*self._refused)
 
     async def idle(self) -> None:
         """Wait until the newest Corefile is used or rejected."""
@@ -69,18 +75,19 @@ class Reloader:
 
     async def _reload(self, text: str, files: Mapping[str, str], *, first: bool) -> None:
         if (text, files) == self._present or (first and self._present is not None and text == self._present[0]):
-            self._present, self.rejected = (text, files), ""
+            self._present, self._refused, self.rejected = (text, files), None, ""
             return
         try:
             found = configuration(text, self._port, files, os.environ)
             await self._apply(found)
         except (CorefileError, ValueError, OSError) as error:
             self.failures += 1
-            self.rejected = str(error)
+            self.rejected, self._refused = str(error), (text, files)
             log.error("the Corefile is rejected, and the last good one stays: %s", error)  # noqa: TRY400 no fault of ours
             self._report(REJECTED, f"{error}; the last good configuration stays", True)
             return
-        self._present, self._reloads, self.rejected = (text, files), bool(found.reload_seconds), ""
+        self._present, self._reloads = (text, files), bool(found.reload_seconds)
+        self._refused, self.rejected = None, ""
         log.info("the Corefile is used: %d server blocks", len(found.blocks))
         if not first:
             self._report(APPLIED, f"the Corefile is used: {len(found.blocks)} server blocks", False)

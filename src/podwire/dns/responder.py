@@ -11,7 +11,7 @@ import msgspec
 from podwire.dns.authority import Alias, Authority
 from podwire.dns.block import AuthoritySource, Block, Readiness
 from podwire.dns.listen import NOBODY, Answer, Peer
-from podwire.dns.message import STREAM_SIZE, Query, Rcode, Refusal, Response, encode, parse
+from podwire.dns.message import STREAM_SIZE, Query, Rcode, Refusal, Response, parse, servfail
 from podwire.dns.names import ROOT, suffixes
 from podwire.dns.outcome import FAILED, REFUSED, Outcome, Relayed, joined, sent
 from podwire.dns.query_log import Exchange
@@ -111,10 +111,9 @@ class ClusterResponder:
             self._ready_answers.keep(raw, query, found, request.limit, request.began)
         return self._sent(request, block, found)
 
-    def overloaded(self, raw: bytes) -> bytes | None:
-        """SERVFAIL for a query that cannot wait for an upstream server; None for what is no query."""
-        query = parse(raw)
-        return encode(query, FAILED, query.size) if isinstance(query, Query) else None
+    def failed(self, raw: bytes) -> bytes | None:
+        """SERVFAIL for a query that is not processed; None for what is no query."""
+        return servfail(raw)
 
     async def _later(self, request: Request, block: Block | None, found: Awaitable[Outcome]) -> bytes:
         return self._sent(request, block, await found)

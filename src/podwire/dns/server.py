@@ -20,7 +20,7 @@ from podwire.dns.corefile.configuration import Configuration
 from podwire.dns.corefile.kubernetes import KubernetesSettings
 from podwire.dns.corefile_source import ConfigMapSource, follow_file, read_file
 from podwire.dns.default_corefile import default_corefile
-from podwire.dns.listen import listening
+from podwire.dns.listen import Responder, listening
 from podwire.dns.live_view import LiveView
 from podwire.dns.measured import MeasuredResponder, QueryMetrics, of_configuration, of_forwarding
 from podwire.dns.names import to_text
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 LOOP = "ForwardingLoop"
 """Reason of an event about the ConfigMap."""
+PODS_SECONDS = 10.0
+"""How long a Corefile that needs the pods waits for them, before it is rejected until they are known."""
 
 
 class Server:
@@ -71,9 +73,12 @@ class Server:
             self._source = ConfigMapSource(client, config.config_map, self._reloader.changed)
         self._ports = Ports()
         self._responders: dict[int, ClusterResponder] = {}
+        self._measured: dict[int, Responder] = {}
         self._assembly: Assembly | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        """What runs beside each other: where one raises, all end, and with them the process."""
         self._running: asyncio.Task[None] | None = None
-        self._pods: asyncio.Task[None] | None = None
+        self._follows_pods = False
 
     async def run(self) -> None:
         """Serve until cancelled. Raises ValueError for a bad configuration and OSError where a port is taken."""
@@ -86,28 +91,24 @@ class Server:
             self._reconciler.touch(DOMAIN)
             await self._reloader.use(text, files)
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._run_assembly()
                 self._view.feed(self._reconciler.touch)
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(self._reloader.run())
                 tasks.create_task(self._recorder.run())
                 if self._workers is not None:
-                    tasks.create_task(self._workers.serve(self._responders, self._ready_answers))
+                    tasks.create_task(self._workers.serve(self._measured, self._ready_answers))
                 if config.corefile:
                     tasks.create_task(follow_file(Path(config.corefile), self._reloader.changed))
                 for informer in self._informers():
                     tasks.create_task(informer.run())
                 await self._become_ready()
         finally:
-            await self._close()
-
-    async def _close(self) -> None:
-        for task in filter(None, (self._running, self._pods)):
-            task.cancel()
-            await asyncio.wait([task])
-        await self._ports.close()
+            await self._ports.close()
 
     def _informers(self) -> tuple[Informer[Any], ...]:
-        pods = (self._ground.pods.informer,) if self._pods is not None else ()
+        pods = (self._ground.pods.informer,) if self._follows_pods else ()
         return (*self._view.informers, *((self._source.informer,) if self._source is not None else ()), *pods)
 
     def _rows(self, owner: Owner) -> Iterable[Record]:
@@ -125,9 +126,8 @@ class Server:
         """Use this configuration. Raises ValueError and OSError, with all as before, for what cannot be used."""
         domain = self._domain_of(found.kubernetes)
         assembly = Assembly(found, self._ground)
-        if found.needs_pods and self._pods is None:
-            self._pods = asyncio.create_task(self._ground.pods.informer.run())
-            await self._ground.pods.informer.synced.wait()
+        if found.needs_pods:
+            await self._know_pods()
         await self._ports.set(self._wanted(found, assembly))
         if self._workers is not None:
             self._workers.listen(tuple(assembly.routers))
@@ -139,9 +139,40 @@ class Server:
             self._responders[port].use(router)
         self._ready_answers.clear()
         self.linger = found.linger if found.linger is not None else self._config.linger
+        self._assembly = assembly
+        self._run_assembly()
+
+    def _run_assembly(self) -> None:
+        """Run the present assembly in place of the one before; the first one waits for the others of its group."""
+        if self._tasks is None or self._assembly is None:
+            return
         if self._running is not None:
             self._running.cancel()
-        self._assembly, self._running = assembly, asyncio.create_task(assembly.run())
+        self._running = self._tasks.create_task(self._assembly.run())
+
+    async def _know_pods(self) -> None:
+        """Wait until all pods are known. Raises ValueError where they cannot be read in time.
+
+        The first Corefile does not wait: until all is known the cluster's names are SERVFAIL in any case.
+        """
+        informer = self._ground.pods.informer
+        started, self._follows_pods = self._follows_pods, True
+        if self._tasks is None:
+            return
+        if not started:
+            self._tasks.create_task(informer.run())
+        try:
+            async with asyncio.timeout(PODS_SECONDS):
+                await informer.synced.wait()
+        except TimeoutError:
+            if not started:
+                self._tasks.create_task(self._retry_with_pods())
+            reason = "; ".join(access_obstacles((informer,)))
+            raise ValueError(f"'pods verified' and autopath must know all pods: {reason}") from None
+
+    async def _retry_with_pods(self) -> None:
+        await self._ground.pods.informer.synced.wait()
+        self._reloader.retry()
 
     def _domain_of(self, found: KubernetesSettings | None) -> Domain:
         """The domain as the plugin `kubernetes` describes it; without it no name of the cluster is looked up."""
@@ -167,9 +198,9 @@ class Server:
         for port, router in assembly.routers.items():
             if port not in self._responders:
                 self._responders[port] = ClusterResponder(router, self._ready_answers)
-            responder = MeasuredResponder(self._responders[port], self._queries)
+                self._measured[port] = MeasuredResponder(self._responders[port], self._queries)
             shared = self._workers is not None
-            wanted["dns", port] = partial(listening, responder, config.addresses, port, shared=shared)
+            wanted["dns", port] = partial(listening, self._measured[port], config.addresses, port, shared=shared)
         pages: tuple[tuple[str, Pages, int | None, int], ...] = (
             ("health", _pages(lambda: True, "/health", "/healthz"), found.health_port, config.health_port),
             (

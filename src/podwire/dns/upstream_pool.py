@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from podwire.dns.corefile.forward import Policy
 from podwire.dns.exchange import Upstream
+
+log = logging.getLogger(__name__)
 
 Probe = Callable[[Upstream], Awaitable[bool]]
 """Send a health check; whether the server answered it in time."""
@@ -79,7 +82,12 @@ class UpstreamPool:
     async def _check(self, server: Upstream) -> None:
         while True:
             await asyncio.sleep(self._pause)
-            if await self._probe(server):
+            try:
+                well = await self._probe(server)
+            except Exception:
+                log.exception("upstream %s cannot be checked", server)
+                well = False
+            if well:
                 self._fails[server] = 0
                 return
             self._fails[server] = min(self._fails[server] + 1, 1_000_000)

@@ -20,15 +20,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
+from podwire.dns.forward import DEADLINE_SECONDS
 from podwire.dns.listen import NOBODY, Answer, DatagramListener, Peer, Responder
+from podwire.dns.message import servfail
 from podwire.dns.ready_answers import ReadyAnswer, ReadyAnswers
 from podwire.kernel import memory
 from podwire.kernel.datagram import DatagramSocket
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING = 4096
-"""Messages of a worker that wait for the first process; others are dropped, and clients send them again."""
+ANSWER_SECONDS = DEADLINE_SECONDS + 0.5
+"""The longest wait for the first process, which has answered or failed by then."""
 COUNT_SECONDS = 1.0
 LARGEST_MESSAGE = 1 << 17
 _VERSION = struct.Struct("=Q")
@@ -154,8 +156,7 @@ class _Served:
         try:
             found = responder.answer(question.raw, stream=False, client=question.client) if responder else None
         except Exception:
-            log.exception("a datagram from %s was not answered", question.client[0])
-            found = None
+            found, version = _failed(question), 0
         if found is None or isinstance(found, bytes):
             self._send(question, found, version)
             return
@@ -164,14 +165,25 @@ class _Served:
         task.add_done_callback(self._pending.discard)
 
     async def _later(self, question: Question, found: Awaitable[Answer]) -> None:
-        self._send(question, await found, 0)
+        try:
+            answer = await found
+        except Exception:
+            answer = _failed(question)
+        self._send(question, answer, 0)
 
     def _send(self, question: Question, answer: Answer, version: int) -> None:
         kept = self._ready_answers.entry(question.raw) if version == self._ready_answers.version else None
         try:
             self._channel.send(_encode(Answered(question.number, answer, version, kept)))
         except OSError as error:
-            log.debug("an answer is lost on its way to a worker: %s", error)
+            # The worker answers SERVFAIL at its deadline.
+            log.warning("an answer is lost on its way to a worker: %s", error)
+
+
+def _failed(question: Question) -> Answer:
+    """Log the exception that is handled; the answer is SERVFAIL."""
+    log.exception("a datagram from %s is answered with SERVFAIL", question.client[0])
+    return servfail(question.raw)
 
 
 class _WorkerResponder:
@@ -196,21 +208,20 @@ class _WorkerResponder:
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Awaitable[Answer]:  # noqa: ARG002
         return self._passed_on(raw, client)
 
-    def overloaded(self, raw: bytes) -> None:  # noqa: ARG002 the first process refuses
-        return None
+    def failed(self, raw: bytes) -> bytes | None:
+        return servfail(raw)
 
     async def _passed_on(self, raw: bytes, client: Peer) -> Answer:
         state = self._state
         number = next(state.question_numbers)
         waiting: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
-        if len(state.waiting) >= MOST_WAITING:
-            return None
         state.waiting[number] = waiting
         try:
             self._channel.send(_encode(Question(number, self._port, client[:2], raw)))
-            answered = await waiting
-        except OSError:
-            return None
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answered = await waiting
+        except (OSError, TimeoutError):
+            return servfail(raw)
         finally:
             state.waiting.pop(number, None)
         if answered.kept is not None and answered.version == state.version == self._numbers.version:
