@@ -135,6 +135,7 @@ def addresses_after(first: int) -> Iterator[list[str]]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 @sandboxed
 async def test_ten_thousand_pods_start_without_a_packet_that_is_forbidden(tmp_path: Path) -> None:
     uplink()

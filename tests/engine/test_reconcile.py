@@ -315,6 +315,30 @@ async def test_a_refused_row_is_tried_again_after_a_while(monkeypatch: pytest.Mo
     assert values(sink) == {"a": 1}
 
 
+class _Reversed(FakeSink[Fact]):
+    """A sink whose batches go from the last name to the first, each row by itself."""
+
+    async def in_order(self, delta: Delta[Fact]) -> list[Delta[Fact]]:
+        return [Delta((row,)) for row in sorted(delta.upserts, key=lambda row: row.name, reverse=True)]
+
+
+async def test_what_comes_after_a_refused_row_is_derived_again_first() -> None:
+    """The order is the sink's."""
+    world, sink = World(door={"b": 1}, open={"a": 1}, other={"c": 1}), _Reversed(refuses={"b"})
+
+    def derive(owner: str) -> Iterable[Fact]:
+        return () if owner == "open" and reconciler.table.refusals("door") else world.derive(owner)
+
+    reconciler: Reconciler[str, Fact] = Reconciler("test", derive, sink, affected=lambda _: ["open"])
+    reconciler.touch("door", "open", "other")
+    await reconciler.turn(isolate=True)
+    assert [row.name for batch in sink.batches for row in batch.upserts] == ["c"]
+    sink.refuses = ()
+    await reconciler.turn(isolate=True, retry=True)
+    await reconciler.turn()
+    assert values(sink) == {"a": 1, "b": 1, "c": 1}
+
+
 class _Everything:
     def __contains__(self, key: object) -> bool:
         return True

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Generic
 
 from podwire.engine.row import OwnerT, RowT
-from podwire.engine.sink import RefusedError, SinkError
+from podwire.engine.sink import OrderedSink, RefusedError, SinkError
 from podwire.engine.table import Table
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Reconciler(Generic[OwnerT, RowT]):
             await self._write_ahead()
         await self._derive_dirty()
         delta = self.table.delta(prune=self._inputs_synced, prune_unowned=not self._unknown, retry=retry)
-        if delta and isolate:
+        if isolate:
             await self._isolate(delta)
         elif delta:
             await self._sink.write(delta)
@@ -203,9 +203,29 @@ class Reconciler(Generic[OwnerT, RowT]):
         self.table.observe(held)
 
     async def _isolate(self, delta: Delta[RowT]) -> None:
-        """Write what the target takes and set the rest aside. Raises SinkError where that is more than MOST_REFUSED."""
+        """Write what the target takes and set the rest aside. Raises SinkError where that is more than MOST_REFUSED.
+
+        What comes after a refused row in order is derived again first: it may have to change because of it.
+        """
+        refusals = 0
+        while delta:
+            for batch in await self._sink.in_order(delta) if isinstance(self._sink, OrderedSink) else (delta,):
+                refused = await self._written_in_parts(batch, MOST_REFUSED - refusals)
+                refusals += len(refused)
+                for row, reason in refused:
+                    self._refuse(row, reason)
+                if refused:
+                    break
+            else:
+                return
+            self._follow_refusals()
+            await self._derive_dirty()
+            delta = self.table.delta(prune=self._inputs_synced, prune_unowned=not self._unknown)
+
+    async def _written_in_parts(self, batch: Delta[RowT], most: int) -> list[tuple[RowT, str]]:
+        """Write a batch in smaller and smaller parts; return the rows that the target refuses, with its reason."""
         refused: list[tuple[RowT, str]] = []
-        parts = deque((delta,) if len(delta) <= ROWS_A_PIECE else delta.pieces(ROWS_A_PIECE))
+        parts = deque((batch,) if len(batch) <= ROWS_A_PIECE else batch.pieces(ROWS_A_PIECE))
         while parts:
             part = parts.popleft()
             try:
@@ -215,18 +235,20 @@ class Reconciler(Generic[OwnerT, RowT]):
                 if len(part) > 1:
                     parts.extendleft(reversed(list(part.pieces((len(part) + 1) // 2))))
                     continue
-                if len(refused) == MOST_REFUSED:
+                if len(refused) >= most:
                     raise
                 refused.append(((*part.upserts, *part.removals)[0], str(error)))
-        for row, reason in refused:
-            self._refuse(row, reason)
+        return refused
 
     def _follow_refusals(self) -> None:
         before, self._refused = self._refused, frozenset(refusal.row for refusal in self.table.refusals())
         if before != self._refused:
             self.touch(*self._affected(before ^ self._refused))
 
-    def _refuse(self, row: RowT, reason: str) -> None:
+    def _refuse(self, part: RowT, reason: str) -> None:
+        """Set a row aside; what was refused may be a step on the way to it."""
+        wanted = self.table.wanted(part.key)
+        row = wanted if wanted is not None else part
         self.counters.refused += 1
         if self.table.refuse(row, reason):
             log.error("%s: %s is refused and left out: %s", self.name, row, reason)

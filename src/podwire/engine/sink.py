@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, runtime_checkable
 
 from podwire.engine.row import Delta, RowT
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Hashable, Iterable
+    from collections.abc import Container, Hashable, Iterable, Sequence
 
 
 class SinkError(Exception):
@@ -31,6 +31,18 @@ class Sink(Protocol[RowT]):
         Raises SinkError when it is not certain that all is applied. A batch of few rows must be safe to repeat: the
         reconciler finds a row that is refused by writing smaller and smaller parts of a batch. Raises OSError where it
         was not tried at all: no row is at fault then.
+        """
+        ...
+
+
+@runtime_checkable
+class OrderedSink(Sink[RowT], Protocol[RowT]):
+    """A sink that orders the changes of a batch otherwise than by their stages."""
+
+    async def in_order(self, delta: Delta[RowT]) -> Sequence[Delta[RowT]]:
+        """Return the batches that this one is, one after the other, each of which may be written in parts.
+
+        A sink sees no more than a part while a refused row is searched for. Raises SinkError.
         """
         ...
 

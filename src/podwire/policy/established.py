@@ -22,10 +22,10 @@ from podwire.policy.tier_rows import AnyTierRow, NodeAddressRow
 from podwire.policy.verdict import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 
     from podwire.engine.row import Delta
-    from podwire.engine.sink import Sink
+    from podwire.engine.sink import OrderedSink
     from podwire.kernel.address_flows import AddressFlow
     from podwire.policy.model import Identity, IPAddress
     from podwire.policy.view import View
@@ -193,7 +193,7 @@ class EstablishedFlows:
 class FollowedSink:
     """A sink of rows whose batches are passed on after they were applied."""
 
-    def __init__(self, sink: Sink[Row], flows: EstablishedFlows | None = None) -> None:
+    def __init__(self, sink: OrderedSink[Row], flows: EstablishedFlows | None = None) -> None:
         self._sink = sink
         self._flows = flows
 
@@ -204,6 +204,10 @@ class FollowedSink:
     async def read(self) -> Iterable[Row]:
         """Return all rows that the target holds now. Raises SinkError."""
         return await self._sink.read()
+
+    async def in_order(self, delta: Delta[Row]) -> Sequence[Delta[Row]]:
+        """Return batches of this one that open nothing as they come one after the other. Raises SinkError."""
+        return await self._sink.in_order(delta)
 
     async def write(self, delta: Delta[Row]) -> None:
         """Apply a batch, then pass it on; one that failed too, as parts of it may be applied. Raises SinkError."""

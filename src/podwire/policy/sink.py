@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib import resources
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from podwire.engine.row import Delta
@@ -110,6 +111,16 @@ class PolicySink:
         Where it may be the same pod with another identity, only datagrams are: a stream to another pod ends by itself.
         """
         await self._worker.run(self._write, delta)
+
+    async def in_order(self, delta: Delta[Row]) -> list[Delta[Row]]:
+        """Return batches of this one that open nothing as they come one after the other. Raises SinkError."""
+        return await self._worker.run(self._in_order, delta)
+
+    def _in_order(self, delta: Delta[Row]) -> list[Delta[Row]]:
+        try:
+            return list(batches(delta, self._ground()))
+        except (NftablesError, NetlinkError) as error:
+            raise SinkError(f"reading table {TABLE}: {error}") from error
 
     def _read(self) -> list[Row]:
         ruleset = Ruleset((TABLE,), resources.files(__package__).joinpath("policy.nft").read_text())
@@ -224,6 +235,29 @@ def steps(delta: Delta[Row], ground: Callable[[], Ground], most_changes: int = C
     yield found.moving
     yield [(row.link, row.identity) for row in linked]
     yield found.opening
+
+
+def batches(delta: Delta[Row], ground: Ground) -> Iterator[Delta[Row]]:
+    """Split a batch as `steps` does, into batches of which each may be written row by row."""
+    linked = tuple(row for row in delta.upserts if isinstance(row, LinkRow))
+    closed = tuple(row for row in (*delta.replaced, *delta.removals) if isinstance(row, LinkRow))
+    found = phases(_without_links(delta), {row.identity for row in linked}, ground)
+    yield from _runs(found.narrowing)
+    yield Delta(removals=closed)
+    yield from _runs(found.moving)
+    yield Delta(upserts=linked)
+    yield from _runs(found.opening)
+
+
+def _runs(changes: Iterable[RowChange]) -> Iterator[Delta[Row]]:
+    """Changes in their order: a batch has all its upserts before its removals."""
+    for removing, run in groupby(changes, key=lambda change: change[1] is None):
+        pairs = list(run)
+        if removing:
+            yield Delta(removals=tuple(old for old, _ in pairs if old is not None))
+        else:
+            new = tuple(row for _, row in pairs if row is not None)
+            yield Delta(new, replaced=tuple(old for old, _ in pairs if old is not None))
 
 
 def _without_links(delta: Delta[Row]) -> Delta[Row]:
