@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -54,15 +58,37 @@ def test_the_file_counts_when_every_kind_was_received_whole(tmp_path: Path) -> N
     assert KnownObjects(tmp_path / "objects.db").is_complete(REQUIRED)
 
 
+@contextlib.contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """No file of this process becomes larger than those of the folder are, as on a disk without room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    largest = max(one.stat().st_size for one in folder.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 async def test_a_file_that_takes_no_more_counts_for_nothing(tmp_path: Path) -> None:
-    known, feed = KnownObjects(tmp_path / "objects.db"), FakeFeed()
+    path = tmp_path / "objects.db"
+    known, feed = KnownObjects(path), FakeFeed()
     for kind in REQUIRED:
         known.completed(kind)
-    known._database.execute("DROP TABLE objects")
     known.follow("pods", feed)
     feed.say(POD)
     known.flush()
+    assert KnownObjects(path).is_complete(REQUIRED)
+    with full_disk(tmp_path):
+        feed.say(*(pod(f"x/p{number}", "10.0.0.1") for number in range(1000)))
+        known.flush()
     assert not known.is_complete(REQUIRED)
+    feed.say(POD)
+    known.flush()
+    assert known.objects("pods") == []
+    again = KnownObjects(path)
+    assert not again.is_complete(REQUIRED), "what is older than the kernel's rows is not read again"
+    assert again.objects("pods") == []
 
 
 def test_a_file_that_is_damaged_begins_empty(tmp_path: Path) -> None:
@@ -74,6 +100,7 @@ def test_a_file_that_is_damaged_begins_empty(tmp_path: Path) -> None:
 
 def test_an_object_of_another_form_is_an_error_as_a_policy_must_not_be_left_out(tmp_path: Path) -> None:
     known = KnownObjects(tmp_path / "objects.db")
-    known._database.execute("INSERT INTO objects VALUES ('networkpolicies', 'x', 'bad', '[1]')")
+    with contextlib.closing(sqlite3.connect(tmp_path / "objects.db")) as other, other:
+        other.execute("INSERT INTO objects VALUES ('networkpolicies', 'x', 'bad', '[1]')")
     with pytest.raises(msgspec.MsgspecError):
         known.objects("networkpolicies")

@@ -7,6 +7,7 @@ those that the kernel has. What is not in it stays closed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -68,12 +69,16 @@ class KnownObjects:
     """The file. Every change of a followed informer is written at the end of the loop's turn."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+        """None where the file takes nothing: nothing is known before then."""
         try:
             self._database = _opened(path)
         except sqlite3.DatabaseError as error:
             log.warning("%s cannot be read and begins empty: %s", path, error)
-            path.unlink(missing_ok=True)
-            self._database = _opened(path)
+            self._forget()
+            with contextlib.suppress(sqlite3.DatabaseError):
+                self._database = _opened(path)
         self._pending: dict[tuple[str, str, str], bytes | None] = {}
 
     def objects(self, kind: str) -> list[Any]:
@@ -81,6 +86,8 @@ class KnownObjects:
 
         Raises msgspec.MsgspecError where another release wrote an object otherwise: a policy must not be left out.
         """
+        if self._database is None:
+            return []
         rows = self._database.execute("SELECT body FROM objects WHERE kind = ?", (kind,))
         return [msgspec.json.decode(body, type=TYPES[kind]) for (body,) in rows]
 
@@ -99,6 +106,8 @@ class KnownObjects:
 
     def is_complete(self, kinds: Iterable[str]) -> bool:
         """Whether the whole state of each kind was received once since the file was made."""
+        if self._database is None:
+            return False
         known = {kind for (kind,) in self._database.execute("SELECT kind FROM complete")}
         return known.issuperset(kinds)
 
@@ -116,8 +125,8 @@ class KnownObjects:
         self._write("DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?", gone)
 
     def _write(self, statement: str, rows: list[Any]) -> None:
-        """Write in one transaction. A file that takes nothing more is known as incomplete after a restart."""
-        if not rows:
+        """Write in one transaction. A file that does not take it is removed."""
+        if not rows or self._database is None:
             return
         try:
             self._database.execute("BEGIN")
@@ -128,13 +137,15 @@ class KnownObjects:
             self._forget()
 
     def _forget(self) -> None:
-        """Make the file count for nothing: it is older than the kernel's rows now."""
+        """Remove the file, which is older than the kernel's rows now; a full disk has no room for a mark in it."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
         try:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            self._database.execute("DELETE FROM complete")
-        except sqlite3.Error:
-            log.exception("the file of known objects cannot be marked as old; delete it")
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except OSError:
+            log.exception("the file of known objects is old and cannot be removed; delete it")
 
 
 def _opened(path: Path) -> sqlite3.Connection:
