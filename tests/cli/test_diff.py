@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,47 @@ def test_a_state_that_cannot_be_read_is_one_message(states: tuple[str, str], old
     result = run(old, states[1])
     assert result.exit_code == 2
     assert error in result.output
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of one commit with a file `new.yaml` and a kustomization `old`; afterwards a folder is new."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "kustomization.yaml").write_text("resources: [all.yaml]\n")
+    for file in ("new.yaml", "old/all.yaml"):
+        (tmp_path / file).write_text(PODS + POLICY.replace("PORT", "80"))
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "one")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "all.yaml").write_text(PODS + POLICY.replace("PORT", "80"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_folder_that_one_revision_does_not_have_is_empty() -> None:
+    added = run("HEAD:deploy", "deploy", "--fail-on", "opened")
+    assert (added.exit_code, "HEAD:deploy is not there: taken as empty" in added.output) == (1, True)
+    shutil.rmtree("deploy")
+    assert run("HEAD:deploy", "deploy").exit_code == 2
+    shutil.rmtree("old")
+    removed = run("HEAD:old", "old", "--fail-on", "opened")
+    assert (removed.exit_code, "old is not there: taken as empty" in removed.output) == (0, True)
+    assert "no such file or folder" in run("HEAD:new.yaml", "other.yaml").output
+    assert "no revision of git" in run("other:new.yaml", "new.yaml").output
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_kustomization_of_a_revision_is_rendered() -> None:
+    Path("old/all.yaml").write_text(PODS)
+    found = run("HEAD:old", "old", "--fail-on", "closed")
+    assert (found.exit_code, found.output.splitlines()[0]) == (0, run("HEAD:new.yaml", "old").output.replace(
+        "HEAD:new.yaml", "HEAD:old").splitlines()[0])  # fmt: skip
+    assert "0 opened" not in found.output
+    assert "OPENED" in found.output
+
+
+def test_pruning_is_for_a_live_state(states: tuple[str, str]) -> None:
+    found = run(*states, "--prune")
+    assert (found.exit_code, "--prune is for a written state" in found.output) == (2, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -24,16 +23,26 @@ FORMS = ("text", "markdown", "json")
     show_default=True,
     help="Exit with 1 where the change opens or closes something.",
 )
+@click.option("--prune", is_flag=True, help="With `live`: what namespaces of the files have else is gone, too.")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form.")
 def command(
-    old: str, new: str, files: tuple[str, ...], kustomize: tuple[str, ...], fail_on: str, output: str, **given: Any
+    old: str,
+    new: str,
+    files: tuple[str, ...],
+    kustomize: tuple[str, ...],
+    prune: bool,
+    fail_on: str,
+    output: str,
+    **given: Any,
 ) -> None:
     """Show which connections a change opens and closes: of policies, Services, Ingresses and routes.
 
     OLD and NEW are files, folders, folders with a kustomization.yaml, REVISION:PATH of git, '-' (helm template ...) or
     `live`, which is the world of --name or the cluster of kubectl's current context: the other state is taken as
-    applied to it. With -f and -k these objects are part of both. The exit status is 0, with --fail-on 1 where the
-    change has such an effect, and 2 for wrong arguments or files.
+    applied to it, so that each object takes the place of the live one of its kind, namespace and name. A path that one
+    of both revisions does not have is an empty state. With -f and -k these objects are part of both. The exit status is
+    0, with --fail-on 1 where the change has such an effect, 1 where the API server is not there, and 2 for wrong
+    arguments or files.
 
     \b
     podwire diff HEAD~1:deploy/ deploy/
@@ -42,17 +51,17 @@ def command(
     """
     from podwire.insight.diff import answer
     from podwire.insight.diff.connections import TooManyPairsError
+    from podwire.insight.sources import kustomization
     from podwire.insight.sources.manifests import ManifestError
 
     more = (given.pop("recursive"), given.pop("namespace"), given.pop("pod_ranges"))
 
     def state(name: str) -> answer.State:
-        is_rendered = os.path.isfile(os.path.join(name, "kustomization.yaml"))
-        names, folders = ((), (name,)) if is_rendered else ((name,), ())
+        names, folders = ((), (name,)) if kustomization.is_one(name) else ((name,), ())
         return answer.State(name, sources_of((*names, *files), (*folders, *kustomize), *more))
 
     try:
-        found = answer.report(state(old), state(new), lambda: choice(**given))
+        found = answer.report(state(old), state(new), lambda: choice(**given), prune=prune)
     except (ManifestError, TooManyPairsError) as error:
         raise click.UsageError(str(error)) from None
     click.echo(answer.written(found, output), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import msgspec
 from podwire.insight.diff import connections, entries, objects, overlay, text
 from podwire.insight.diff.report import Effect, Report
 from podwire.insight.snapshot.opening import Sources, open_snapshot
+from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.sources import git_revision
 from podwire.insight.sources.manifests import ManifestError
 from podwire.insight.sources.texts import STANDARD_INPUT
 
@@ -29,22 +32,52 @@ FAILURES = {"opened": (Effect.OPENED,), "closed": (Effect.CLOSED,), "any": tuple
 """What each value of `--fail-on` means."""
 
 
-def report(old: State, new: State, choice: Callable[[], Choice]) -> Report:
+def report(old: State, new: State, choice: Callable[[], Choice], *, prune: bool = False) -> Report:
     """Return the difference. Raises ManifestError, TooManyPairsError and, for a live state, UnreachableError.
 
-    Of a live state and a written one, the written one is taken as applied to the live one: namespaces that it has no
-    object of stay as they are.
+    Of a live state and a written one, the written one is taken as applied to the live one.
     """
     if old.name == new.name == STANDARD_INPUT:
         raise ManifestError("OLD and NEW are both '-': standard input is one of them")
-    first, second = (
-        open_snapshot(one.sources, choice() if one.sources.is_live else None, with_requests=True) for one in (old, new)
-    )
+    absent = [one for one in (old, new) if _is_absent(one, new if one is old else old)]
+    if len(absent) == 2:
+        raise ManifestError(f"neither {old.name} nor {new.name} is there: name one that is")
+    first, second = (_empty(one) if one in absent else _opened(one, choice) for one in (old, new))
     if first.is_planned is not second.is_planned:
-        first, second = (overlay.applied(first, second), second) if first.is_planned else (
-            first, overlay.applied(second, first)
+        first, second = (overlay.applied(first, second, prune=prune), second) if first.is_planned else (
+            first, overlay.applied(second, first, prune=prune)
         )  # fmt: skip
-    return differences(first, second, (old.name, new.name))
+    elif prune:
+        raise ManifestError("--prune is for a written state that is applied to `live`: leave it out")
+    found = differences(first, second, (old.name, new.name))
+    notes = (f"{one.name} is not there: taken as empty" for one in absent)
+    return msgspec.structs.replace(found, notes=(*notes, *found.notes))
+
+
+def _opened(state: State, choice: Callable[[], Choice]) -> Snapshot:
+    return open_snapshot(state.sources, choice() if state.sources.is_live else None, with_requests=True)
+
+
+def _is_absent(state: State, other: State) -> bool:
+    """Whether a path is that of a revision which does not have it, or that the other state has in a revision.
+
+    A change may add or remove the whole folder. Any other name that means nothing is taken for a mistake.
+    """
+    revision, colon, _ = state.name.partition(":")
+    if os.path.exists(state.name) or state.sources.is_live or state.name == STANDARD_INPUT:
+        return False
+    if colon:
+        return git_revision.is_revision(revision) and not git_revision.is_there(state.name)
+    return os.path.normpath(other.name.partition(":")[2] or "/") == os.path.normpath(state.name)
+
+
+def _empty(state: State) -> Snapshot:
+    """Return the objects that both states have (`-f`, `-k`), without those of the name."""
+    names = tuple(one for one in state.sources.names if one != state.name)
+    left = msgspec.structs.replace(state.sources, names=names)
+    if names or left.kustomizations:
+        return open_snapshot(left)
+    return snapshot_of((), left.namespace, left.pod_ranges)
 
 
 def differences(old: Snapshot, new: Snapshot, shown: tuple[str, str]) -> Report:

@@ -41,6 +41,10 @@ def of_services(snapshot: Snapshot) -> Places:
     found: Places = {}
     for service in snapshot.services:
         name = str(service.key)
+        if service.spec.type == "ExternalName":
+            place = snapshot.place("Service", service.key, "spec", "externalName")
+            found[Entry("Service", name, "its name", f"alias of {service.spec.external_name}")] = place
+            continue
         for index, port in enumerate(service.spec.ports):
             place = snapshot.place("Service", service.key, "spec", "ports", index)
             entry = f"{port.port}/{port.protocol}"

@@ -11,6 +11,8 @@ from podwire.kube.meta import NamespacedName
 from podwire.policy.model import policy
 
 Meanings = Mapping[Name, object]
+_COMPARED = frozenset(("ClusterNetworkPolicy", "NetworkPolicy", "Service"))
+"""Kinds that are written in the same form as they are read from a cluster."""
 
 
 def differences(old: Snapshot, new: Snapshot) -> tuple[ObjectLine, ...]:
@@ -54,7 +56,7 @@ def meanings(snapshot: Snapshot) -> Meanings:
 
 
 def _without_labels(found: Meanings) -> Meanings:
-    return {name: meaning for name, meaning in found.items() if name[0] in ("NetworkPolicy", "Service")}
+    return {name: meaning for name, meaning in found.items() if name[0] in _COMPARED}
 
 
 def _place(old: Snapshot, new: Snapshot, kind: str, key: NamespacedName) -> str:

@@ -1,21 +1,41 @@
-"""What a kustomization renders, by `kubectl kustomize`."""
+"""What a kustomization renders, by `kubectl kustomize`: of a folder, or of a folder in a revision of git."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 
+from podwire.insight.sources import git_revision
 from podwire.insight.sources.text import SourceError, Text
 from podwire.lab.host.launch import LaunchError
 from podwire.lab.host.manifests import kubectl
 
+FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""Any of these makes a folder a kustomization."""
+
+
+def is_one(name: str) -> bool:
+    """Whether a folder, or a REVISION:FOLDER of git, is a kustomization."""
+    if os.path.isdir(name) or ":" not in name:
+        return any(os.path.isfile(os.path.join(name, one)) for one in FILES)
+    return any(git_revision.is_file(f"{name.removesuffix('/')}/{one}") for one in FILES)
+
 
 def rendered(folder: str) -> Text:
     """Return the objects of the kustomization in a folder, as one text. Raises SourceError."""
+    if os.path.isdir(folder) or ":" not in folder:
+        return Text(f"kustomize {folder}", _rendered(folder, folder))
+    with tempfile.TemporaryDirectory(prefix="podwire-") as copy:
+        return Text(f"kustomize {folder}", _rendered(git_revision.export(folder, copy), folder))
+
+
+def _rendered(folder: str, name: str) -> str:
     try:
         done = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, check=False)
     except (LaunchError, OSError) as error:
-        raise SourceError(f"-k {folder}: {error}") from None
+        raise SourceError(f"-k {name}: {error}") from None
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().partition("\n")[0].removeprefix("error: ")
-        raise SourceError(f"-k {folder}: {reason}")
-    return Text(f"kustomize {folder}", done.stdout.decode())
+        raise SourceError(f"-k {name}: {reason.replace(folder, name)}")
+    return done.stdout.decode()

@@ -23,6 +23,10 @@ class ManifestError(Exception):
     """A file that cannot be read. The text has its name, the line where there is one, and what is wrong."""
 
 
+class NothingThereError(ManifestError):
+    """A file, folder or revision is not there, or has no object."""
+
+
 class Document:
     """One document of a text; the lines of its fields are found when they are cited."""
 

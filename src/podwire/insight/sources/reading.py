@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from podwire.insight.sources.manifests import Manifest, ManifestError, objects
-from podwire.insight.sources.text import SUFFIXES, SourceError, Text
+from podwire.insight.sources.manifests import Manifest, ManifestError, NothingThereError, objects
+from podwire.insight.sources.text import SUFFIXES, AbsentError, SourceError, Text
 from podwire.insight.sources.texts import texts
 
 
 def read(
     names: Iterable[str], kustomizations: Iterable[str] = (), *, is_recursive: bool = False
 ) -> tuple[Manifest, ...]:
-    """Return all objects of files, folders, `-` and revisions, then of kustomizations. Raises ManifestError.
+    """Return all objects of files, folders, `-` and revisions, then of kustomizations. Items of lists are objects too.
 
-    Items of lists are objects too.
+    Raises NothingThereError where a name means nothing or there is no object, else ManifestError.
     """
     given, folders = tuple(names), tuple(kustomizations)
     try:
         found = tuple(one for text in _sources(given, folders, is_recursive) for one in objects(text))
+    except AbsentError as error:
+        raise NothingThereError(str(error)) from None
     except SourceError as error:
         raise ManifestError(str(error)) from None
     if not found:
         shown = ", ".join((*(f"-f {one}" for one in given), *(f"-k {one}" for one in folders)))
-        raise ManifestError(f"{shown}: there is no object: name files that end in {', '.join(SUFFIXES)}")
+        raise NothingThereError(f"{shown}: there is no object: name files that end in {', '.join(SUFFIXES)}")
     return found
 
 

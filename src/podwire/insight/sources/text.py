@@ -12,6 +12,10 @@ class SourceError(Exception):
     """What a name means cannot be read. The text has the name and the reason."""
 
 
+class AbsentError(SourceError):
+    """There is nothing of this name, or no object in it."""
+
+
 class Text(msgspec.Struct, frozen=True):
     """A text and the name that its lines are cited with."""
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from podwire.insight.sources.text import MOST_BYTES, SUFFIXES, SourceError, Text, too_large
+from podwire.insight.sources.text import MOST_BYTES, SUFFIXES, AbsentError, SourceError, Text, too_large
 
 STANDARD_INPUT = "-"
 
@@ -40,7 +40,7 @@ def _texts(name: str, left: int, is_recursive: bool) -> Iterator[Text]:
 
         yield from git_revision.texts(name, left, is_recursive=is_recursive)
     else:
-        raise SourceError(f"-f {name}: no such file or folder")
+        raise AbsentError(f"-f {name}: no such file or folder")
 
 
 def _files(folder: Path, is_recursive: bool) -> list[Path]:
