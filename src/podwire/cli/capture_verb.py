@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from podwire.cli.options import choice, node_local_option, target_options
+from podwire.cli.options import choice, node_local_option, only_on_this_machine, target_options
 
 MOST_PORTS = 24
 """Of `kernel/packet_filter.py`, less those by which a capture travels."""
@@ -64,6 +64,7 @@ def command(
     limits = Limits(count, seconds, without_ports=without)
     with suppress(KeyboardInterrupt, BrokenPipeError):
         if node_local:
+            only_on_this_machine()
             _on_this_node(target, interface, write, limits)
             return
         place = choose(choice(**chosen))

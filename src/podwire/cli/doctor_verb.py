@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from podwire.cli.options import choice, node_local_option, nodes_option, output_option, target_options
+from podwire.cli.options import (
+    choice,
+    node_local_option,
+    nodes_option,
+    only_on_this_machine,
+    output_option,
+    target_options,
+)
 
 if TYPE_CHECKING:
     from podwire.insight.doctor.report import Report
@@ -40,6 +47,8 @@ def command(nodes: tuple[str, ...], output: str, node_local: bool, request: str,
 
         sys.stdout.buffer.write(this_machine.facts_json(request))
         return
+    if node_local:
+        only_on_this_machine()
     report = _of_this_machine() if node_local else _of_target(nodes, target)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from podwire.cli.options import choice, node_local_option, nodes_option, target_options
+from podwire.cli.options import choice, node_local_option, nodes_option, only_on_this_machine, target_options
 
 if TYPE_CHECKING:
     from podwire.insight.flows.filters import Filter
@@ -65,7 +65,9 @@ def command(**given: Any) -> None:
     """Show connections that policies dropped, with the policies that isolate and the ends as pods.
 
     Admitted connections are recorded too where a namespace has the annotation podwire.dev/flow-records=all, or agents
-    run with --flow-records=all. Each node keeps its last 10,000. JSON has the fields of 'hubble observe -o json'.
+    run with --flow-records=all. Each node keeps its last 10,000. JSON has the fields of 'hubble observe -o json'. With
+    --node-local it is the records of this machine as JSON lines, by --since and --follow alone. The exit status is 0, 1
+    where a node or the API server is not there, and 2 for wrong arguments.
 
     \b
     podwire flows -n shop --since 5m
@@ -74,6 +76,7 @@ def command(**given: Any) -> None:
     podwire flows --dns -n shop
     """
     if given["node_local"]:
+        only_on_this_machine("namespaces", "pods", "verdict", "ports", "protocols", "last", "dns", "output")
         _on_this_node(given["since"], follow=given["follow"])
         return
     if given["dns"]:

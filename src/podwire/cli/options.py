@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -130,6 +130,23 @@ def node_local_option(command: CommandT) -> CommandT:
     return click.option(
         "--node-local", is_flag=True, help="Work on this machine, as in the pod of an agent; needs root."
     )(command)
+
+
+def refuse_given(names: Iterable[str], reason: str) -> None:
+    """Raise click.UsageError where one of these options is on the command line; `reason` follows its name.
+
+    What the environment sets is for all commands of a shell, and is not meant.
+    """
+    context = click.get_current_context()
+    for one in context.command.params:
+        is_given = context.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
+        if one.name in names and is_given:
+            raise click.UsageError(f"{max(one.opts, key=len)}: {reason}")
+
+
+def only_on_this_machine(*names: str) -> None:
+    """Refuse options beside `--node-local` that it would pass over: those of a target, and the given ones."""
+    refuse_given(("name", "context", "kubeconfig", "nodes", *names), "leave it out: --node-local is this machine alone")
 
 
 def choice(name: str | None, context: str, kubeconfig: str) -> Choice:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from podwire.cli.options import choice, node_local_option, nodes_option, target_options
+from podwire.cli.options import choice, node_local_option, nodes_option, only_on_this_machine, target_options
 
 
 @click.command()
@@ -28,6 +28,8 @@ def command(capability: str, nodes: tuple[str, ...], node_local: bool, held: boo
     from podwire.insight.operations import held_rows, rows
     from podwire.insight.target import choose
 
+    if node_local:
+        only_on_this_machine()
     if held and node_local:
         sys.stdout.buffer.write(held_rows.of_this_node())
     elif node_local:

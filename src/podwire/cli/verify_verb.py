@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from podwire.cli.options import choice, target_options
+from podwire.cli.options import choice, refuse_given, target_options
 from podwire.cli.termination import cleanup_on_signal
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
 
     try:
         if given["generate"]:
+            check_new(file)
             save(file, answer.generated(file, manifests))
             return
         with cleanup_on_signal(lambda: "nothing of its world is left"):
@@ -128,6 +130,11 @@ def checked_manifests(given: Mapping[str, Any]) -> Manifests:
     from podwire.insight.verify.trial import Manifests
 
     found = Manifests(given["files"], given["kustomize"])
+    if not given["live"]:
+        remedy = "add --live: without it FILE is proven in a world of its own"
+        refuse_given(("name", "context", "kubeconfig", "probe_image"), remedy)
+    if given["generate"]:
+        refuse_given(("output", "junit", "quiet"), "leave it out: --generate proves nothing")
     if given["live"] and (found.is_given or given["generate"] or given["watch"]):
         raise click.UsageError("--live proves things as they are: leave out -f, -k, --generate and --watch")
     if given["watch"] and (given["generate"] or "-" in found.files):
@@ -141,19 +148,29 @@ def show_fault(text: str) -> None:
         click.echo(f"podwire: {line}", err=True)
 
 
+def check_new(file: str) -> None:
+    """Raise click.UsageError where a generated file cannot have this name: it is never written over another one."""
+    path = Path(file)
+    if path.is_dir():
+        shown = path / "reach.yaml"
+        raise click.UsageError(f"--generate {file}: is a folder: name the file to write in it, such as {shown}")
+    if file != "-" and path.exists():
+        raise click.UsageError(f"--generate {file}: exists: name another file, or '-' to print it")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"--generate {file}: there is no folder {path.parent}: make it, or name another file")
+
+
 def save(file: str, text: str) -> None:
-    """Write a generated file, never over another one."""
+    """Write a generated file."""
     if file == "-":
         click.echo(text, nl=False)
         return
     try:
         with Path(file).open("x") as made:
             made.write(text)
-    except FileExistsError:
-        raise click.UsageError(f"--generate {file}: exists: name another file, or '-' to print it") from None
     except OSError as error:
         raise click.UsageError(f"--generate {file}: {error.strerror}") from None
-    click.echo(f"{file}: read it, and prove it with: podwire verify {file}", err=True)
+    click.echo(f"{file}: read it, and prove it with: podwire verify {shlex.quote(file)}", err=True)
 
 
 def write(report: Report, output: str, junit: str | None) -> None:

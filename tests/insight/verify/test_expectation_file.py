@@ -52,6 +52,7 @@ def test_a_file_without_a_deny_cannot_fail() -> None:
         (TEXT.replace("expect: deny", "expect: forbid"), "x.yaml:7: expect: Invalid enum value 'forbid'"),
         (TEXT.replace("to: shop/database", "too: shop/database"), "x.yaml:4: Object contains unknown field `too`"),
         (TEXT.replace("shop/database", "''"), "x.yaml:4: to is empty"),
+        (TEXT.replace("shop/database", "https://x.example/"), "x.yaml:4: to: https://x.example/ is a URL, and"),
         (TEXT + "node: 3\n", "x.yaml:1: Object contains unknown field `node` (fields are: expectations, files, nodes)"),
         (TEXT + "nodes: 0\n", "x.yaml:1: Expected `int` >= 1"),
     ],

@@ -83,6 +83,11 @@ def _checked(entry: Entry, place: str) -> Iterator[Expectation]:
         for field, text in (("from", one.source), ("to", one.destination)):
             if not text.strip():
                 raise ExpectationError(f"{place}: {field} is empty: write a name such as shop/frontend")
+            if "://" in text:
+                raise ExpectationError(
+                    f"{place}: {field}: {text} is a URL, and expectations are connections: write the Service or the"
+                    f" address that has it, with its port; 'podwire trace url {text}' sends the request"
+                )
         yield one
 
 
