@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import health_check_pb2, protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from podwire.edge.envoy import retries, tls
+from podwire.edge.envoy import resilience, retries, tls
 from podwire.edge.envoy.message import ads, duration, packed, resource, transport_socket
 from podwire.edge.model.backends import Balancing, Cluster, Transport
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, Key, Resource
 
-MOST = 1_000_000
-"""Connections, and requests at the same time, to one port: Envoy's own limit of 1,024 shows as 503 under load."""
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 BUFFER_BYTES = 32_768
 STICKY = (health_check_pb2.UNKNOWN, health_check_pb2.HEALTHY, health_check_pb2.DEGRADED, health_check_pb2.DRAINING)
@@ -24,9 +22,6 @@ ALPN = {Transport.HTTP1: ("http/1.1",), Transport.H2C: ("h2",)}
 
 def cluster(row: Cluster) -> Resource:
     """Return the resource; an Envoy requests its endpoints and secrets."""
-    limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
-        **{name: {"value": MOST} for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
-    )
     made = cluster_pb2.Cluster(
         name=row.name,
         type=cluster_pb2.Cluster.EDS,
@@ -34,11 +29,12 @@ def cluster(row: Cluster) -> Resource:
         connect_timeout=duration(row.connect_timeout),
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
         lb_policy=_policy(row),
-        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
+        circuit_breakers=resilience.breakers(row.resilience),
         ignore_health_on_host_removal=True,
     )
     if options := _http(row):
         made.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(packed(options))
+    resilience.apply(made, row.resilience)
     if row.is_sticky:
         made.common_lb_config.override_host_status.CopyFrom(health_check_pb2.HealthStatusSet(statuses=STICKY))
     warms: tuple[Key, ...] = ((ENDPOINTS, str(row.port)),)

@@ -16,9 +16,9 @@ def endpoints(row: Endpoints) -> Resource:
     """Return the resource; a port without endpoints has an empty one, so that its clusters are in place."""
     name = str(row.port)
     made = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
-    if row.endpoints:
-        found = [_endpoint(one) for one in sorted(row.endpoints)]
-        made.endpoints.append(endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=found))
+    for number, priority in enumerate(sorted({one.priority for one in row.endpoints})):  # Envoy wants them without gaps
+        found = [_endpoint(one) for one in sorted(row.endpoints) if one.priority == priority]
+        made.endpoints.append(endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=found, priority=number))
     return resource(ENDPOINTS, name, made)
 
 

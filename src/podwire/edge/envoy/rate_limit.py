@@ -1,4 +1,4 @@
-"""Limits of requests by client address: off in a listener, on in the routes that have one. Counted by each Envoy."""
+"""Limits of requests: off in a listener, on in the routes and hosts that have one. Counted by each Envoy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def listener_filter() -> Any:
 
 
 def per_route(limit: RateLimit) -> Any:
-    """Return the filter's configuration for a route."""
+    """Return the filter's configuration for a route or a virtual host."""
     return local_rate_limit_pb2.LocalRateLimit(
         stat_prefix="rate_limit",
         status=http_status_pb2.HttpStatus(code=limit.status),
@@ -49,14 +49,16 @@ def per_route(limit: RateLimit) -> Any:
 def _actions(index: int, limit: RateLimit) -> Any:
     """A client of an exempt range has no descriptor, so no bucket."""
     number = _ACTION(generic_key=_ACTION.GenericKey(descriptor_value=str(index)))
-    client = _ACTION(remote_address=_ACTION.RemoteAddress())
+    client = [_ACTION(remote_address=_ACTION.RemoteAddress())] if limit.by_client else []
     outside = [_outside(limit.exempt)] if limit.exempt else []
-    return route_components_pb2.RateLimit(actions=[number, client, *outside])
+    return route_components_pb2.RateLimit(actions=[number, *client, *outside])
 
 
 def _descriptor(index: int, rate: Rate, limit: RateLimit) -> Any:
     entry = ratelimit_pb2.RateLimitDescriptor.Entry
-    entries = [entry(key="generic_key", value=str(index)), entry(key="remote_address")]
+    entries = [entry(key="generic_key", value=str(index))]
+    if limit.by_client:
+        entries.append(entry(key="remote_address"))
     if limit.exempt:
         entries.append(entry(key=_LIMITED, value=_LIMITED))
     bucket = _bucket(rate.burst, rate.requests, rate.seconds)

@@ -20,6 +20,7 @@ from podwire.edge.envoy import (
     body_limit,
     client_ranges,
     external_auth,
+    fault,
     headers,
     rate_limit,
     route_action,
@@ -55,6 +56,8 @@ def virtual_host(host: VirtualHost) -> Resource:
         **headers.request(host.request_headers),
         **headers.response(host.response_headers),
     )
+    for filter_name, settings in _filters_of_host(host):
+        message.typed_per_filter_config[filter_name].CopyFrom(packed(settings))
     found = sorted({one for route in host.routes for one in _clusters(route) if one})
     return resource(VIRTUAL_HOST, name, message, requires=tuple((CLUSTER, one) for one in found))
 
@@ -90,6 +93,14 @@ def _route(route: Route) -> Any:
     for name, settings in _filters(route):
         made.typed_per_filter_config[name].CopyFrom(packed(settings))
     return made
+
+
+def _filters_of_host(host: VirtualHost) -> Iterator[tuple[str, Any]]:
+    """Yield the configurations of filters for all routes, by the filters' names."""
+    if host.rate:
+        yield rate_limit.FILTER, rate_limit.per_route(host.rate)
+    if host.fault:
+        yield fault.FILTER, fault.per_host(host.fault)
 
 
 def _filters(route: Route) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from podwire.edge.model.filters import HeaderChanges, Redirect, Rewrite
+from podwire.edge.model.resilience import Resilience
 from podwire.edge.model.tls import BackendTls
 
 CONNECT_SECONDS = 5.0
@@ -49,13 +50,19 @@ class ServicePort(msgspec.Struct, frozen=True, order=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):
-    """One address of a backend that may get connections. `zone` and `node` are empty where unknown."""
+    """One address of a backend that may get connections. `zone` and `node` are empty where unknown.
+
+    Attributes:
+        priority: endpoints of the next one get what those of this one cannot take; 0 is the first.
+
+    """
 
     address: str
     port: int
     zone: str = ""
     node: str = ""
     weight: int = 1
+    priority: int = 0
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -74,6 +81,8 @@ class Cluster(msgspec.Struct, frozen=True):
             backend has seen.
         connect_timeout: seconds.
         balancing: which endpoint a request goes to.
+        resilience: limits, and endpoints that get no requests; it is no part of the name, as all clusters of a port
+            have the same.
 
     """
 
@@ -84,6 +93,7 @@ class Cluster(msgspec.Struct, frozen=True):
     has_own_retries: bool = False
     connect_timeout: float = CONNECT_SECONDS
     balancing: Balancing = Balancing.LEAST_REQUEST
+    resilience: Resilience = Resilience()
 
     @property
     def name(self) -> str:

@@ -157,18 +157,20 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """How many requests a client, by its address, may send in a route.
+    """How many requests may be sent in a route, or to a virtual host, through one proxy.
 
     Attributes:
         rates: all of them hold.
         exempt: ranges of addresses whose clients are not limited.
         status: of the answer to further requests.
+        by_client: whether each client, by its address, may send so many; else all clients together.
 
     """
 
     rates: tuple[Rate, ...]
     exempt: tuple[str, ...] = ()
     status: int = 503
+    by_client: bool = True
 
 
 class BasicAuth(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from podwire.edge.model.filters import (
     Timeouts,
 )
 from podwire.edge.model.matches import Match
+from podwire.edge.model.resilience import Fault
 from podwire.edge.model.script import NOTHING, Script, Template
 from podwire.edge.model.tracing import RouteTracing
 
@@ -104,6 +105,8 @@ class VirtualHost(msgspec.Struct, frozen=True):
         domain: a hostname, a wildcard or `*`; a request is for the most specific domain of the table.
         misdirected: requests are answered by 421, as another listener of the port fits this host better.
         request_headers, response_headers: of all its routes.
+        rate: of all its routes together; a route with a limit of its own has that instead.
+        fault: of all its routes.
 
     """
 
@@ -113,6 +116,8 @@ class VirtualHost(msgspec.Struct, frozen=True):
     misdirected: bool = False
     request_headers: HeaderChanges = HeaderChanges()
     response_headers: HeaderChanges = HeaderChanges()
+    rate: RateLimit | None = None
+    fault: Fault | None = None
 
 
 class StreamRoute(msgspec.Struct, frozen=True):
