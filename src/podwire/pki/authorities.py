@@ -147,6 +147,15 @@ def revocation_list(signer: KeyPair, serials: Mapping[int, datetime], now: datet
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
+def revoked_serials(pem: bytes) -> frozenset[int]:
+    """Return the serial numbers of all lists in a text. Raises ValueError."""
+    from cryptography import x509
+
+    begin = b"-----BEGIN X509 CRL-----"
+    lists = [x509.load_pem_x509_crl(begin + part) for part in pem.split(begin)[1:]]
+    return frozenset(one.serial_number for found in lists for one in found)
+
+
 def described(pem: bytes) -> Validity:
     """Return serial number, validity and fingerprint of the first certificate. Raises ValueError."""
     from cryptography.hazmat.primitives.serialization import Encoding

@@ -2,11 +2,11 @@ import pytest
 
 from podwire.kube.core import Pod, PodSpec, PodStatus
 from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.token_review import EXTRA, TokenReviewStatus, UserInfo
 from podwire.mesh.identity.admission import (
     AUDIENCE,
     Denial,
     DeniedError,
-    Review,
     Running,
     RunningPod,
     check,
@@ -16,7 +16,6 @@ from podwire.mesh.identity.admission import (
 from podwire.mesh.identity.spiffe import Spiffe
 
 USER = "system:serviceaccount:podwire-system:podwire-mesh"
-EXTRA = "authentication.kubernetes.io/"
 DOMAIN = "cluster.local"
 NONE = Denial()
 
@@ -41,10 +40,10 @@ def running(*extra: RunningPod) -> Running:
 
 def review(
     name: str = "mesh-1", uid: str = "uid-mesh-1", node: str = "node-1", user: str = USER, audience: str = AUDIENCE
-) -> Review:
+) -> TokenReviewStatus:
     bound = {"pod-name": name, "pod-uid": uid, "node-name": node}
-    extra = {f"{EXTRA}{field}": (value,) for field, value in bound.items() if value}
-    return Review(True, user, extra, (audience,))
+    extra: dict[str, tuple[str, ...]] = {f"{EXTRA}{field}": (value,) for field, value in bound.items() if value}
+    return TokenReviewStatus(authenticated=True, user=UserInfo(username=user, extra=extra), audiences=(audience,))
 
 
 def test_a_token_of_a_nodes_own_mesh_pod_proves_that_node() -> None:
@@ -56,8 +55,8 @@ def test_a_token_of_a_nodes_own_mesh_pod_proves_that_node() -> None:
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (Review(), "not valid"),
-        (Review(False, USER, review().extra, (AUDIENCE,)), "not valid"),
+        (TokenReviewStatus(), "not valid"),
+        (TokenReviewStatus(user=UserInfo(username=USER), audiences=(AUDIENCE,)), "not valid"),
         (review(audience="https://kubernetes.default.svc"), "not valid"),
         (review(user="system:serviceaccount:shop:front"), "is not ServiceAccount podwire-system/podwire-mesh"),
         (review(user="system:serviceaccount:shop:podwire-mesh"), "is not ServiceAccount"),
@@ -69,7 +68,7 @@ def test_a_token_of_a_nodes_own_mesh_pod_proves_that_node() -> None:
         (review(node="node-2"), "its pod runs on node-1"),
     ],
 )
-def test_other_tokens_prove_no_node(found: Review, reason: str) -> None:
+def test_other_tokens_prove_no_node(found: TokenReviewStatus, reason: str) -> None:
     with pytest.raises(DeniedError, match=reason):
         node_of(found, running())
 

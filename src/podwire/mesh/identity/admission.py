@@ -7,12 +7,13 @@ none: its tokens are of other ServiceAccounts, or for other audiences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from podwire.kube.meta import NamespacedName
+from podwire.kube.token_review import EXTRA, TokenReviewStatus
 from podwire.mesh.identity.spiffe import Spiffe, SpiffeError, parse
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ AUDIENCE = "mesh.podwire.dev"
 NODE_ACCOUNT = NamespacedName("podwire-system", "podwire-mesh")
 """The ServiceAccount of the mesh's pods on nodes."""
 _USER = f"system:serviceaccount:{NODE_ACCOUNT.namespace}:{NODE_ACCOUNT.name}"
-_EXTRA = "authentication.kubernetes.io/"
 
 
 class RunningPod(msgspec.Struct, frozen=True, gc=False):
@@ -46,15 +46,6 @@ class Denial(msgspec.Struct, frozen=True):
 
 class DeniedError(Exception):
     """A request is refused. The message has the reason and never the token."""
-
-
-class Review(msgspec.Struct, frozen=True):
-    """The status of a TokenReview (k8s.io/api `authentication/v1`)."""
-
-    authenticated: bool = False
-    username: str = ""
-    extra: Mapping[str, tuple[str, ...]] = {}
-    audiences: tuple[str, ...] = ()
 
 
 class Running:
@@ -85,6 +76,11 @@ class Running:
         names = self._accounts.get((node, namespace, service_account), ())
         return any(not self._pods[name].is_host for name in names)
 
+    def nodes_of(self, account: NamespacedName) -> frozenset[str]:
+        """Return the nodes that run pods of a ServiceAccount."""
+        wanted = account.namespace, account.name
+        return frozenset(node for node, namespace, name in self._accounts if (namespace, name) == wanted)
+
     def identities(self, node: str, trust_domain: str) -> frozenset[Spiffe]:
         """Return all identities that a node may have."""
         return frozenset(
@@ -102,12 +98,12 @@ def running_pod(pod: Pod) -> RunningPod | None:
     return RunningPod(pod.key, pod.metadata.uid, pod.spec.node_name, account, pod.spec.host_network)
 
 
-def node_of(review: Review, running: Running) -> str:
+def node_of(review: TokenReviewStatus, running: Running) -> str:
     """Return the node that a token proves. Raises DeniedError."""
     if not review.authenticated or AUDIENCE not in review.audiences:
         raise DeniedError(f"the token is not valid for the audience {AUDIENCE}")
-    if review.username != _USER:
-        raise DeniedError(f"{review.username or 'nobody'} is not ServiceAccount {NODE_ACCOUNT}")
+    if review.user.username != _USER:
+        raise DeniedError(f"{review.user.username or 'nobody'} is not ServiceAccount {NODE_ACCOUNT}")
     name, uid, node = (_single(review, field) for field in ("pod-name", "pod-uid", "node-name"))
     if not name or not uid:
         raise DeniedError("the token is not bound to a pod")
@@ -140,6 +136,6 @@ def _account(pod: RunningPod) -> tuple[str, str, str]:
     return pod.node, pod.key.namespace, pod.service_account
 
 
-def _single(review: Review, field: str) -> str:
-    values: Iterable[str] = review.extra.get(f"{_EXTRA}{field}", ())
+def _single(review: TokenReviewStatus, field: str) -> str:
+    values: Iterable[str] = review.user.extra.get(f"{EXTRA}{field}", ())
     return next(iter(values), "")

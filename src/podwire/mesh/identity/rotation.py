@@ -67,7 +67,9 @@ def _may_sign(state: AuthorityState, following: Signer, now: datetime, reports: 
 
 def _may_be_in_use(retired: Signer, now: datetime, reports: Reports) -> bool:
     """Reports count beside the time: the clock of this machine may be wrong."""
-    return retired.until is None or now <= retired.until or retired.fingerprint in reports.in_use
+    if retired.until is None or now <= retired.until or retired.fingerprint in reports.in_use:
+        return True
+    return not reports.is_known and now <= retired.until + LONGEST_WAIT
 
 
 def is_intermediate_due(state: AuthorityState, now: datetime) -> bool:

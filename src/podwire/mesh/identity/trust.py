@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -40,3 +41,10 @@ def bundle(state: AuthorityState, revoked: Iterable[Revoked], now: datetime) -> 
     )
     roots = sorted(state.roots, key=lambda one: one.fingerprint)
     return TrustBundle("".join(one.certificate for one in roots), "".join(lists), state.active.fingerprint)
+
+
+def basis(state: AuthorityState, revoked: Iterable[Revoked], now: datetime) -> str:
+    """Return a digest of what the bundle is made from: a signature differs each time that it is made."""
+    parts = [*(one.fingerprint for one in state.roots), *(one.fingerprint for one in state.signers())]
+    parts += sorted(one.serial for one in revoked if one.until > now)
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]

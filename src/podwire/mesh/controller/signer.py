@@ -1,0 +1,82 @@
+"""Signs what nodes request, once it is written down for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from podwire.mesh.controller import authority_store
+from podwire.mesh.identity import ledger
+from podwire.mesh.identity.admission import Denial, DeniedError, Running, check
+from podwire.mesh.identity.authority import AuthorityState
+from podwire.mesh.identity.exchange import MOST_REQUESTS, CertificateRequest, Issued, Requests, Responses
+from podwire.mesh.identity.ledger import Entry
+from podwire.mesh.identity.rotation import Lifetimes
+from podwire.pki import authorities
+from podwire.pki.certificates import CLOCK_SKEW
+
+if TYPE_CHECKING:
+    from podwire.kube.client import Client
+
+log = logging.getLogger(__name__)
+
+
+class NotReadyError(Exception):
+    """Nothing can be signed now. The message has the reason."""
+
+
+class Signer:
+    """The authority as it is now, and what may be signed by it."""
+
+    def __init__(self, client: Client, running: Running, lifetimes: Lifetimes) -> None:
+        self._client = client
+        self._running = running
+        self._lifetimes = lifetimes
+        self._state: AuthorityState | None = None
+        self._denial = Denial()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self.signed = 0
+        self.refused = 0
+
+    def use(self, state: AuthorityState, denial: Denial) -> None:
+        """Sign by this state from now on, and nothing that is denied."""
+        self._state, self._denial = state, denial
+
+    async def answer(self, node: str, message: Requests, now: datetime) -> Responses:
+        """Return the certificates of a node; all are in its ledger. Raises NotReadyError, ApiError, AuthorityError."""
+        state = self._state
+        if state is None or not state.active.is_valid(now):
+            raise NotReadyError("there is no valid intermediate: see the log of podwire mesh-controller")
+        if len(message.requests) > MOST_REQUESTS:
+            raise NotReadyError(f"more than {MOST_REQUESTS} requests in one message: send several messages")
+        found = [self._signed(one, node, state, now) for one in message.requests]
+        entries = [entry for _, entry in found if entry is not None]
+        if entries:
+            await self._write(node, entries, now)
+        self.signed += len(entries)
+        self.refused += len(found) - len(entries)
+        return Responses(now, state.active.fingerprint, tuple(issued for issued, _ in found))
+
+    async def _write(self, node: str, entries: Iterable[Entry], now: datetime) -> None:
+        """Add to the ledger of a node; one message of a node at a time, so that none is lost."""
+        async with self._locks.setdefault(node, asyncio.Lock()):
+            before = await authority_store.read_ledger(self._client, node)
+            await authority_store.write_ledger(self._client, ledger.with_entries(before, entries, now))
+
+    def _signed(
+        self, wanted: CertificateRequest, node: str, state: AuthorityState, now: datetime
+    ) -> tuple[Issued, Entry | None]:
+        try:
+            found = check(wanted.id, node, state.trust_domain, self._running, self._denial)
+            key = authorities.requested_key(wanted.request.encode())
+        except (DeniedError, ValueError) as error:
+            log.warning("node %s gets no certificate of %s: %s", node, wanted.id[:200], error)
+            return Issued(wanted.id, error=str(error)), None
+        times = (now - CLOCK_SKEW, now + self._lifetimes.leaf)
+        certificate = authorities.sign(state.active.pair, key, str(found), times)
+        made = authorities.described(certificate)
+        chain = certificate.decode() + state.active.certificate
+        return Issued(wanted.id, chain), Entry(wanted.id, f"{made.serial:x}", made.not_after)

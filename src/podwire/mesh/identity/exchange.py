@@ -1,0 +1,52 @@
+"""What nodes and the signer send each other: JSON over HTTPS, many requests at once. Values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+PATH = "/v1/certificates"
+MOST_REQUESTS = 256
+"""Of one message."""
+LARGEST_MESSAGE = 512 << 10
+PORT = 18001
+"""Of the signer."""
+
+
+class CertificateRequest(msgspec.Struct, frozen=True):
+    """A node requests a certificate: an id, and a request (PKCS #10, PEM) whose public key is used and nothing else."""
+
+    id: str
+    request: str
+
+
+class Requests(msgspec.Struct, frozen=True):
+    """A message of a node.
+
+    Attributes:
+        bundle: version of the trust bundle that its Envoy uses.
+        issuers: fingerprints of the signers of the leaves that it has.
+        requests: may be none: then it only reports.
+
+    """
+
+    bundle: str = ""
+    issuers: tuple[str, ...] = ()
+    requests: tuple[CertificateRequest, ...] = ()
+
+
+class Issued(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The response to one request: a chain (PEM), or why there is none."""
+
+    id: str
+    chain: str = ""
+    error: str = ""
+
+
+class Responses(msgspec.Struct, frozen=True):
+    """The response to a message: the time of the signer's clock and its fingerprint."""
+
+    now: datetime
+    issuer: str
+    certificates: tuple[Issued, ...] = ()

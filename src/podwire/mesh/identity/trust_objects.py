@@ -1,0 +1,28 @@
+"""The ConfigMap by which nodes know whom they trust: certificates only, nothing secret. Pure."""
+
+from __future__ import annotations
+
+from podwire.kube.core import ConfigMap
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.meta import NamespacedName
+from podwire.mesh.identity.certificate import TrustBundle
+
+TRUST = NamespacedName(PROXIES, "podwire-mesh-trust")
+ROOTS, LISTS, ISSUER, DOMAIN, BASIS = "roots.pem", "revocations.pem", "issuer", "trust-domain", "basis"
+"""Its keys. The basis is a digest of what the lists were made from: signatures differ each time."""
+
+
+def trust_bundle(item: ConfigMap) -> TrustBundle:
+    """Return the bundle of the ConfigMap; one without roots trusts nobody."""
+    return TrustBundle(item.data.get(ROOTS, ""), item.data.get(LISTS, ""), item.data.get(ISSUER, ""))
+
+
+def trust_data(bundle: TrustBundle, trust_domain: str, basis: str) -> dict[str, str]:
+    """Return the data of the ConfigMap."""
+    return {
+        ROOTS: bundle.roots,
+        LISTS: bundle.revocations,
+        ISSUER: bundle.issuer,
+        DOMAIN: trust_domain,
+        BASIS: basis,
+    }
