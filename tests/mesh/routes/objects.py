@@ -11,8 +11,13 @@ from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.kube.core import Namespace
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
+from podwire.mesh.kinds.backend_policy import BACKEND_POLICIES, BACKEND_TRAFFIC_POLICIES
+from podwire.mesh.routes.policies import Policies
 from podwire.mesh.routes.service_routes import Changes, ServiceRoutes
+
+POLICIES = {one.kind: one.type for one in (BACKEND_POLICIES, BACKEND_TRAFFIC_POLICIES)}
 
 TYPES: dict[str, Any] = {
     **{one.kind: one.type for one in KINDS},
@@ -29,13 +34,17 @@ class Cluster:
 
     def __init__(self) -> None:
         self.objects = Objects()
-        self.routes = ServiceRoutes(self.objects)
+        self.policies = Policies(self.objects)
+        self.routes = ServiceRoutes(self.objects, self.policies)
         self.namespace("shop", ENROLLED)
         self.namespace("client", {})
 
     def put(self, kind: str, name: str, spec: Any, namespace: str = "shop", **metadata: Any) -> Changes:
         """Add or replace an object."""
-        value = {"metadata": {"namespace": namespace, "name": name, **metadata}, "spec": spec}
+        return self.put_whole(kind, {"metadata": {"namespace": namespace, "name": name, **metadata}, "spec": spec})
+
+    def put_whole(self, kind: str, value: Any) -> Changes:
+        """Add or replace an object, given whole."""
         return self.routes.update(self.objects.put(kind, msgspec.convert(value, TYPES[kind])))
 
     def namespace(self, name: str, labels: dict[str, str]) -> Changes:
@@ -62,6 +71,17 @@ class Cluster:
         """Add or replace a route on one Service."""
         spec = {"parentRefs": [on(**parent)], "rules": rules or [to("web")]}
         return self.put(kind, name, spec, namespace, creationTimestamp=f"2026-01-0{day}T00:00:00Z")
+
+    def policy(self, name: str, *services: Any, kind: str = "BackendPolicy", day: int = 1, **spec: Any) -> Changes:
+        """Add or replace a policy of Services of `shop`, given by name or whole."""
+        targets = [{"name": one} if isinstance(one, str) else one for one in services]
+        metadata = {"namespace": "shop", "name": name, "creationTimestamp": f"2026-01-0{day}T00:00:00Z"}
+        value = msgspec.convert({"metadata": metadata, "spec": {"targetRefs": targets, **spec}}, POLICIES[kind])
+        return self.routes.update(self.policies.put(kind, value))
+
+    def remove_policy(self, name: str, kind: str = "BackendPolicy") -> Changes:
+        """Remove a policy of `shop`."""
+        return self.routes.update(self.policies.remove(kind, NamespacedName("shop", name)))
 
     def remove(self, kind: str, name: str, namespace: str = "shop") -> Changes:
         """Remove an object."""

@@ -25,7 +25,7 @@ def with_identity(translated: Translated, certificate: str) -> Translated:
         return translated
     clusters = {one.name: _showing(one, certificate) for one in translated.clusters}
     names = {before: one.name for before, one in clusters.items()}
-    routes = tuple(_renamed(one, names) for one in translated.routes)
+    routes = tuple(renamed(one, names) for one in translated.routes)
     return msgspec.structs.replace(translated, routes=routes, clusters=tuple(clusters.values()))
 
 
@@ -37,7 +37,7 @@ def _showing(cluster: Cluster, certificate: str) -> Cluster:
     return msgspec.structs.replace(cluster, tls=tls)
 
 
-def _renamed(route: Route, names: Mapping[str, str]) -> Route:
+def renamed(route: Route, names: Mapping[str, str]) -> Route:
     """Return the route with other names of clusters; a name that is none of a cluster is left."""
     action, auth = route.action, route.auth
     if isinstance(action, Forward):

@@ -1,7 +1,8 @@
 """Routes on Services, from objects that changed to rows of the model: only what depends on them is derived again. Pure.
 
 A route is attached to ports of Services; each port, and each namespace with routes of its own on it, has one virtual
-host for all hosts: requests are recognised by the address that their connection is to, not by their Host.
+host for all hosts: requests are recognised by the address that their connection is to, not by their Host. A port with
+a policy and without a route has one, too, that leads all requests to the Service itself.
 """
 
 from __future__ import annotations
@@ -16,21 +17,26 @@ import msgspec
 from podwire.edge.controller.derivation_faults import DerivationFaults
 from podwire.edge.gateway import http_routes, serving, virtual_hosts
 from podwire.edge.gateway.backend_tls import authorities_of
+from podwire.edge.gateway.endpoints import endpoints
 from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.gateway.virtual_hosts import Part
-from podwire.edge.model.backends import Cluster
+from podwire.edge.model.backends import Cluster, Endpoints, ServicePort
 from podwire.edge.model.routes import VirtualHost
 from podwire.edge.model.tls import Authorities
 from podwire.kube.hostnames import ANY
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.routes.attachment import KINDS, ServiceAttachment, attachments
 from podwire.mesh.routes.frontends import Frontend
+from podwire.mesh.routes.governed import governed, policy_frontends, policy_host, with_policy
+from podwire.mesh.routes.localities import Place, preferring
+from podwire.mesh.routes.policies import KINDS as POLICY_KINDS
+from podwire.mesh.routes.policies import Policies
 
 Row = VirtualHost | Cluster | Authorities
 Source = Owner | Frontend
-"""What rows come from: the clusters of a route, the virtual host of a frontend."""
+"""What rows come from: the clusters of a route, the virtual host of a frontend (and its cluster, without a route)."""
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -38,7 +44,7 @@ class Changes(msgspec.Struct, frozen=True):
 
     Attributes:
         rows: of each source that was derived again; none: it is gone.
-        owners: routes whose status may be different.
+        owners: routes and policies whose status may be different.
 
     """
 
@@ -66,16 +72,25 @@ _NONE = _Share()
 class ServiceRoutes:
     """The routes of all Services. A change costs what it touches."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, policies: Policies) -> None:
         self._objects = objects
+        self._policies = policies
         self._shares: dict[Owner, _Share] = {}
         self._owners: defaultdict[Frontend, set[Owner]] = defaultdict(set)
+        self._by_policy: dict[NamespacedName, tuple[Frontend, ...]] = {}
+        """Ports of Services with a policy, whether they have routes or not."""
         self.faults = DerivationFaults()
 
     def frontends(self, service: NamespacedName) -> tuple[Frontend, ...]:
-        """Return those of a Service that have routes, by port and client; none: it has no route in force."""
+        """Return those of a Service that have a route in force or a policy, by port and client."""
         shares = (self._shares.get(one, _NONE) for one in self._objects.routes_on(service))
-        return tuple(sorted({one for share in shares for one in share.frontends if one.key == service}))
+        found = {one for share in shares for one in share.frontends if one.key == service}
+        return tuple(sorted({*found, *self._by_policy.get(service, ())}))
+
+    def endpoints(self, port: ServicePort, place: Place) -> Endpoints:
+        """Return the endpoints of a port of a Service for clients at a place."""
+        settings = self._policies.settings(NamespacedName(port.namespace, port.service), port.port)
+        return preferring(endpoints(port, self._objects), settings.prefer, place)
 
     def attachments(self, route: Owner) -> tuple[ServiceAttachment, ...]:
         """Return where a route is attached beside the others, in the order of its references."""
@@ -90,17 +105,24 @@ class ServiceRoutes:
 
     def virtual_host(self, frontend: Frontend) -> VirtualHost | None:
         """Return the routes of a frontend in the order in which they are tried; None where it has none."""
+        return next((one for one in self._rows_of(frontend) if isinstance(one, VirtualHost)), None)
+
+    def _rows_of(self, frontend: Frontend) -> tuple[Row, ...]:
         owners = self._owners.get(frontend)
+        if not owners and frontend in self._by_policy.get(frontend.key, ()):
+            return policy_host(frontend, self._objects, self._policies) or ()
         if not owners:
-            return None
+            return ()
         kind = self._kind(frontend)
         parts = [self._part(one, frontend) for one in sorted(owners) if one.kind == kind]
-        return virtual_hosts.virtual_host(frontend.table, ANY, parts)
+        host = virtual_hosts.virtual_host(frontend.table, ANY, parts)
+        return (with_policy(host, frontend, self._policies),)
 
     def update(self, owners: Iterable[Owner]) -> Changes:
         """Derive what depends on these owners again."""
         rows: dict[Source, tuple[Row, ...]] = {}
         kinds: dict[Frontend, str] = {}
+        owners = frozenset(owners)
         routes = frozenset(one for one in owners if one.kind in KINDS)
         for route in sorted(routes):
             old = self._shares.get(route, _NONE)
@@ -109,12 +131,26 @@ class ServiceRoutes:
                 kinds.setdefault(frontend, self._kind(frontend))
             self._replace(route, old, new)
             rows[route] = tuple(self._backends(new))
-        for frontend in kinds:
-            host = self.virtual_host(frontend)
-            rows[frontend] = (host,) if host is not None else ()
+        for frontend in kinds.keys() | self._with_policies(owners):
+            made = self.faults.attempt(frontend, (), partial(self._rows_of, frontend), None)
+            if made is not None:
+                rows[frontend] = made
         contested = (one for one, before in kinds.items() if before != self._kind(one))
         rivals = {route for one in contested for route in self._owners.get(one, ())}
-        return Changes(rows, routes | rivals | self.faults.changed())
+        policies = {one for one in owners if one.kind in POLICY_KINDS}
+        return Changes(rows, routes | rivals | policies | self.faults.changed())
+
+    def _with_policies(self, owners: Iterable[Owner]) -> frozenset[Frontend]:
+        """Find the ports with a policy of changed Services again; return those that have one, or had."""
+        found: set[Frontend] = set()
+        for service in (one.key for one in owners if one.kind == "Service"):
+            old = self._by_policy.pop(service, ())
+            new = policy_frontends(service, self._objects, self._policies)
+            if new:
+                self._by_policy[service] = new
+            if old or new:
+                found |= {*old, *new, *self.frontends(service)}
+        return frozenset(found)
 
     def _share(self, route: Owner) -> _Share:
         item = self._objects.routes.get(route)
@@ -122,7 +158,7 @@ class ServiceRoutes:
         if item is None or not attached:
             return _NONE
         rules = serving.translated(route.kind, cast("serving.Route", item), self._objects, needs_grants=False)
-        return _Share(attached, rules)
+        return _Share(attached, governed(rules, self._policies))
 
     def _replace(self, route: Owner, old: _Share, new: _Share) -> None:
         for frontend in old.frontends - new.frontends:

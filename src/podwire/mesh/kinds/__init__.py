@@ -1,0 +1,1 @@
+"""Kinds of `mesh.podwire.dev`, as values."""
