@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from podwire.dns.model import dashed, is_label
-from podwire.dns.rows import DOMAIN, Domain, Owner, rows
+from podwire.dns.owner import DOMAIN, Owner
+from podwire.dns.rows import Domain, rows
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import ServicePort
 from tests.dns.zones import Objects, endpoint, service, slice_of, texts

@@ -3,12 +3,15 @@
 import asyncio
 import ipaddress
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwire.dns.names import to_wire
-from podwire.dns.records import A, Record
-from podwire.dns.rows import Owner, rows
+from podwire.dns import expansions
+from podwire.dns.names import parent, to_wire
+from podwire.dns.owner import Owner
+from podwire.dns.records import PTR, A, Data, Record, RecordType
+from podwire.dns.rows import Domain, Row, records, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Delta
@@ -46,8 +49,8 @@ def replayed(steps: list[Service | EndpointSlice], batch: int, *, restart: bool)
     """A zone that lived through the steps, `batch` of them in each turn of the engine."""
     view, zone = Objects(), Zone()
 
-    def engine() -> Reconciler[Owner, Record]:
-        made: Reconciler[Owner, Record] = Reconciler("test", lambda owner: rows(owner, view, DOMAIN_OF_TESTS), zone)
+    def engine() -> Reconciler[Owner, Row]:
+        made: Reconciler[Owner, Row] = Reconciler("test", lambda owner: rows(owner, view, DOMAIN_OF_TESTS), zone)
         made.touch(*view.owners())
         made.inputs_synced()
         return made
@@ -70,6 +73,88 @@ def test_the_zone_depends_on_the_objects_alone(steps: list[Service | EndpointSli
     expected = contents(zone_of(Objects.of(*last)))
     assert contents(replayed(steps, batch, restart=restart)) == expected
     assert contents(replayed(last[::-1], batch, restart=restart)) == expected
+
+
+def known(zone: Zone, view: Objects) -> None:
+    """Check that the zone has exactly the records of the objects, each name above them, and no other ones."""
+    expected: dict[bytes, set[Data]] = {}
+    for owner in view.owners():
+        for one in records(owner, view, DOMAIN_OF_TESTS):
+            expected.setdefault(to_wire(one.name).lower(), set()).add(one.data)
+    for name, data in expected.items():
+        node = zone.find(name)
+        assert node is not None, name
+        assert {one for values in node.data.values() for one in values} == data
+        above = name
+        while above[0]:
+            above = parent(above)
+            assert zone.find(above) is not None, (name, above)
+            assert above in expected or not zone.find(above).data  # type: ignore[union-attr]  # just found
+    for text in PROBES:
+        assert (zone.find(to_wire(text)) is not None) is any(one.endswith(to_wire(text)) for one in expected), text
+
+
+PROBES = (
+    *(
+        f"{label}{name}.shop.svc.cluster.local"
+        for name in ("web", "db")
+        for label in ("", "a.", "_http._tcp.", "_udp.")
+    ),
+    *(f"10-244-1-{host}.{name}.shop.svc.cluster.local" for name in ("web", "db") for host in range(1, 6)),
+    *(f"{host}.1.244.10.in-addr.arpa" for host in range(1, 6)),
+    *("1.244.10.in-addr.arpa", "01.1.244.10.in-addr.arpa", "6.0.96.10.in-addr.arpa", "10.in-addr.arpa", "9.ip6.arpa"),
+    *("1.0.0.2.ip6.arpa", "5.6.0.96.10.in-addr.arpa", "x.1.244.10.in-addr.arpa", "256.244.10.in-addr.arpa"),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SCENARIOS, st.integers(1, 3))
+def test_names_are_those_of_the_records_after_each_change(steps: list[Service | EndpointSlice], batch: int) -> None:
+    view, zone = Objects(), Zone()
+    reconciler: Reconciler[Owner, Row] = Reconciler("test", lambda owner: rows(owner, view, DOMAIN_OF_TESTS), zone)
+    reconciler.touch(*view.owners())
+    reconciler.inputs_synced()
+    for start in range(0, len(steps), batch):
+        reconciler.touch(*(view.put(step) for step in steps[start : start + batch]))
+        asyncio.run(reconciler.turn())
+        known(zone, view)
+    view.services.clear()
+    reconciler.touch(Owner("shop", "web"), Owner("shop", "db"))
+    asyncio.run(reconciler.turn())
+    known(zone, view)
+    assert not zone._services
+    assert not zone._reverse._services
+    assert not zone._reverse._above
+
+
+def test_a_service_of_another_domain_takes_the_place_of_its_names() -> None:
+    view, zone = Objects.of(service("web", "None"), slice_of("web", endpoint("10.244.1.2"))), Zone()
+    domain = Domain("cluster.local")
+    reconciler: Reconciler[Owner, Row] = Reconciler("test", lambda owner: rows(owner, view, domain), zone)
+    reconciler.inputs_synced()
+    for name in ("cluster.local", "other.test"):
+        domain = Domain(name)
+        reconciler.touch(*view.owners())
+        asyncio.run(reconciler.turn())
+    assert zone.find(to_wire("web.shop.svc.cluster.local")) is None
+    assert zone.find(to_wire("web.shop.svc.other.test")) is not None
+    node = zone.find(to_wire("2.1.244.10.in-addr.arpa"))
+    assert node is not None
+    assert node.data == {RecordType.PTR: (PTR("10-244-1-2.web.shop.svc.other.test"),)}
+
+
+def test_what_is_kept_of_many_services_is_bounded() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(expansions, "MOST_RECORDS", 10)
+        items = [service(f"s-{number}", f"10.96.0.{number + 1}") for number in range(9)]
+        zone = zone_of(Objects.of(*items))
+        for turn in range(3):
+            for number in range(9):
+                node = zone.find(to_wire(f"s-{number}.shop.svc.cluster.local"))
+                assert node is not None, turn
+                assert zone.records(node, RecordType.A) is not None
+            assert len(zone._expansions._kept) <= 3
+            assert zone._expansions._records <= 10
 
 
 def record(name: str, address: str = "10.0.0.1") -> Record:

@@ -12,9 +12,10 @@ import dns.rdatatype
 import msgspec
 
 from podwire.dns.authority import Authority
-from podwire.dns.records import Record
+from podwire.dns.kept import Keeper, KeptService, KeptSlice
+from podwire.dns.owner import DOMAIN, Owner
 from podwire.dns.responder import ClusterResponder, zone_responder
-from podwire.dns.rows import DOMAIN, Domain, Owner, rows
+from podwire.dns.rows import Domain, Row, records, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.discovery import (
@@ -63,8 +64,9 @@ def endpoint(address: str, hostname: str = "", *, ready: bool = True, ending: bo
 class Objects:
     """A View of objects given one by one."""
 
-    services: dict[NamespacedName, Service] = field(default_factory=dict)
-    parts: dict[NamespacedName, EndpointSlice] = field(default_factory=dict)
+    services: dict[NamespacedName, KeptService] = field(default_factory=dict)
+    parts: dict[NamespacedName, KeptSlice] = field(default_factory=dict)
+    keeper: Keeper = field(default_factory=Keeper)
     namespaces: set[str] = field(default_factory=lambda: {"shop"})
 
     @classmethod
@@ -78,15 +80,15 @@ class Objects:
     def put(self, item: Service | EndpointSlice) -> Owner:
         """Add or replace an object; answers the owner whose records it may change."""
         if isinstance(item, Service):
-            self.services[item.key] = item
+            self.services[item.key] = self.keeper.service(item)
             return Owner(item.key.namespace, item.key.name)
-        self.parts[item.key] = item
+        self.parts[item.key] = self.keeper.endpoint_slice(item)
         return Owner(item.service.namespace, item.service.name)
 
-    def service(self, key: NamespacedName) -> Service | None:
+    def service(self, key: NamespacedName) -> KeptService | None:
         return self.services.get(key)
 
-    def slices(self, key: NamespacedName) -> Iterable[EndpointSlice]:
+    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
         return [part for part in self.parts.values() if part.service == key]
 
     def has_namespace(self, name: str) -> bool:
@@ -102,14 +104,14 @@ DOMAIN_OF_TESTS = Domain("cluster.local", RANGES)
 
 
 def texts(view: Objects, owner: Owner) -> set[str]:
-    """An owner's rows as text."""
-    return {str(row) for row in rows(owner, view, DOMAIN_OF_TESTS)}
+    """An owner's records as text."""
+    return {str(record) for record in records(owner, view, DOMAIN_OF_TESTS)}
 
 
 def zone_of(view: Objects) -> Zone:
     """A zone that the engine filled from these objects."""
     zone = Zone()
-    reconciler: Reconciler[Owner, Record] = Reconciler("test", lambda owner: rows(owner, view, DOMAIN_OF_TESTS), zone)
+    reconciler: Reconciler[Owner, Row] = Reconciler("test", lambda owner: rows(owner, view, DOMAIN_OF_TESTS), zone)
     reconciler.touch(*view.owners())
     asyncio.run(reconciler.turn())
     return zone

@@ -21,8 +21,9 @@ import msgspec
 from podwire.dns.corefile.kubernetes import REVERSE, covered
 from podwire.dns.message import QUESTION_POINTER, Query, Rcode, Response, record
 from podwire.dns.names import IPAddress, compress, labels, parent
+from podwire.dns.node import Node, RecordSet
 from podwire.dns.records import PodAddresses, RecordType, address_data
-from podwire.dns.sink import Node, RecordSet, Zone
+from podwire.dns.sink import Zone
 
 LONGEST_CHAIN = 8
 """Aliases followed for one query; a longer chain is a loop for us."""

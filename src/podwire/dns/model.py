@@ -6,38 +6,23 @@ Objects are hostile input here too: what is no address or no label gives no name
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import msgspec
 
 from podwire.dns.names import LONGEST_NAME, IPAddress
-from podwire.kube.addresses import usable
-from podwire.kube.backends import Member, members, merged, receiving
-from podwire.kube.discovery import EndpointPort, EndpointSlice
 from podwire.kube.services import Service
 
 _LABEL = re.compile(r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?", re.IGNORECASE)
 LONGEST_EXTERNAL_NAME = LONGEST_NAME - 2
 
 
-class NamedPort(msgspec.Struct, frozen=True):
-    """A port that SRV records name. Protocol in lower case."""
+class NamedPort(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A port as SRV records name it. Protocol in lower case."""
 
     name: str
     protocol: str
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """One ready endpoint: the first label of its name below the Service's, its address, its named ports."""
-
-    label: str
-    address: IPAddress
-    ports: tuple[NamedPort, ...]
 
 
 def is_label(text: str) -> bool:
@@ -53,38 +38,11 @@ def external_target(service: Service) -> str | None:
     return None
 
 
-def cluster_addresses(service: Service) -> Iterator[IPAddress]:
-    """The Service's own addresses, of both families."""
-    return (address for address in map(usable, service.addresses) if address is not None)
-
-
 def named_ports(service: Service) -> tuple[NamedPort, ...]:
-    """The ports of a Service that have a name; others have no SRV record."""
+    """All ports of a Service; the name of one that SRV records cannot name is empty."""
     return tuple(
-        NamedPort(port.name, port.protocol.lower(), port.port) for port in service.spec.ports if is_label(port.name)
-    )
-
-
-def hosts(service: Service, slices: Iterable[EndpointSlice]) -> frozenset[Host]:
-    """Return the endpoints that have names: those that connections to the Service may go to.
-
-    They are the ready ones (all, where the Service publishes the others too), or those that serve while they
-    terminate when none is ready.
-    """
-    found: dict[Host, Member] = {}
-    for member, ports in members(service, slices):
-        address = ipaddress.ip_address(member.address)
-        label = member.hostname if is_label(member.hostname) else dashed(address)
-        host = Host(label, address, _named(ports))
-        found[host] = merged(found.get(host), member)
-    return frozenset(receiving(found))
-
-
-def _named(ports: Iterable[EndpointPort]) -> tuple[NamedPort, ...]:
-    return tuple(
-        NamedPort(port.name, port.protocol.lower(), port.port)
-        for port in ports
-        if port.port is not None and is_label(port.name)
+        NamedPort(port.name if is_label(port.name) else "", port.protocol.lower(), port.port)
+        for port in service.spec.ports
     )
 
 

@@ -8,22 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-import msgspec
-
-from podwire.dns.model import (
-    Host,
-    NamedPort,
-    cluster_addresses,
-    external_target,
-    hosts,
-    is_label,
-    named_ports,
-)
-from podwire.dns.names import IPAddress, reverse_name, reverse_zones
-from podwire.dns.records import CNAME, NS, PTR, SOA, SRV, TXT, PodAddresses, Present, Record, RecordType, address_data
-from podwire.kube.discovery import EndpointSlice
+from podwire.dns.kept import KeptService, KeptSlice
+from podwire.dns.model import is_label
+from podwire.dns.names import reverse_zones
+from podwire.dns.owner import DOMAIN, Owner
+from podwire.dns.records import NS, SOA, TXT, PodAddresses, Present, Record
+from podwire.dns.service_names import ServiceNames, hosts_of
 from podwire.kube.meta import NamespacedName
-from podwire.kube.services import Service
 
 SCHEMA_VERSION = "1.1.0"
 """Of the specification that the names follow."""
@@ -31,28 +22,17 @@ SCHEMA_VERSION = "1.1.0"
 LONGEST_DOMAIN = 50
 """So that `hostname.service.namespace.svc.<domain>`, three labels of 63, is always a name."""
 
-PRIORITY, WEIGHT = 0, 100
-"""Of every SRV record: the specification leaves them open, all endpoints are alike."""
-
-
-class Owner(msgspec.Struct, frozen=True):
-    """What records belong to: a Service, a Namespace (its `name` empty), or the domain itself (both empty)."""
-
-    namespace: str = ""
-    name: str = ""
-
-
-DOMAIN = Owner()
+Row = Record | ServiceNames
 
 
 class View(Protocol):
     """The current objects."""
 
-    def service(self, key: NamespacedName) -> Service | None:
+    def service(self, key: NamespacedName) -> KeptService | None:
         """A Service, if it exists."""
         ...
 
-    def slices(self, key: NamespacedName) -> Iterable[EndpointSlice]:
+    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
         """All slices of a Service."""
         ...
 
@@ -109,8 +89,8 @@ class Domain:
         return is_label(namespace) and (not self.namespaces or namespace in self.namespaces)
 
 
-def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
-    """Return all records of an owner; none where it does not exist."""
+def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Row]:
+    """Return all rows of an owner; none where it does not exist."""
     if owner == DOMAIN:
         yield from _domain_rows(domain)
     elif not owner.name:
@@ -118,12 +98,17 @@ def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
             yield Record(f"{owner.namespace}.svc.{domain.name}", Present())
             yield Record(f"{owner.namespace}.pod.{domain.name}", PodAddresses() if domain.pods else Present())
     else:
-        key = NamespacedName(owner.namespace, owner.name)
-        service = view.service(key)
+        service = view.service(NamespacedName(owner.namespace, owner.name))
         if service is not None and is_label(owner.name) and domain.serves(owner.namespace):
-            name = f"{owner.name}.{owner.namespace}.svc.{domain.name}"
-            found = _service_rows(name, service, view.slices(key), ignore_empty=domain.ignore_empty)
-            yield from found if domain.reverse else (row for row in found if row.data.type != RecordType.PTR)
+            names = _service_names(owner, service, view, domain)
+            if names and not (domain.ignore_empty and service.target is None and not names.hosts):
+                yield names
+
+
+def records(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
+    """Return all records of an owner, one by one."""
+    for row in rows(owner, view, domain):
+        yield from (row,) if isinstance(row, Record) else row.records()
 
 
 def _domain_rows(domain: Domain) -> Iterator[Record]:
@@ -136,42 +121,15 @@ def _domain_rows(domain: Domain) -> Iterator[Record]:
     yield Record(f"dns-version.{domain.name}", TXT(SCHEMA_VERSION))
 
 
-def _service_rows(
-    name: str, service: Service, slices: Iterable[EndpointSlice], *, ignore_empty: bool
-) -> Iterator[Record]:
-    if service.spec.type == "ExternalName":
-        target = external_target(service)
-        if target is not None:
-            yield Record(name, CNAME(target))
-        return
-    ready = hosts(service, slices)
-    if ignore_empty and not ready:
-        return
-    for address in cluster_addresses(service):
-        yield from _named_address(name, address)
-        for port in service.spec.ports:
-            yield Record(name, SRV(PRIORITY, WEIGHT, port.port, name))
-        for named in named_ports(service):
-            yield _port_row(name, named, name)
-    for host in ready:
-        yield from _host_rows(name, host, headless=service.headless)
-
-
-def _host_rows(name: str, host: Host, *, headless: bool) -> Iterator[Record]:
-    """An endpoint has a name of its own below every Service; a headless one answers with it besides."""
-    own = f"{host.label}.{name}"
-    yield from _named_address(own, host.address)
-    if headless:
-        yield Record(name, address_data(host.address))
-        for port in host.ports:
-            yield _port_row(name, port, own)
-            yield Record(name, SRV(PRIORITY, WEIGHT, port.port, own))
-
-
-def _named_address(name: str, address: IPAddress) -> tuple[Record, Record]:
-    """The way from the name to the address, and back."""
-    return Record(name, address_data(address)), Record(reverse_name(address), PTR(name))
-
-
-def _port_row(name: str, port: NamedPort, target: str) -> Record:
-    return Record(f"_{port.name}._{port.protocol}.{name}", SRV(PRIORITY, WEIGHT, port.port, target))
+def _service_names(owner: Owner, service: KeptService, view: View, domain: Domain) -> ServiceNames:
+    if service.target is not None:
+        return ServiceNames(owner, domain.name, domain.reverse, service.target)
+    return ServiceNames(
+        owner,
+        domain.name,
+        domain.reverse,
+        headless=service.headless,
+        addresses=service.addresses,
+        ports=service.ports,
+        hosts=hosts_of(service, view.slices(service.key)),
+    )

@@ -24,13 +24,13 @@ from podwire.dns.listen import Responder, listening
 from podwire.dns.live_view import LiveView
 from podwire.dns.measured import MeasuredResponder, QueryMetrics, of_configuration, of_forwarding
 from podwire.dns.names import to_text
+from podwire.dns.owner import DOMAIN, Owner
 from podwire.dns.pods import PodAddressIndex
 from podwire.dns.ports import Open, Ports
 from podwire.dns.ready_answers import ReadyAnswers
-from podwire.dns.records import Record
 from podwire.dns.reloading import Reloader
 from podwire.dns.responder import ClusterResponder
-from podwire.dns.rows import DOMAIN, Domain, Owner, rows
+from podwire.dns.rows import Domain, Row, rows
 from podwire.dns.sink import Zone
 from podwire.dns.workers import Workers
 from podwire.engine.reconcile import Reconciler
@@ -66,7 +66,7 @@ class Server:
             partial(self._report, LOOP, warning=True),
         )
         self._domain = Domain(config.domain.removesuffix("."), config.cluster_ranges, config.ttl, config.service)
-        self._reconciler: Reconciler[Owner, Record] = Reconciler("dns", self._rows, self._ground.zone)
+        self._reconciler: Reconciler[Owner, Row] = Reconciler("dns", self._rows, self._ground.zone)
         self._reloader = Reloader(config.port, self._apply, self._report)
         self._source: ConfigMapSource | None = None
         if config.config_map is not None and not config.corefile:
@@ -111,7 +111,7 @@ class Server:
         pods = (self._ground.pods.informer,) if self._follows_pods else ()
         return (*self._view.informers, *((self._source.informer,) if self._source is not None else ()), *pods)
 
-    def _rows(self, owner: Owner) -> Iterable[Record]:
+    def _rows(self, owner: Owner) -> Iterable[Row]:
         return rows(owner, self._view, self._domain)
 
     def _report(self, reason: str, message: str, warning: bool = False) -> None:

@@ -2,107 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-import msgspec
-
-from podwire.dns.message import QUESTION_POINTER, record
+from podwire.dns.expansions import Expansions
 from podwire.dns.names import ROOT, parent, suffixes, to_wire
-from podwire.dns.records import CNAME, SRV, Data, Record, RecordType
+from podwire.dns.node import Node, RecordSet
+from podwire.dns.records import PTR, Record, RecordType
+from podwire.dns.reverse_index import ReverseIndex
+from podwire.dns.rows import Row
+from podwire.dns.service_names import ServiceNames
 from podwire.engine.row import Delta
-
-
-class RecordSet(msgspec.Struct, frozen=True):
-    """All records of one name and type, ready for a packet: each begins with a pointer to the question's name.
-
-    `targets` are the names, in wire form, that SRV and CNAME records lead to.
-    """
-
-    records: tuple[bytes, ...]
-    targets: tuple[bytes, ...] = ()
-
-
-FEW = 8
-"""Data of one type that are a tuple; more are a dict, which takes five times the memory of a single one."""
-
-
-class Node:
-    """One name: its data by type, the number of names right below it, and the answers made so far."""
-
-    __slots__ = ("below", "data", "prepared", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.data: dict[int, tuple[Data, ...] | dict[Data, None]] = {}
-        self.below = 0
-        self.prepared: dict[int, RecordSet] | None = None
-
-    def add(self, data: Data) -> None:
-        """Hold this too."""
-        held = self.data.get(data.type, ())
-        if data in held:
-            return
-        if isinstance(held, dict):
-            held[data] = None
-        else:
-            self.data[data.type] = (*held, data) if len(held) < FEW else dict.fromkeys((*held, data))
-        self.prepared = None
-
-    def discard(self, data: Data) -> bool:
-        """Hold this no longer; whether it was held."""
-        held = self.data.get(data.type, ())
-        if data not in held:
-            return False
-        if isinstance(held, dict):
-            del held[data]
-        else:
-            self.data[data.type] = tuple(one for one in held if one != data)
-        if not self.data[data.type]:
-            del self.data[data.type]
-        self.prepared = None
-        return True
 
 
 class Zone:
     """Names and their records, indexed by folded wire name; also the names that exist only through others below them.
 
-    A write costs what it changes. Answers are put together at the first question after a change and then kept.
+    A write costs what it changes. Of a Service one row is held: its records are made when one of them is requested, and
+    kept while others are not requested more often. Answers too are put together at the first question after a change.
     """
 
     def __init__(self, ttl: int = 5, changed: Callable[[], None] = lambda: None) -> None:
         self._ttl = ttl
         self._changed = changed
         self._nodes: dict[bytes, Node] = {}
+        self._services: dict[bytes, ServiceNames] = {}
+        self._reverse = ReverseIndex()
+        self._expansions = Expansions()
 
     def live(self, ttl: int) -> None:
         """Give all records this time to live from now on, in seconds."""
         if ttl != self._ttl:
             self._ttl = ttl
+            self._expansions.clear()
             for node in self._nodes.values():
                 node.prepared = None
             self._changed()
 
-    async def read(self) -> list[Record]:
-        """All records held."""
-        return [
-            Record(node.text, data) for node in self._nodes.values() for values in node.data.values() for data in values
-        ]
+    async def read(self) -> list[Row]:
+        """All rows held."""
+        held: list[Row] = list(self._services.values())
+        for node in self._nodes.values():
+            held += (Record(node.text, data) for values in node.data.values() for data in values)
+        return held
 
-    async def write(self, delta: Delta[Record]) -> None:
+    async def write(self, delta: Delta[Row]) -> None:
         """Take a batch."""
         self.put(delta)
 
-    def put(self, delta: Delta[Record]) -> None:
+    def put(self, delta: Delta[Row]) -> None:
         """Take a batch; as nothing is awaited, a query sees all of it or nothing. `changed` is called after it."""
-        for row in delta.upserts:
-            self._add(row)
-        for row in delta.removals:
-            self._remove(row)
+        for old, new in delta.changes():
+            if isinstance(old, ServiceNames) and (new is None or _wire(old) != _wire(new)):
+                self._remove_service(old)
+            elif isinstance(old, Record) and new is None:
+                self._remove(old)
+            if isinstance(new, ServiceNames):
+                self._hold_service(new)
+            elif new is not None:
+                self._make(_wire(new), new.name).add(new.data)
         self._changed()
 
     def find(self, name: bytes) -> Node | None:
         """The node of a folded wire name; None: no such name."""
-        return self._nodes.get(name)
+        node = self._nodes.get(name)
+        if node is not None or not self._services:
+            return node
+        service = self._services.get(name)
+        if service is not None:
+            return self._expansions.own(name, service)
+        return self._below_service(name) or self._reversed(name)
 
     def apex(self, name: bytes) -> bytes | None:
         """The nearest name at or above this one that heads a zone of ours; None: the name is not ours to answer."""
@@ -114,19 +82,51 @@ class Zone:
 
     def records(self, node: Node, kind: int) -> RecordSet | None:
         """The records of one type, in an order that does not depend on history."""
-        ready = node.prepared.get(kind) if node.prepared is not None else None
-        if ready is None and kind in node.data:
-            ready = self._prepare(kind, node.data[kind])
-            node.prepared = (node.prepared or {}) | {kind: ready}
-        return ready
+        return node.records(kind, self._ttl)
 
-    def _prepare(self, kind: int, values: Iterable[Data]) -> RecordSet:
-        wires = sorted(data.wire() for data in values)
-        targets = sorted({to_wire(data.target).lower() for data in values if isinstance(data, SRV | CNAME)})
-        return RecordSet(tuple(record(QUESTION_POINTER, kind, self._ttl, wire) for wire in wires), tuple(targets))
+    def _below_service(self, name: bytes) -> Node | None:
+        """The node of an endpoint or a protocol, one label below a Service, or of a port, two below."""
+        above = name
+        for _ in range(2):
+            if not above[0]:
+                return None
+            above = parent(above)
+            service = self._services.get(above)
+            if service is not None:
+                return self._expansions.below(above, service).get(name)
+        return None
 
-    def _add(self, row: Record) -> None:
-        self._make(to_wire(row.name).lower(), row.name).add(row.data)
+    def _reversed(self, name: bytes) -> Node | None:
+        """The node of an address, or of a name above addresses."""
+        found = self._reverse.services(name)
+        if found is None:
+            return None
+        address, services = found
+        node = Node()
+        for service in services:
+            for text in self._services[service].names_of(address):
+                node.add(PTR(text))
+        return node
+
+    def _hold_service(self, row: ServiceNames) -> None:
+        """Hold this row, in place of the one before; only addresses that differ cost anything."""
+        name = _wire(row)
+        held = self._services.get(name)
+        if held is None:
+            self._make(parent(name), row.name.partition(".")[2]).below += 1
+        before, after = held.reversed() if held is not None else set(), row.reversed()
+        self._services[name] = row
+        self._expansions.forget(name)
+        self._reverse.replace(name, before - after, after - before)
+
+    def _remove_service(self, row: ServiceNames) -> None:
+        name = _wire(row)
+        held = self._services.pop(name, None)
+        if held is not None:
+            self._expansions.forget(name)
+            self._reverse.replace(name, held.reversed(), ())
+            self._nodes[parent(name)].below -= 1
+            self._drop_empty(parent(name))
 
     def _make(self, name: bytes, text: str) -> Node:
         """The node of this name; those above it that are missing are made too."""
@@ -138,7 +138,7 @@ class Zone:
         return node
 
     def _remove(self, row: Record) -> None:
-        name = to_wire(row.name).lower()
+        name = _wire(row)
         node = self._nodes.get(name)
         if node is not None and node.discard(row.data):
             self._drop_empty(name)
@@ -151,3 +151,7 @@ class Zone:
                 return
             name = parent(name)
             self._nodes[name].below -= 1
+
+
+def _wire(row: Row) -> bytes:
+    return to_wire(row.name).lower()

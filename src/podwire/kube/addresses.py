@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from socket import AF_INET, inet_pton
+from socket import AF_INET, AF_INET6, inet_pton
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -66,6 +66,11 @@ def canonical(text: str) -> str:
         address = usable(text)
         return "" if address is None else str(address)
     return "" if raw[0] in _SPECIAL4 or raw[:2] == _LINK_LOCAL4 else text
+
+
+def packed(address: str) -> bytes:
+    """The bytes of an address in canonical form, 4 or 16."""
+    return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
 
 
 def _special(address: IPAddress) -> bool:

@@ -17,14 +17,16 @@ from podwire.dns.corefile.configuration import BlockSettings, Configuration
 from podwire.dns.corefile.forward import ForwardSettings
 from podwire.dns.corefile.kubernetes import covered
 from podwire.dns.hosts import HostsSource
+from podwire.dns.kept import Keeper, KeptService, KeptSlice
 from podwire.dns.message import RD, Query, Rcode, Response
 from podwire.dns.names import IPAddress, expand, to_text, to_wire
 from podwire.dns.outcome import Found, Outcome, Relayed, as_reply
+from podwire.dns.owner import DOMAIN, Owner
 from podwire.dns.records import INTERNET, Record, RecordType
 from podwire.dns.reply import ANSWER, Reply
 from podwire.dns.responder import Router
 from podwire.dns.rewriting import Rewriter
-from podwire.dns.rows import DOMAIN, Domain, Owner, rows
+from podwire.dns.rows import Domain, records
 from podwire.dns.sink import Zone
 from podwire.dns.templates import TemplateSource
 from podwire.engine.row import Delta
@@ -79,6 +81,7 @@ class Objects:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._keeper = Keeper()
         self._services = {one.key: _addressed(one, snapshot) for one in snapshot.services}
         self._pods: defaultdict[str, list[Pod]] = defaultdict(list)
         self.made: dict[str, str] = {}
@@ -93,17 +96,18 @@ class Objects:
             if pod.addresses[0] not in known:
                 self.made[pod.addresses[0]] = str(pod.key)
 
-    def service(self, key: NamespacedName) -> Service | None:
+    def service(self, key: NamespacedName) -> KeptService | None:
         """A Service, if it exists."""
-        return self._services.get(key)
+        found = self._services.get(key)
+        return self._keeper.service(found) if found is not None else None
 
-    def slices(self, key: NamespacedName) -> Iterable[EndpointSlice]:
+    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
         """All slices of a Service; of a written headless one those that its selector would get."""
-        found = tuple(one for one in self._snapshot.slices if one.service == key)
+        found: Iterable[EndpointSlice] = tuple(one for one in self._snapshot.slices if one.service == key)
         service = self._services.get(key)
-        if found or service is None or not (self._snapshot.is_planned and service.headless):
-            return found
-        return expansion.slices(service, self._pods[key.namespace])
+        if not found and service is not None and self._snapshot.is_planned and service.headless:
+            found = expansion.slices(service, self._pods[key.namespace])
+        return map(self._keeper.endpoint_slice, found)
 
     def has_namespace(self, name: str) -> bool:
         """Whether a Namespace exists."""
@@ -187,7 +191,7 @@ class NameServer:
     def _fill(self, objects: Objects, domain: Domain) -> None:
         wanted: dict[Record, None] = {}
         for owner in objects.owners():
-            for row in rows(owner, objects, domain):
+            for row in records(owner, objects, domain):
                 wanted[row] = None
                 if owner.name:
                     found = self._origins.setdefault(to_wire(row.name).lower(), set())
