@@ -59,6 +59,13 @@ def test_the_entries_of_two_controllers_are_beside_each_other() -> None:
     assert [one["controllerName"] for one in left] == ["example.com/other", "mesh"]
 
 
+def test_two_controllers_do_not_write_in_turns() -> None:
+    first = route_status(route(), (attached(),), Verdict(), EARLY)["parents"]
+    both = route_status(route(*first), (attached("web"),), Verdict(), EARLY, "mesh")["parents"]
+    assert not route_status(route(*both), (attached(),), Verdict(), LATE)
+    assert not route_status(route(*both), (attached("web"),), Verdict(), LATE, "mesh")
+
+
 def test_an_entry_of_a_reference_that_is_gone_is_removed() -> None:
     both = route_status(route(OTHERS), (attached(), attached("b")), Verdict(), EARLY)["parents"]
     left = route_status(route(*both), (attached("b"),), Verdict(), LATE)["parents"]

@@ -14,6 +14,7 @@ import msgspec
 from podwire.edge.gateway.attached_listeners import Problem
 from podwire.edge.gateway.backend_tls import PolicyState
 from podwire.edge.gateway.conditions import changed, condition, merged
+from podwire.edge.gateway.entries_of_status import with_entries
 from podwire.edge.gateway.kinds.backend_tls_policy import BackendTLSPolicy
 from podwire.edge.gateway.kinds.references import ParentReference
 from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP
@@ -29,17 +30,17 @@ def policy_status(
     """Return what is to be merged into the status of a policy; entries of other controllers stay."""
     ancestors = item.status.ancestors
     ours = {_name(one.ancestor_ref): one.conditions for one in ancestors if one.controller_name == CONTROLLER_NAME}
-    others = [msgspec.to_builtins(one) for one in ancestors if one.controller_name != CONTROLLER_NAME]
     generation = item.metadata.generation
-    entries = [
-        {
+    entries = {
+        _name(reference): {
             "ancestorRef": msgspec.to_builtins(reference),
             "controllerName": CONTROLLER_NAME,
             "conditions": merged(ours.get(_name(reference), ()), _conditions(state), generation, now),
         }
         for reference in (_reference(one) for one in sorted(gateways))
-    ]
-    return changed(item.status, {"ancestors": [*others, *entries][:LONGEST]})
+    }
+    ancestors_now = with_entries(ancestors, CONTROLLER_NAME, lambda one: _name(one.ancestor_ref), entries)
+    return changed(item.status, {"ancestors": ancestors_now[:LONGEST]})
 
 
 def _conditions(state: PolicyState) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ import msgspec
 from podwire.edge.gateway.attached_listeners import Problem
 from podwire.edge.gateway.backends import Unresolved
 from podwire.edge.gateway.conditions import changed, condition, merged
+from podwire.edge.gateway.entries_of_status import with_entries
 from podwire.edge.gateway.kinds.http_route import RouteStatus
 from podwire.edge.gateway.kinds.references import ParentReference
 from podwire.kube.gateway_api import CONTROLLER_NAME
@@ -74,17 +75,17 @@ def route_status(
     """Return what is to be merged into the status of a route; entries of other controllers stay."""
     parents = item.status.parents
     ours = {_name(one.parent_ref): one.conditions for one in parents if one.controller_name == controller}
-    others = [msgspec.to_builtins(one) for one in parents if one.controller_name != controller]
     generation = item.metadata.generation
-    entries = [
-        {
+    entries = {
+        _name(one.reference): {
             "parentRef": msgspec.to_builtins(one.reference),
             "controllerName": controller,
             "conditions": merged(ours.get(_name(one.reference), ()), _conditions(one, verdict), generation, now),
         }
         for one in found
-    ]
-    return changed(item.status, {"parents": [*others, *entries][:LONGEST]})
+    }
+    parents_now = with_entries(parents, controller, lambda one: _name(one.parent_ref), entries)
+    return changed(item.status, {"parents": parents_now[:LONGEST]})
 
 
 def _conditions(one: Attached, verdict: Verdict) -> Iterator[Problem]:
