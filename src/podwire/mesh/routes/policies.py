@@ -51,6 +51,10 @@ class Policies:
         """Return a policy; None where there is none of this name."""
         return self._policies.get(policy)
 
+    def all(self) -> tuple[Owner, ...]:
+        """Return all policies."""
+        return tuple(self._policies)
+
     def of(self, service: NamespacedName) -> tuple[Owner, ...]:
         """Return the policies of a Service, in force or not, by name."""
         return tuple(sorted(self._of.get(service, ())))

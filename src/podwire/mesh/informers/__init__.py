@@ -1,0 +1,1 @@
+"""What the programs of the mesh follow at the API server."""

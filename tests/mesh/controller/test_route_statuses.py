@@ -1,0 +1,126 @@
+"""What the leader writes into routes on Services and their policies, on an API server in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
+from podwire.kube.gateway_api import CONTROLLER_NAME, MESH_CONTROLLER_NAME
+from podwire.kube.kinds import EVENTS, NAMESPACES, SERVICES
+from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
+from podwire.mesh.controller.route_statuses import RouteStatuses
+from podwire.mesh.kinds.backend_policy import BACKEND_POLICIES
+from tests.kube.fake_api import FakeApi
+
+SHOP = "shop"
+GATEWAY_ENTRY = {
+    "parentRef": {"name": "edge"},
+    "controllerName": CONTROLLER_NAME,
+    "conditions": [
+        {
+            "type": "Accepted",
+            "status": "True",
+            "reason": "Accepted",
+            "message": "",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+    ],
+}
+
+
+def enroll(api: FakeApi, labels: dict[str, str]) -> None:
+    api.put(NAMESPACES, SHOP, "", metadata={"labels": labels})
+
+
+def service(api: FakeApi, name: str = "web") -> None:
+    api.put(SERVICES, name, SHOP, spec={"clusterIP": "10.0.0.1", "ports": [{"port": 80}]})
+
+
+def route(api: FakeApi, generation: int, *parents: dict[str, Any], backend: str = "web", **fields: Any) -> None:
+    references = [{"group": "", "kind": "Service", "name": "web", **one} for one in parents]
+    rules = [{"backendRefs": [{"name": backend, "port": 80}]}]
+    metadata = {"generation": generation}
+    api.put(HTTP_ROUTES, "web", SHOP, metadata=metadata, spec={"parentRefs": references, "rules": rules}, **fields)
+
+
+def entries(api: FakeApi) -> dict[str, dict[str, str]]:
+    """Return status and reason of each condition, by port of the reference or the controller of another entry."""
+    item = api.objects.get(HTTP_ROUTES.resource, {}).get(NamespacedName(SHOP, "web"), {})
+    found = {}
+    for one in item.get("status", {}).get("parents", []):
+        name = str(one["parentRef"].get("port", "all")) if one["controllerName"] == MESH_CONTROLLER_NAME else "other"
+        found[name] = {each["type"]: f"{each['status']} {each['reason']}" for each in one["conditions"]}
+    return found
+
+
+@contextlib.asynccontextmanager
+async def at_work(api: FakeApi) -> AsyncIterator[RouteStatuses]:
+    recorder = Recorder(api, "mesh-controller")
+    statuses = RouteStatuses(api, recorder)
+    tasks = [asyncio.create_task(statuses.live.run())]
+    try:
+        async with asyncio.timeout(60):
+            await statuses.live.synced()
+        tasks += [asyncio.create_task(one) for one in (statuses.follow(), statuses.lead(), recorder.run())]
+        yield statuses
+    finally:
+        for task in tasks:
+            task.cancel()
+        for failure in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(failure, Exception):
+                raise failure
+
+
+def events(api: FakeApi) -> set[str]:
+    return {one["reason"] for one in api.objects.get(EVENTS.resource, {}).values()}
+
+
+GOOD = {"Accepted": "True Accepted", "ResolvedRefs": "True ResolvedRefs"}
+
+
+async def test_each_reference_to_a_service_has_an_entry_beside_those_of_gateways() -> None:
+    api = FakeApi()
+    enroll(api, {"podwire.dev/mesh": "enabled"})
+    service(api)
+    route(api, 1, {"port": 80}, {"port": 99}, status={"parents": [GATEWAY_ENTRY]})
+    async with at_work(api):
+        refused = {"Accepted": "False NoMatchingParent", "ResolvedRefs": "True ResolvedRefs"}
+        expected = {"other": {"Accepted": "True Accepted"}, "80": GOOD, "99": refused}
+        await api.until(lambda: entries(api) == expected, 60)
+        await api.until(lambda: "NoMatchingParent" in events(api), 60)
+
+
+async def test_a_backend_that_comes_and_a_namespace_that_leaves_the_mesh_are_followed() -> None:
+    api = FakeApi()
+    enroll(api, {"podwire.dev/mesh": "enabled"})
+    service(api)
+    route(api, 1, {}, backend="db", status={"parents": [GATEWAY_ENTRY]})
+    async with at_work(api):
+        unresolved = {"Accepted": "True Accepted", "ResolvedRefs": "False BackendNotFound"}
+        await api.until(lambda: entries(api).get("all") == unresolved, 60)
+        service(api, "db")
+        await api.until(lambda: entries(api).get("all") == GOOD, 60)
+        enroll(api, {})
+        await api.until(lambda: entries(api) == {"other": {"Accepted": "True Accepted"}}, 60)
+
+
+async def test_a_policy_says_whether_it_is_in_force() -> None:
+    api = FakeApi()
+    enroll(api, {"podwire.dev/mesh": "enabled"})
+    spec = {"targetRefs": [{"name": "web"}], "circuitBreaker": {"maxRequests": 1}}
+    api.put(BACKEND_POLICIES, "p", SHOP, metadata={"generation": 1}, spec=spec)
+
+    def accepted() -> str:
+        item = api.objects[BACKEND_POLICIES.resource][NamespacedName(SHOP, "p")]
+        found = item.get("status", {}).get("conditions", [])
+        return found[0]["reason"] if found else ""
+
+    async with at_work(api):
+        await api.until(lambda: accepted() == "TargetNotFound", 60)
+        service(api)
+        await api.until(lambda: accepted() == "Accepted", 60)
