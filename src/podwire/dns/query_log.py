@@ -11,6 +11,7 @@ import msgspec
 
 from podwire.dns.corefile.kubernetes import covered
 from podwire.dns.corefile.logs import ErrorsSettings, LogSettings
+from podwire.dns.corefile.pattern import pattern
 from podwire.dns.message import AA, AD, CD, OPCODE, QR, RA, RD, TC, Query, Rcode
 from podwire.dns.names import to_text
 from podwire.dns.records import RecordType
@@ -95,20 +96,20 @@ class FailureLog:
     """Logs failures; those that match a pattern of `consolidate` are counted, and logged as one line."""
 
     def __init__(self, settings: ErrorsSettings) -> None:
-        self._patterns = tuple((seconds, re.compile(pattern)) for seconds, pattern in settings.consolidated)
+        self._patterns = tuple((seconds, pattern(text)) for seconds, text in settings.consolidated)
         self._counts: Counter[int] = Counter()
         self._since: dict[int, float] = {}
 
     def record(self, query: Query, reason: str, now: float) -> None:
         """Log one failure, or count it."""
         text = f"{to_text(query.key)} {type_name(query.type)}: {reason}"
-        for index, (seconds, pattern) in enumerate(self._patterns):
-            if not pattern.search(text):
+        for index, (seconds, one) in enumerate(self._patterns):
+            if not one.matches(text):
                 continue
             self._counts[index] += 1
             since = self._since.setdefault(index, now)
             if now - since >= seconds:
-                failures.warning("%d errors like '%s' in %g s", self._counts[index], pattern.pattern, now - since)
+                failures.warning("%d errors like '%s' in %g s", self._counts[index], one.text, now - since)
                 del self._since[index], self._counts[index]
             return
         failures.warning("%s", text)

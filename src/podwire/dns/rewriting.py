@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from podwire.dns.corefile.pattern import pattern
 from podwire.dns.corefile.rewrite import RewriteRule, expand
 from podwire.dns.message import Query
 from podwire.dns.names import FormatError, to_text, to_wire
@@ -16,7 +16,7 @@ class Rewriter:
 
     def __init__(self, rules: Sequence[RewriteRule]) -> None:
         self._rules = tuple(rules)
-        self._answers = {rule: tuple((re.compile(pattern), text) for pattern, text in rule.answers) for rule in rules}
+        self._answers = {rule: tuple((pattern(text), to) for text, to in rule.answers) for rule in rules}
 
     def apply(self, query: Query) -> tuple[Query, tuple[RewriteRule, ...]] | None:
         """The question that takes the place of this one, and the rules that made it; None where none matches."""
@@ -39,8 +39,8 @@ class Rewriter:
                 return query.name
             text = to_text(owner).lower()
             for rule in reversed(rules):
-                for pattern, template in self._answers[rule]:
-                    found = pattern.search(text)
+                for one, template in self._answers[rule]:
+                    found = one.search(text)
                     if found is not None:
                         text = expand(template, found).removesuffix(".") + "."
             try:

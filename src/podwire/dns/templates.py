@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 
 from podwire.dns.corefile.kubernetes import covered
+from podwire.dns.corefile.pattern import pattern
 from podwire.dns.corefile.record_text import record_of_text
 from podwire.dns.corefile.template import TemplateSettings, fill
 from podwire.dns.message import Query, Response, record
@@ -21,7 +21,7 @@ class TemplateSource:
 
     def __init__(self, settings: TemplateSettings) -> None:
         self._settings = settings
-        self._patterns = tuple(map(re.compile, settings.matches))
+        self._patterns = tuple(map(pattern, settings.matches))
 
     def answer(self, query: Query, client: str) -> Found:  # noqa: ARG002 of all plugins
         """The records of the first pattern that matches; SERVFAIL where a name is in the zones and none matches."""
@@ -30,7 +30,7 @@ class TemplateSource:
         if zone is None or (settings.type not in {query.type, RecordType.ANY}):
             return None
         name = to_text(query.name)
-        found = next(filter(None, (pattern.search(name) for pattern in self._patterns)), None)
+        found = next(filter(None, (one.search(name) for one in self._patterns)), None)
         if found is None:
             return None if covered(query.key, settings.fallthrough) else FAILED
         values = {"Name": name, "Zone": to_text(zone), "Type": _type_name(query.type), "Class": "IN"}

@@ -9,6 +9,7 @@ import msgspec
 
 from podwire.dns.corefile import values
 from podwire.dns.corefile.grammar import Directive
+from podwire.dns.corefile.pattern import Found, pattern
 from podwire.dns.names import FormatError, to_text, to_wire
 
 Match = Literal["exact", "prefix", "suffix", "substring", "regex"]
@@ -57,14 +58,13 @@ class RewriteRule(msgspec.Struct, frozen=True):
             case "substring":
                 return text.replace(self.source, self.target) if self.source in text else None
             case "regex":
-                found = re.search(self.source, text)
+                found = pattern(self.source).search(text)
                 return expand(self.target, found) if found else None
 
 
-def expand(template: str, found: re.Match[str]) -> str:
+def expand(template: str, found: Found) -> str:
     """Put groups in the place of `{0}`, `{1}` ..."""
-    count = found.re.groups
-    return _GROUP.sub(lambda group: (found[int(group[1])] or "") if int(group[1]) <= count else "", template)
+    return _GROUP.sub(lambda group: found.group(int(group[1])), template)
 
 
 def rewrite(directive: Directive) -> RewriteRule:

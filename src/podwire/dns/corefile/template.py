@@ -12,6 +12,7 @@ import msgspec
 
 from podwire.dns.corefile import values
 from podwire.dns.corefile.grammar import Directive, Line
+from podwire.dns.corefile.pattern import Found
 from podwire.dns.corefile.record_text import record_of_text
 from podwire.dns.message import Rcode
 from podwire.dns.names import FormatError
@@ -89,17 +90,15 @@ def _try(line: Line, text: str) -> None:
         raise line.name.error(f"{line.name.text}: {error}") from None
 
 
-def fill(text: str, values_of: dict[str, str], found: re.Match[str]) -> str:
+def fill(text: str, values_of: dict[str, str], found: Found) -> str:
     """Put the question's values in the place of the fields of a record."""
 
     def value(field: re.Match[str]) -> str:
         if field["field"]:
-            return found[0] if field["field"] == "Match" else values_of[field["field"].removeprefix("Question.")]
+            return found.group(0) if field["field"] == "Match" else values_of[field["field"].removeprefix("Question.")]
         if field["number"]:
-            return (found[int(field["number"])] or "") if int(field["number"]) <= found.re.groups else ""
+            return found.group(int(field["number"]))
         named = field["group"] or field["named"]
-        if named.isdecimal():
-            return (found[int(named)] or "") if int(named) <= found.re.groups else ""
-        return found.groupdict().get(named) or ""
+        return found.group(int(named) if named.isdecimal() else named)
 
     return _FIELD.sub(value, text)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from podwire.dns.corefile.grammar import Directive, Line
+from podwire.dns.corefile.pattern import Pattern
+from podwire.dns.corefile.pattern_syntax import PatternError
 from podwire.dns.corefile.tokens import CorefileError, Token
 from podwire.dns.names import ROOT, FormatError, IPNetwork, to_wire
 
@@ -34,13 +36,13 @@ def number(word: Token, low: int, high: int) -> int:
     return int(word.text)
 
 
-def compiled(pattern: str, error: Callable[[str], CorefileError]) -> str:
+def compiled(text: str, error: Callable[[str], CorefileError]) -> str:
     """A regular expression that compiles; `error` makes the error of the word or directive that has it."""
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as problem:
-        raise error(f"{pattern[:80]!r} is no regular expression: {problem}") from None
-    return pattern
+        Pattern(text)
+    except PatternError as problem:
+        raise error(f"{text[:80]!r} is no regular expression: {problem}") from None
+    return text
 
 
 def zones(word: Token) -> tuple[bytes, ...]:
