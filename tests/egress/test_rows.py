@@ -50,6 +50,8 @@ def view(own: str, *gateways: EgressGateway, labels: dict[str, str] | None = Non
         made.gateway_changed(one.metadata.name, one)
     key = NamespacedName("shop", "web")
     made.source_changed(key, Source(key, {"egress": "stable"} if labels is None else labels, (POD,), "node-1"))
+    if own == "node-1":
+        made.attached(key, "uid", [POD])
     return made
 
 

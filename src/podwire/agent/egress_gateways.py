@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -19,14 +19,16 @@ from podwire.announcement.uplinks import uplinks
 from podwire.egress.element_sink import ElementSink, is_loaded
 from podwire.egress.model import Source
 from podwire.egress.route_sink import PROTOCOL, RouteSink
-from podwire.egress.rows import ElementRow, RouteRow
+from podwire.egress.rows import VIA, ElementRow, RouteRow, WayRow
 from podwire.egress.view import CLUSTER, EgressView
 from podwire.engine.reconcile import Reconciler
+from podwire.engine.sink import RefusedError
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import IPAddress, parsed
 from podwire.kube.core import Namespace, Node, Pod
 from podwire.kube.egress_gateway import EgressGateway
-from podwire.kube.feed import Feed
+from podwire.kube.feed import AwaitableFeed, Feed, first_set
+from podwire.kube.meta import NamespacedName
 from podwire.kube.on_demand_informer import OnDemandInformer
 from podwire.kube.watch import Change
 from podwire.pods.mode import Mode
@@ -41,7 +43,7 @@ class EgressFeeds(msgspec.Struct, frozen=True):
     gateways: Feed[EgressGateway]
     pods: Feed[Pod]
     peers: OnDemandInformer[PeerPod]
-    namespaces: Feed[Namespace]
+    namespaces: AwaitableFeed[Namespace]
     nodes: Feed[Node]
 
 
@@ -57,6 +59,12 @@ class EgressGateways:
         self._needed = asyncio.Event()
         if is_loaded():
             self._needed.set()  # of an earlier agent
+        self._away = asyncio.Event()
+        """Set where the server is away and what was known before counts."""
+        self._known = asyncio.Event()
+        """Set when it is known which gateways there are."""
+        self._complete = asyncio.Event()
+        """Set when all is known that rows are made from."""
         ranges = map(ipaddress.ip_network, config.service_ranges)
         self.view = EgressView(config.node, config.cluster.ranges, ranges, hops(config.cluster))
         self._beacon = Beacon()
@@ -92,6 +100,8 @@ class EgressGateways:
         """Wait for the first gateway and work until cancelled."""
         feeds = self._feeds
         feeds.gateways.subscribe(self._gateway_changed)
+        await first_set(feeds.gateways.synced, self._away)
+        self._known.set()
         await self._needed.wait()
         feeds.peers.require()
         feeds.nodes.subscribe(self._listener(self.view.node_changed))
@@ -103,10 +113,68 @@ class EgressGateways:
             tasks.create_task(self._status.run(self.view))
             for one in self.reconcilers:
                 tasks.create_task(one.run())
-            for synced in (feeds.gateways, feeds.nodes, feeds.namespaces, feeds.pods, feeds.peers):
-                await synced.synced.wait()
+            for synced in (feeds.nodes, feeds.namespaces, feeds.pods, feeds.peers):
+                await first_set(synced.synced, self._away)
             for one in self.reconcilers:
                 one.inputs_synced()
+            self._complete.set()
+
+    def start_without_server(self) -> None:
+        """Begin with the objects that the informers have, without waiting for the server: it is away."""
+        self._away.set()
+
+    def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+        """The pod has these addresses on this node."""
+        self._touch(self.view.attached(pod, uid, addresses))
+
+    async def admit(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+        """Attach a pod that the API server has sent, and wait until what it sends leaves by its gateway, or not at all.
+
+        Raises RefusedError where the kernel refuses that.
+        """
+        self.attach(pod, uid, addresses)
+        await self._known.wait()
+        if not self._needed.is_set():
+            return
+        await self._complete.wait()
+        await self._feeds.namespaces.wait_for(lambda: self.view.knows_namespace(pod.namespace))
+        await self._settle_rules()
+        name = self.view.selecting(pod)
+        if name is not None:
+            self._raise_refused(name)
+
+    async def forget(self, pod: NamespacedName, uid: str) -> None:
+        """Detach, and return when no rule names the pod's addresses: then another one may have them."""
+        self._touch(self.view.detached(pod, uid))
+        if self._complete.is_set():
+            await self._settle_rules()
+
+    def obstacle(self, pod: NamespacedName) -> str:
+        """Return what `admit` waits for now; empty where it waits for nothing."""
+        if not self._known.is_set():
+            return "the API server has not sent the EgressGateways"
+        if not self._needed.is_set():
+            return ""
+        if not self._complete.is_set():
+            return "the API server has not sent all that EgressGateways read"
+        if not self.view.knows_namespace(pod.namespace):
+            return f"the API server has not sent namespace {pod.namespace}, whose labels EgressGateways read"
+        failure = self._elements.failure or self._routes.failure
+        return f"its egress gateway cannot be written: {failure}" if failure else ""
+
+    def _raise_refused(self, name: str) -> None:
+        """Raise RefusedError where a pod of the gateway may leave otherwise; without a way to it, the pod is closed."""
+        found = [(str(one), False) for one in self._elements.table.refusals(name)]
+        found += [
+            (str(one), isinstance(one.row, WayRow) and one.row.kind == VIA) for one in self._routes.table.refusals(name)
+        ]
+        for text, harmless in found:
+            if not harmless:
+                raise RefusedError(f"egress gateway {name}: {text}")
+
+    async def _settle_rules(self) -> None:
+        for one in (self._elements, self._routes):
+            await one.settle()
 
     def _rank(self, owner: str) -> tuple[str, ...]:
         gateway = self.view.gateway(owner)
@@ -152,11 +220,10 @@ class EgressGateways:
 
 
 def source(pod: Pod) -> Source | None:
-    """Return a pod of this node as gateways see it; None for one that has no address of its own."""
-    addresses = _addresses(pod.addresses)
-    if pod.spec.host_network or pod.finished or not addresses:
+    """Return a pod of this node as gateways see it; None for one that has no address of its own, or has ended."""
+    if pod.spec.host_network or pod.finished:
         return None
-    return Source(pod.key, dict(pod.metadata.labels), addresses, pod.spec.node_name)
+    return Source(pod.key, dict(pod.metadata.labels), (), pod.spec.node_name)
 
 
 def peer_source(pod: PeerPod) -> Source:

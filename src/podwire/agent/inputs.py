@@ -113,7 +113,7 @@ class Inputs:
 
     @property
     def _remembered(self) -> dict[str, Remembered]:
-        """What policies read."""
+        """What policies and egress gateways read."""
         return {
             "peers": self.peers.informer,
             "nodes": self.nodes,
@@ -121,6 +121,7 @@ class Inputs:
             "pods": self.pods,
             "networkpolicies": self.policies,
             "clusternetworkpolicies": self.cluster_policies,
+            "egressgateways": self.egress_gateways,
         }
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
-"""What an agent last knew of the objects that policies read, on disk: pods start by it while the API server is away.
+"""What an agent last knew, on disk, of the objects that policies and egress gateways read.
 
+Pods start by it while the API server is away.
 Each change is in the file before its rows are in the kernel, so rows that are made from the file are never older than
 those that the kernel has. What is not in it stays closed.
 """
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from podwire.kube.core import Namespace, Node, Pod
+from podwire.kube.egress_gateway import EgressGateway
 from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
@@ -41,10 +43,11 @@ TYPES: dict[str, type[Any]] = {
     "pods": Pod,
     "networkpolicies": NetworkPolicy,
     "clusternetworkpolicies": ClusterNetworkPolicy,
+    "egressgateways": EgressGateway,
 }
 """What is kept, and as what it is read; in this order, so that policies find what they read."""
-REQUIRED = ("nodes", "namespaces", "pods", "networkpolicies", "clusternetworkpolicies")
-"""Without the whole state of each, nothing is known."""
+REQUIRED = ("nodes", "namespaces", "pods", "networkpolicies", "clusternetworkpolicies", "egressgateways")
+"""Without the whole state of each, nothing is known. Peers that are missing are closed where policies read them."""
 
 
 class Followed(Protocol):

@@ -28,7 +28,7 @@ from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
 from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.name_learning import NameLearning
-from podwire.agent.policy_gate import PolicyGate, identity, link_end
+from podwire.agent.policy_gate import PolicyGate
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
 from podwire.agent.rows_socket import serving_rows
@@ -96,10 +96,10 @@ class Agent:
         self._proxy_metrics = ProxyMetrics(self._health)
         self._ready = asyncio.Event()
         self._features = KernelFeatures()
-        gate = PolicyGate()
+        self._gate = PolicyGate()
         sysctls = SysctlRecord(config.sysctl_record)
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db", sysctls)
-        self._network = PodNetwork(settings, gate)
+        self._network = PodNetwork(settings, self._gate)
         numbers = IdentityAllocator(config.folder / "identities.db")
         policy_sink = FollowedSink(PolicySink.here(sysctls.write))
         self._policies = Policies(
@@ -110,7 +110,6 @@ class Agent:
             DEFAULT_DENY if config.default_deny else (),
             _pod_ranges(config.cluster),
         )
-        gate.guard(self._policies)
         self._names = NameLearning(self._policies, config.folder)
         self._established: EstablishedFlows | None = None
         if config.policy_on_established == "cut":
@@ -140,6 +139,7 @@ class Agent:
         egress_feeds = EgressFeeds(inputs.egress_gateways, pods, inputs.peers, inputs.namespaces, nodes)
         status = EgressStatus(client, config.node, inputs.egress_gateways)
         self._egress = EgressGateways(config, egress_feeds, status, sysctls.write)
+        self._gate.guard(self._policies, self._egress)
         always = (self._network, self._proxy, self._policies, self._egress)
         self._capabilities: tuple[Capability, ...] = (*always, *self._announcing)
 
@@ -153,7 +153,7 @@ class Agent:
 
     async def _work(self) -> None:
         for attachment in self._network.attachments:
-            self._policies.attach(*identity(attachment), attachment.addresses, link_end(attachment))
+            self._gate.attach(attachment)
         self._inputs.nodes.subscribe(self._network.node_changed)
         self._inputs.nodes.subscribe(self._health.node_changed)
         self._inputs.slices.subscribe(self._network.slice_changed)
@@ -220,6 +220,7 @@ class Agent:
             if self._inputs.are_known_before and self._inputs.restore():
                 log.warning("the API server is away: pods that were known before start by the policies known then")
                 self._policies.start_without_server()
+                self._egress.start_without_server()
                 self._network.nodes_complete()
                 return
             await asyncio.sleep(AWAY_SECONDS)

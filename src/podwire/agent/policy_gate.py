@@ -1,9 +1,10 @@
-"""The gate of a pod's network: closed until the rows of its policies are in the kernel."""
+"""The gate of a pod's network: closed until the rows of its policies and of its egress gateway are in the kernel."""
 
 from __future__ import annotations
 
 import socket
 
+from podwire.agent.egress_gateways import EgressGateways
 from podwire.kernel.link_end import LinkEnd
 from podwire.kube.meta import NamespacedName
 from podwire.pods.attachment import Attachment
@@ -11,33 +12,46 @@ from podwire.policy.policies import Policies
 
 
 class PolicyGate:
-    """No pod has a network before everything that isolates it is applied."""
+    """No pod has a network before everything is applied that isolates it, or says where it leaves the cluster."""
 
     def __init__(self) -> None:
-        self._policies: Policies | None = None
+        self._guards: tuple[Policies, EgressGateways] | None = None
 
-    def guard(self, policies: Policies) -> None:
-        """These policies decide from now on."""
-        self._policies = policies
+    def guard(self, policies: Policies, egress: EgressGateways) -> None:
+        """These decide from now on."""
+        self._guards = (policies, egress)
+
+    def attach(self, attachment: Attachment) -> None:
+        """The pod has its network since before this process."""
+        policies, egress = self._required()
+        pod, uid = identity(attachment)
+        egress.attach(pod, uid, attachment.addresses)
+        policies.attach(pod, uid, attachment.addresses, link_end(attachment))
 
     async def admit(self, attachment: Attachment) -> None:
         """Return when the pod's rows are applied."""
+        policies, egress = self._required()
         pod, uid = identity(attachment)
-        await self._required().admit(pod, uid, attachment.addresses, link_end(attachment))
+        await policies.known(pod, uid)
+        await egress.admit(pod, uid, attachment.addresses)
+        await policies.admit(pod, uid, attachment.addresses, link_end(attachment))
 
     def obstacle(self, attachment: Attachment) -> str:
-        """Return what the policies wait for before they admit the pod."""
+        """Return what is waited for before the pod is admitted."""
+        policies, egress = self._required()
         pod, uid = identity(attachment)
-        return self._required().obstacle(pod, uid)
+        return (egress.obstacle(pod) if policies.is_known(pod, uid) else "") or policies.obstacle(pod, uid)
 
     async def forget(self, attachment: Attachment) -> None:
         """Return when no row names the pod's addresses."""
+        policies, egress = self._required()
         pod, uid = identity(attachment)
-        await self._required().forget(pod, uid, attachment.addresses)
+        await egress.forget(pod, uid)
+        await policies.forget(pod, uid, attachment.addresses)
 
-    def _required(self) -> Policies:
-        assert self._policies is not None, "guard() is called before CNI is served"
-        return self._policies
+    def _required(self) -> tuple[Policies, EgressGateways]:
+        assert self._guards is not None, "guard() is called before CNI is served"
+        return self._guards
 
 
 def link_end(attachment: Attachment) -> LinkEnd | None:

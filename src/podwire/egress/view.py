@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
 
 from podwire.egress import model
 from podwire.egress.model import Gateway, Source
@@ -33,6 +36,10 @@ class EgressView:
         self._items: dict[str, EgressGateway] = {}
         self._gateways: dict[str, Gateway] = {}
         self._sources: dict[NamespacedName, Source] = {}
+        self._local: dict[NamespacedName, Source] = {}
+        """Pods of this node as they were received; their addresses are those of their links."""
+        self._attached: defaultdict[NamespacedName, dict[str, tuple[IPAddress, ...]]] = defaultdict(dict)
+        """By the uid that the container runtime gave: two pods may have a name one after the other."""
         self._namespaces: dict[str, Mapping[str, str]] = {}
 
     @property
@@ -68,14 +75,34 @@ class EgressView:
         return self.owners
 
     def source_changed(self, key: NamespacedName, source: Source | None) -> tuple[str, ...]:
-        """Take a pod, None where it is gone or has no address; return the owners that it concerns."""
-        old = self._sources.pop(key, None)
-        if source is not None:
-            self._sources[key] = source
-        if old == source:
-            return ()
-        found = (self._owner(one) for one in (old, source) if one is not None)
-        return tuple(gateway.name for gateway in found if gateway is not None)
+        """Take a pod, None where it is gone; return the owners that it concerns."""
+        if source is None or source.node != self._own:
+            self._local.pop(key, None)
+            return self._replace(key, source)
+        self._local[key] = source
+        return self._follow_links(key)
+
+    def attached(self, key: NamespacedName, uid: str, addresses: Iterable[IPAddress]) -> tuple[str, ...]:
+        """The pod has these addresses on this node; return the owners that it concerns."""
+        self._attached[key][uid] = tuple(addresses)
+        return self._follow_links(key)
+
+    def detached(self, key: NamespacedName, uid: str) -> tuple[str, ...]:
+        """The pod with this uid has no address of this node any more; return the owners that it concerns."""
+        self._attached[key].pop(uid, None)
+        if not self._attached[key]:
+            del self._attached[key]
+        return self._follow_links(key)
+
+    def selecting(self, key: NamespacedName) -> str | None:
+        """The gateway by which a pod leaves; None: it leaves by its own node."""
+        source = self._sources.get(key)
+        found = self._owner(source) if source is not None else None
+        return found.name if found is not None else None
+
+    def knows_namespace(self, name: str) -> bool:
+        """Whether the labels of a namespace are known."""
+        return name in self._namespaces
 
     def gateway(self, name: str) -> Gateway | None:
         """The gateway of this name as it was read."""
@@ -129,6 +156,22 @@ class EgressView:
         addresses, inside = self._node_addresses(), (*self._pod_ranges, *self._service_ranges)
         found = {name: model.read(item, addresses, inside) for name, item in self._items.items()}
         self._gateways = dict(sorted(found.items(), key=lambda pair: pair[1].rank))
+
+    def _follow_links(self, key: NamespacedName) -> tuple[str, ...]:
+        source, links = self._local.get(key), self._attached.get(key)
+        if source is None:
+            return ()
+        addresses = tuple(address for held in links.values() for address in held) if links is not None else ()
+        return self._replace(key, msgspec.structs.replace(source, addresses=addresses) if addresses else None)
+
+    def _replace(self, key: NamespacedName, source: Source | None) -> tuple[str, ...]:
+        old = self._sources.pop(key, None)
+        if source is not None:
+            self._sources[key] = source
+        if old == source:
+            return ()
+        found = (self._owner(one) for one in (old, source) if one is not None)
+        return tuple(gateway.name for gateway in found if gateway is not None)
 
     def _owner(self, source: Source) -> Gateway | None:
         namespace = self._namespaces.get(source.key.namespace)

@@ -25,3 +25,21 @@ class Feed(Protocol[ObjectT]):
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
         """Call the listener for every change, and at once for each known object as a new one."""
         ...
+
+
+class AwaitableFeed(Feed[ObjectT], Protocol[ObjectT]):
+    """A feed whose state can be waited for."""
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds."""
+        ...
+
+
+async def first_set(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

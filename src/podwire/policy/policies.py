@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from podwire.engine.reconcile import Reconciler
-from podwire.kube.feed import Feed
-from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.feed import AwaitableFeed, Feed, first_set
+from podwire.kube.meta import NamespacedName
 from podwire.policy.model import Identity, policy
 from podwire.policy.numbering import who
 from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows
@@ -39,16 +39,6 @@ log = logging.getLogger(__name__)
 DEFER_SECONDS = 10.0
 """Longest delay of the first policies that read pods of other nodes: later they isolate, and admit no pod that is not
 known."""
-
-ObjectT = TypeVar("ObjectT", bound=Object)
-
-
-class AwaitableFeed(Feed[ObjectT], Protocol[ObjectT]):
-    """A feed whose state can be waited for."""
-
-    async def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Return when the condition holds."""
-        ...
 
 
 class PeerFeed(Protocol):
@@ -163,6 +153,10 @@ class Policies:
         """The cluster's DNS has these addresses now."""
         self._touch(self.view.tiers.resolvers_changed(addresses))
 
+    async def known(self, pod: NamespacedName, uid: str) -> None:
+        """Wait until the API server has sent the pod with this uid."""
+        await self._pods.wait_for(lambda: self.is_known(pod, uid))
+
     async def admit(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
     ) -> None:
@@ -172,7 +166,7 @@ class Policies:
         limit. Raises RefusedError when the kernel refuses a row that concerns the pod.
         """
         self.attach(pod, uid, addresses, link)
-        await self._pods.wait_for(lambda: self._is_known(pod, uid))
+        await self.known(pod, uid)
         await self._applied.wait()
         await self._reconciler.settle(*self._owners(addresses))
 
@@ -183,7 +177,7 @@ class Policies:
 
     def obstacle(self, pod: NamespacedName, uid: str) -> str:
         """Return what `admit` and `forget` wait for now."""
-        if not self._is_known(pod, uid):
+        if not self.is_known(pod, uid):
             return f"the API server has not sent pod {pod} with uid {uid or 'of any value'}"
         if self._deferred:
             return "the API server has not sent the pods of other nodes, which policies name"
@@ -206,9 +200,9 @@ class Policies:
     async def run(self) -> None:
         """Work for ever."""
         for informer in self._informers:
-            await self._known(informer.synced)
+            await first_set(informer.synced, self._away)
         if self._deferred:
-            await self._known(self._peers.synced)
+            await first_set(self._peers.synced, self._away)
             self._apply_deferred()
         self._departed.update(self._numbers.allocations())
         self._departure.set()
@@ -217,15 +211,6 @@ class Policies:
             tasks.create_task(self._reconciler.run())
             tasks.create_task(self._release())
             tasks.create_task(self._follow_deferred())
-
-    async def _known(self, synced: asyncio.Event) -> None:
-        """Wait until a whole state was received, or what was known before counts."""
-        waiting = [asyncio.create_task(event.wait()) for event in (synced, self._away)]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
 
     def _policy_changed(self, change: Change[NetworkPolicy]) -> None:
         reads_peers = change.new is not None and policy(change.new).reads_peers
@@ -307,7 +292,8 @@ class Policies:
             self.view.departed.clear()
             self._departure.set()
 
-    def _is_known(self, pod: NamespacedName, uid: str) -> bool:
+    def is_known(self, pod: NamespacedName, uid: str) -> bool:
+        """Whether the API server has sent the pod with this uid."""
         known = self._pods.objects.get(pod)
         return known is not None and known.is_run_as(uid)
 
