@@ -4,13 +4,15 @@ from podwire.component import permissions
 
 CONDITION, GATEWAY = "clusternetworkpolicies/status", "egressgateways/status"
 """What agents write conditions into."""
+LABEL = "pods/status"
+"""Where they label pods: the status cannot change what a pod runs."""
 
 
 def test_a_role_and_its_binding_for_each_subject() -> None:
     account = permissions.account("kube-system", "podwire-agent")
     role, binding, *_ = permissions.objects({permissions.AGENT: account})
     assert (role["kind"], role["metadata"]["name"]) == ("ClusterRole", "podwire:agent")
-    written = {"events": ["create", "patch"], CONDITION: ["patch"], GATEWAY: ["patch"]}
+    written = {"events": ["create", "patch"], CONDITION: ["patch"], GATEWAY: ["patch"], LABEL: ["patch"]}
     for rule in role["rules"]:
         assert rule["verbs"] == written.get(rule["resources"][0], ["get", "list", "watch"])
     assert (binding["roleRef"]["name"], binding["subjects"]) == ("podwire:agent", [account])
@@ -33,7 +35,7 @@ def test_no_program_reads_secrets_or_writes_anything_but_events_in_all_namespace
             continue
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
-            assert rule["resources"] in (["events"], [CONDITION], [GATEWAY]) or set(rule["verbs"]) <= set(
+            assert rule["resources"] in (["events"], [CONDITION], [GATEWAY], [LABEL]) or set(rule["verbs"]) <= set(
                 permissions.READ
             )
 
@@ -65,6 +67,6 @@ def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:
         }
         for role in permissions.RULES
     }
-    assert writes[permissions.AGENT] == {"events", CONDITION, GATEWAY}
+    assert writes[permissions.AGENT] == {"events", CONDITION, GATEWAY, LABEL}
     assert writes[permissions.DNS] == {"events"}
     assert "leases" in writes[permissions.CONTROLLER]

@@ -73,7 +73,7 @@ def test_no_role_may_read_secrets_or_all_resources() -> None:
             assert not {"*", "secrets", "configmaps"} & {*rule["resources"]}, one
             if "controller" not in one.key.name and one.kind != ROLES:
                 written = {"*", "create", "update", "delete", "patch"} & {*rule["verbs"]}
-                own = (["events"], ["clusternetworkpolicies/status"], ["egressgateways/status"])
+                own = (["events"], ["clusternetworkpolicies/status"], ["egressgateways/status"], ["pods/status"])
                 assert not written or rule["resources"] in own, one
 
 

@@ -49,5 +49,5 @@ def test_own_labels_count_before_those_of_the_namespace(
 
 
 def test_ports_between_envoys_are_no_ephemeral_ports() -> None:
-    first, last = capture.TLS_SOURCE_PORTS
+    first, last = capture.MESH_PORTS
     assert 60999 < first < last <= 65535

@@ -33,10 +33,12 @@ from podwire.kube.on_demand_informer import OnDemandInformer
 from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.services import Service
 from podwire.policy.peers import PEER_PODS, PeerPod, PeerPods, peer_selector
+from podwire.redirection.enrolment import ENABLED, REDIRECTED
 
 log = logging.getLogger(__name__)
 
 PEERS = "pods of other nodes"
+MESH_PEERS = "pods of other nodes in the mesh"
 AWAY = frozenset({"Unreachable", "ServerError"})
 """Problems of a server that is away: it refuses nothing."""
 
@@ -71,13 +73,25 @@ class Inputs:
                 name=PEERS,
             )
         )
+        self.mesh_peers: OnDemandInformer[PeerPod] = OnDemandInformer(
+            Informer(
+                client,
+                PEER_PODS,
+                label_selector=f"{REDIRECTED}={ENABLED}",
+                field_selector=peer_selector(node),
+                keep=PeerPods().peer,
+                stream_initial=True,
+                name=MESH_PEERS,
+            )
+        )
         self._known: KnownObjects | None = None
         self._running: asyncio.Task[None] | None = None
 
     @property
     def followed(self) -> tuple[Informer[Any], ...]:
         """Those that follow the server now."""
-        return (*self.required, self.peers.informer) if self.peers.required else self.required
+        on_demand = (one.informer for one in (self.peers, self.mesh_peers) if one.required)
+        return (*self.required, *on_demand)
 
     def remember(self, known: KnownObjects) -> None:
         """Write the changes of objects that policies read to this file."""
@@ -142,7 +156,7 @@ class Inputs:
 
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            for informer in (*self.required, self.peers):
+            for informer in (*self.required, self.peers, self.mesh_peers):
                 tasks.create_task(informer.run())
             tasks.create_task(self.service_cidrs.run())
             tasks.create_task(self.cluster_policies.run())

@@ -31,6 +31,7 @@ from podwire.agent.name_learning import NameLearning
 from podwire.agent.policy_gate import PolicyGate
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
+from podwire.agent.redirecting import Redirection, RedirectionFeeds
 from podwire.agent.rows_socket import serving_rows
 from podwire.agent.service_checks import ServiceChecks
 from podwire.announcement.announcer import Feeds
@@ -140,7 +141,9 @@ class Agent:
         status = EgressStatus(client, config.node, inputs.egress_gateways)
         self._egress = EgressGateways(config, egress_feeds, status, sysctls.write)
         self._gate.guard(self._policies, self._egress)
-        always = (self._network, self._proxy, self._policies, self._egress)
+        redirection_feeds = RedirectionFeeds(pods, inputs.namespaces, inputs.mesh_peers)
+        self._redirection = Redirection(config, client, redirection_feeds, sysctls.write)
+        always = (self._network, self._proxy, self._policies, self._egress, self._redirection)
         self._capabilities: tuple[Capability, ...] = (*always, *self._announcing)
 
     async def run(self) -> None:
@@ -172,6 +175,7 @@ class Agent:
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
             tasks.create_task(self._egress.run())
+            tasks.create_task(self._redirection.run())
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._policy_status.run())
             tasks.create_task(self._flows.run())
@@ -270,6 +274,7 @@ class Agent:
             "services": self._proxy.rows,
             "policy": lambda: itertools.chain(self._policies.lines(), self._names.lines()),
             "egress": self._egress.rows,
+            "redirection": self._redirection.rows,
             "announcement": lambda: (line for one in self._announcing for line in one.rows()),
             agent_status.CAPABILITY: lambda: agent_status.lines(self._status()),
         }

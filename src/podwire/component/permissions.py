@@ -54,6 +54,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         (POLICY_API, ("clusternetworkpolicies/status",), ("patch",)),
         (OWN_API, ("egressgateways",), READ),
         (OWN_API, ("egressgateways/status",), ("patch",)),
+        # The label of pods that are redirected: by their status, as that cannot change what a pod runs.
+        ("", ("pods/status",), ("patch",)),
         ("", ("events",), RECORD),
     ),
     DNS: (

@@ -1,4 +1,4 @@
-"""Routes of tables other than main, and the rules that choose a table by a packet's source.
+"""Routes of tables other than main, and the rules that choose a table by a packet's source or mark.
 
 Sources: rtnetlink(7), linux/rtnetlink.h, linux/fib_rules.h.
 """
@@ -24,7 +24,8 @@ _RTM_NEWROUTE, _RTM_DELROUTE, _RTM_GETROUTE = 24, 25, 26
 _RTM_NEWRULE, _RTM_DELRULE, _RTM_GETRULE = 32, 33, 34
 _NLM_F_EXCL = 0x200
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
-_FRA_SRC, _FRA_PRIORITY, _FRA_TABLE, _FRA_PROTOCOL = 2, 6, 15, 21
+_FRA_SRC, _FRA_PRIORITY, _FRA_MARK, _FRA_TABLE, _FRA_MARK_MASK, _FRA_PROTOCOL = 2, 6, 10, 15, 16, 21
+_RTN_LOCAL, _RT_SCOPE_HOST = 2, 254
 _FR_ACT_TO_TBL = 1
 _RTNH_F_ONLINK = 4
 KINDS = {"via": 1, "unreachable": 7, "throw": 9}
@@ -117,6 +118,37 @@ def add_rule(rule: SourceRule) -> Request:
     """Route by the table from now on. No error if the rule exists."""
     flags = NLM_F_CREATE | _NLM_F_EXCL
     return Request(_RTM_NEWRULE, flags, _rule(rule), f"add rule from {rule.source}", frozenset({errno.EEXIST}))
+
+
+def replace_local(version: int, table: int, protocol: int, loopback: int) -> Request:
+    """Let a table deliver all packets of an IP version on this machine; `loopback` is the index of its link."""
+    head = _ROUTE.pack(_family(version), 0, 0, 0, 0, protocol, _RT_SCOPE_HOST, _RTN_LOCAL, 0)
+    body = head + number(_RTA_TABLE, table) + number(_RTA_OIF, loopback)
+    return Request(_RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body, f"add local route of table {table}")
+
+
+def add_mark_rule(version: int, mark: int, table: int, preference: int, protocol: int) -> Request:
+    """Route packets with these bits of the mark by the table from now on. No error if the rule exists."""
+    flags = NLM_F_CREATE | _NLM_F_EXCL
+    return Request(
+        _RTM_NEWRULE,
+        flags,
+        _mark_rule(version, mark, table, preference, protocol),
+        f"add rule of mark {mark:#x}",
+        frozenset({errno.EEXIST}),
+    )
+
+
+def delete_mark_rule(version: int, mark: int, table: int, preference: int, protocol: int) -> Request:
+    """Remove it. No error if it does not exist."""
+    body = _mark_rule(version, mark, table, preference, protocol)
+    return Request(_RTM_DELRULE, 0, body, f"remove rule of mark {mark:#x}", _GONE)
+
+
+def _mark_rule(version: int, mark: int, table: int, preference: int, protocol: int) -> bytes:
+    head = _RULE.pack(_family(version), 0, 0, 0, 0, 0, 0, _FR_ACT_TO_TBL, 0)
+    body = head + number(_FRA_MARK, mark) + number(_FRA_MARK_MASK, mark) + number(_FRA_PRIORITY, preference)
+    return body + number(_FRA_TABLE, table) + attribute(_FRA_PROTOCOL, bytes((protocol,)))
 
 
 def delete_rule(rule: SourceRule) -> Request:

@@ -11,7 +11,9 @@ LABEL, ENABLED, DISABLED = "podwire.dev/mesh", "enabled", "disabled"
 ISTIO_LABEL, ISTIO_ENABLED, ISTIO_DISABLED = "istio.io/dataplane-mode", "ambient", "none"
 
 REDIRECTED = "podwire.dev/mesh-redirection"
-"""Annotation of a pod, ENABLED once its node leads its connections to Envoy: others send it TLS from then on."""
+"""Label of a pod, ENABLED once its node leads its connections to Envoy: others send it TLS from then on."""
+NODE_PROXY = "podwire-mesh"
+"""Name of the DaemonSet whose pods run the Envoys of the mesh, and their label `app.kubernetes.io/name`."""
 
 
 def enrolled(labels: Mapping[str, str]) -> bool | None:

@@ -14,7 +14,9 @@ IN_THE_MESH = {LABEL: ENABLED}
 
 def pod(*addresses: str, account: str = "", host: bool = False, phase: str = "Running", redirected: str = "") -> Pod:
     return Pod(
-        metadata=ObjectMeta(name="web", namespace="shop", labels={"app": "web"}, annotations={REDIRECTED: redirected}),
+        metadata=ObjectMeta(
+            name="web", namespace="shop", labels={"app": "web"} | ({REDIRECTED: redirected} if redirected else {})
+        ),
         spec=PodSpec(node_name="node-1", service_account_name=account, host_network=host),
         status=PodStatus(pod_ips=tuple(PodIP(ip=address) for address in addresses), phase=phase),
     )

@@ -58,7 +58,7 @@ def workload(pod: Pod, namespace: Mapping[str, str] | None) -> Workload | None:
         labels,
         pod.spec.node_name,
         namespace is not None and enrolment.pod_enrolled(labels, namespace),
-        pod.metadata.annotations.get(enrolment.REDIRECTED) == enrolment.ENABLED,
+        labels.get(enrolment.REDIRECTED) == enrolment.ENABLED,
     )
 
 

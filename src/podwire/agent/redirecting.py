@@ -1,0 +1,138 @@
+"""Redirection as the agent runs it: it begins when an Envoy of the mesh is ready on the node, and labels its pods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from podwire.agent.config import AgentConfig
+from podwire.engine.reconcile import Reconciler
+from podwire.kernel.sysctl_record import WriteSysctls
+from podwire.kube.addresses import parsed
+from podwire.kube.client import Client
+from podwire.kube.core import Namespace, Pod
+from podwire.kube.feed import Feed
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.kinds import PODS
+from podwire.kube.meta import NamespacedName
+from podwire.kube.on_demand_informer import OnDemandInformer
+from podwire.kube.watch import Change
+from podwire.kube.work_queue import WorkQueue
+from podwire.policy.peers import PeerPod
+from podwire.redirection.enrolment import ENABLED, NODE_PROXY, REDIRECTED
+from podwire.redirection.rows import ElementRow
+from podwire.redirection.sink import RedirectionSink, is_loaded
+from podwire.redirection.view import CLUSTER, LocalPod, RedirectionView
+
+
+class RedirectionFeeds(msgspec.Struct, frozen=True):
+    """What redirection is made of. `peers` are pods of other nodes with the label REDIRECTED."""
+
+    pods: Feed[Pod]
+    namespaces: Feed[Namespace]
+    peers: OnDemandInformer[PeerPod]
+
+
+class Redirection:
+    """The capability of one node: it does nothing before an Envoy of the mesh is ready there.
+
+    It does not end when that Envoy does: what was led to an Envoy is refused then, and never sent in plain text.
+    """
+
+    def __init__(
+        self, config: AgentConfig, client: Client, feeds: RedirectionFeeds, write_sysctls: WriteSysctls
+    ) -> None:
+        self._client = client
+        self._feeds = feeds
+        self._needed = asyncio.Event()
+        if is_loaded():
+            self._needed.set()  # by an earlier agent
+        self.view = RedirectionView(config.cluster.ranges)
+        self._elements: Reconciler[NamespacedName, ElementRow] = Reconciler(
+            "redirection", self.view.rows, RedirectionSink.here(write_sysctls)
+        )
+        self._labels: WorkQueue[NamespacedName] = WorkQueue("labels of redirected pods", self._label, workers=2)
+
+    @property
+    def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
+        """For metrics."""
+        return (self._elements,) if self._needed.is_set() else ()
+
+    async def settle(self) -> None:
+        """Wait until all changes received before this call are applied; at once before an Envoy is ready."""
+        for one in self.reconcilers:
+            await one.settle()
+
+    def rows(self) -> Iterator[str]:
+        """Return all rows as text."""
+        for one in self.reconcilers:
+            yield from one.lines()
+
+    async def run(self) -> None:
+        """Wait for the Envoy of the node and work until cancelled."""
+        feeds = self._feeds
+        feeds.pods.subscribe(self._pod_changed)
+        await self._needed.wait()
+        feeds.peers.require()
+        feeds.namespaces.subscribe(self._namespace_changed)
+        feeds.peers.subscribe(self._peer_changed)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._elements.run())
+            tasks.create_task(self._labels.run())
+            for synced in (feeds.pods, feeds.namespaces, feeds.peers):
+                await synced.synced.wait()
+            self._touch(self.view.owners)
+            self._elements.inputs_synced()
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        self._touch(self.view.pod_changed(item.key, None if change.new is None else local_pod(change.new)))
+        if change.new is not None and is_node_proxy(change.new) and change.new.ready:
+            self._needed.set()
+
+    def _namespace_changed(self, change: Change[Namespace]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        labels: Mapping[str, str] | None = None if change.new is None else change.new.metadata.labels
+        self._touch(self.view.namespace_changed(item.metadata.name, labels))
+
+    def _peer_changed(self, change: Change[PeerPod]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        self._touch(self.view.peer_changed(item.key, () if change.new is None else change.new.addresses))
+
+    def _touch(self, owners: Iterable[NamespacedName]) -> None:
+        if not self._needed.is_set():
+            return
+        for owner in owners:
+            self._elements.touch(owner)
+            if owner != CLUSTER:
+                self._labels.add(owner)
+
+    async def _label(self, key: NamespacedName) -> None:
+        """Write whether a pod of this node is redirected, once the kernel has its rows."""
+        await self._elements.settle()
+        pod = self._feeds.pods.objects.get(key)
+        if pod is None or local_pod(pod) is None:
+            return
+        wanted = ENABLED if self.view.is_enrolled(key) else None
+        if pod.metadata.labels.get(REDIRECTED) != wanted:
+            body = {"metadata": {"uid": pod.metadata.uid, "labels": {REDIRECTED: wanted}}}
+            await self._client.patch(PODS, key, body, "status")
+
+
+def is_node_proxy(pod: Pod) -> bool:
+    """Whether this is the pod of the mesh that runs a node's Envoy."""
+    return pod.metadata.namespace == PROXIES and pod.metadata.labels.get("app.kubernetes.io/name") == NODE_PROXY
+
+
+def local_pod(pod: Pod) -> LocalPod | None:
+    """Return a pod of this node as redirection sees it; None for one without addresses of its own."""
+    addresses = tuple(address for address in map(parsed, pod.addresses) if address is not None)
+    if pod.spec.host_network or pod.finished or not addresses:
+        return None
+    return LocalPod(pod.key, dict(pod.metadata.labels), addresses)

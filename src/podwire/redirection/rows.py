@@ -1,0 +1,51 @@
+"""Rows of redirection: elements of redirection.nft. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+
+import msgspec
+
+from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part
+
+
+class ElementRow(msgspec.Struct, frozen=True):
+    """An element of a set of redirection.nft."""
+
+    collection: str
+    parts: tuple[Part, ...]
+
+    @property
+    def key(self) -> Hashable:
+        """Set and element."""
+        return (self.collection, self.parts)
+
+    @property
+    def stage(self) -> int:
+        """The elements are independent of each other."""
+        return 0
+
+    @property
+    def element(self) -> Element:
+        """As nftables takes it."""
+        return Element(self.collection, self.parts)
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.element.text}"
+
+
+def pod_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
+    """The rows of an enrolled pod of this node."""
+    for address in addresses:
+        yield ElementRow(f"enrolled{address.version}", (address,))
+        yield ElementRow(f"self{address.version}", (address, address))
+
+
+def peer_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
+    """The rows of a pod of another node that an Envoy receives connections for."""
+    return (ElementRow(f"peers{address.version}", (address,)) for address in addresses)
+
+
+def range_rows(networks: Iterable[IPNetwork]) -> Iterator[ElementRow]:
+    """The rows of the cluster's pod ranges, which are disjoint."""
+    return (ElementRow(f"ranges{network.version}", (network,)) for network in networks)

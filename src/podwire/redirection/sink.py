@@ -1,0 +1,116 @@
+"""Rows to the kernel: the elements of redirection.nft, which is loaded with the first of them, and the way to Envoy."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from importlib import resources
+
+from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
+from podwire.kernel import nft_tables, policy_routes, sysctl
+from podwire.kernel.elements import Change, Part, Range, transactions
+from podwire.kernel.netlink import Netlink, NetlinkError, Request
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions
+from podwire.kernel.readback import Collection, Elements, Field, held_elements
+from podwire.kernel.ruleset import Ruleset
+from podwire.kernel.setdump import SetDump
+from podwire.kernel.sysctl_record import WriteSysctls
+from podwire.kernel.worker import Worker
+from podwire.redirection.capture import LAST_PORT, MARK, PROTOCOL, ROUTE_TABLE, RULE_PREFERENCE
+from podwire.redirection.rows import ElementRow
+
+TABLE_NAME = "podwire-redirection"
+TABLE = f"inet {TABLE_NAME}"
+_LOCAL_PORTS = "net/ipv4/ip_local_port_range"
+"""Sockets take ports of a range of their own from within this one only. Source: ip(7), IP_LOCAL_PORT_RANGE."""
+
+
+def _collections() -> Iterator[Collection]:
+    for version, field in ((4, Field.IPV4), (6, Field.IPV6)):
+        yield Collection(f"enrolled{version}", (field,))
+        yield Collection(f"self{version}", (field, field))
+        yield Collection(f"peers{version}", (field,))
+        yield Collection(f"ranges{version}", (field,), interval=True)
+
+
+COLLECTIONS = tuple(_collections())
+
+
+def is_loaded() -> bool:
+    """Whether the rules are loaded in this network namespace, in any release. Raises NetlinkError."""
+    return TABLE in nft_tables.present()
+
+
+class RedirectionSink:
+    """The elements of the network namespace that this thread is in when it is made."""
+
+    def __init__(self, nft: Transactions, elements: Elements, write_sysctls: WriteSysctls) -> None:
+        self._nft = nft
+        self._elements = elements
+        self._write_sysctls = write_sysctls
+        self._worker = Worker("redirection", nft.release)
+
+    @classmethod
+    def here(cls, write_sysctls: WriteSysctls) -> RedirectionSink:
+        """The sink of the network namespace that this thread is in now."""
+        return cls(Nftables(), SetDump(), write_sysctls)
+
+    async def read(self) -> Iterable[ElementRow]:
+        """The elements. Loads the rules and makes the way to Envoy where they do not exist. Raises SinkError."""
+        return await self._worker.run(self._read)
+
+    async def write(self, delta: Delta[ElementRow]) -> None:
+        """Add, then remove. Raises SinkError."""
+        await self._worker.run(self._write, delta)
+
+    def _read(self) -> list[ElementRow]:
+        try:
+            self._make_way()
+            text = resources.files("podwire.redirection").joinpath("redirection.nft").read_text()
+            ruleset = Ruleset((TABLE,), text)
+            if not ruleset.is_loaded(self._nft):
+                ruleset.load(self._nft)
+            held = held_elements(self._elements, TABLE_NAME, COLLECTIONS)
+            return [ElementRow(one.collection, _key(one.collection, one.key)) for one in held]
+        except (NftablesError, NetlinkError, OSError) as error:
+            raise SinkError(f"table {TABLE} and the route to Envoy: {error}") from error
+
+    def _make_way(self) -> None:
+        """Let marked packets be this node's own, and Envoy's connections have source ports above ephemeral ones."""
+        first = sysctl.read(_LOCAL_PORTS).split()[0]
+        self._write_sysctls({_LOCAL_PORTS: f"{first}\t{LAST_PORT}"})
+        versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
+        with Netlink() as netlink:
+            netlink.run(request for version in versions for request in _way(version))
+
+    def _write(self, delta: Delta[ElementRow]) -> None:
+        try:
+            for text in transactions(TABLE, map(_change, delta.changes())):
+                self._nft.run(text)
+        except NftablesError as error:
+            raise SinkError(f"writing table {TABLE}: {error}") from error
+
+
+def _way(version: int) -> Iterator[Request]:
+    loopback = socket.if_nametoindex("lo")
+    yield policy_routes.replace_local(version, ROUTE_TABLE, PROTOCOL, loopback)
+    yield policy_routes.add_mark_rule(version, MARK, ROUTE_TABLE, RULE_PREFERENCE, PROTOCOL)
+
+
+def _change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
+    old, new = rows
+    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
+
+
+def _key(collection: str, key: tuple[Part, ...]) -> tuple[Part, ...]:
+    """A key as rows have it: ranges are networks."""
+    return tuple(map(_network, key)) if collection.startswith("ranges") else key
+
+
+def _network(part: Part) -> Part:
+    first, last = (part.first, part.last) if isinstance(part, Range) else (part, part)
+    assert isinstance(first, ipaddress.IPv4Address | ipaddress.IPv6Address), "these sets hold addresses"
+    return ipaddress.ip_network((first, first.max_prefixlen - (int(last) ^ int(first)).bit_length()))  # type: ignore[arg-type]
