@@ -32,10 +32,10 @@ class Instance(msgspec.Struct, frozen=True):
         program: path of Envoy's executable.
         node: the pod's name: its node.id.
         proxy: its node.cluster, and the common name of its certificate.
-        server: host name or address of the xDS server.
-        port: of the xDS server.
+        server: host name or address of the xDS server; a path where it is a unix socket.
+        port: of the xDS server; 0 for a unix socket.
         server_name: DNS name in the certificate of the xDS server.
-        credentials: folder with `tls.crt`, `tls.key` and `ca.crt`.
+        credentials: folder with `tls.crt`, `tls.key` and `ca.crt`; empty for a unix socket.
         folder: an empty folder for its files, of this process only.
         address: where it listens for probes.
         probe_port: of `/ready` and `/metrics`.
@@ -43,6 +43,7 @@ class Instance(msgspec.Struct, frozen=True):
         drain_seconds: longest time from SIGTERM to the end, while clients finish their requests.
         heap_bytes: memory near which it takes no further requests; 0: no limit.
         connections: of clients at the same time, of which further ones are closed; 0: no limit.
+        is_mesh: whether it is the Envoy of a node, which has listeners inside itself.
 
     """
 
@@ -60,6 +61,7 @@ class Instance(msgspec.Struct, frozen=True):
     drain_seconds: float = 30.0
     heap_bytes: int = 0
     connections: int = 0
+    is_mesh: bool = False
 
     @property
     def admin_socket(self) -> str:
@@ -69,7 +71,9 @@ class Instance(msgspec.Struct, frozen=True):
 
 def files(instance: Instance) -> dict[str, str]:
     """Return the files of its folder, by name."""
-    client = bootstrap.ClientFiles(instance.credentials, instance.server_name, instance.folder)
+    client = None
+    if instance.credentials:
+        client = bootstrap.ClientFiles(instance.credentials, instance.server_name, instance.folder)
     settings = bootstrap.Bootstrap(
         instance.node, instance.proxy, instance.server, instance.port, instance.admin_socket, client
     )
@@ -79,7 +83,16 @@ def files(instance: Instance) -> dict[str, str]:
     resources["listeners"] = [_probe_listener(instance)]
     if instance.heap_bytes or instance.connections:
         whole["overload_manager"] = _overload_manager(instance)
-    return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **bootstrap.sds_files(client)}
+    if instance.is_mesh:
+        whole["bootstrap_extensions"] = [_INTERNAL_LISTENERS]
+    secrets = {} if client is None else bootstrap.sds_files(client)
+    return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **secrets}
+
+
+_INTERNAL_LISTENERS = {
+    "name": "envoy.bootstrap.internal_listener",
+    "typed_config": {"@type": f"{_TYPES}.extensions.bootstrap.internal_listener.v3.InternalListener"},
+}
 
 
 def arguments(instance: Instance) -> tuple[str, ...]:

@@ -1,0 +1,53 @@
+"""Clusters that lead to a listener inside the same Envoy, where a client's identity is known.
+
+Sources: Envoy's "Internal listener"; envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.extensions.transport_sockets.internal_upstream.v3 import internal_upstream_pb2
+from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
+
+from podwire.edge.envoy.cluster import BUFFER_BYTES, MOST
+from podwire.edge.envoy.message import packed, resource
+from podwire.edge.xds.resource import CLUSTER, Resource
+
+INSIDE, INSIDE_TLS = "mesh-inside", "mesh-inside-tls"
+"""Names of a listener and of the cluster that leads to it: of clients in plain text, and of those by TLS."""
+
+
+def clusters() -> tuple[Resource, ...]:
+    """Return the clusters, which never change."""
+    return tuple(resource(CLUSTER, name, _cluster(name)) for name in (INSIDE, INSIDE_TLS))
+
+
+def _cluster(name: str) -> Any:
+    address = address_pb2.Address(
+        envoy_internal_address=address_pb2.EnvoyInternalAddress(server_listener_name=name, endpoint_id=name)
+    )
+    endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
+    limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
+        **{one: {"value": MOST} for one in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
+    )
+    plain = base_pb2.TransportSocket(
+        name="envoy.transport_sockets.raw_buffer", typed_config=packed(raw_buffer_pb2.RawBuffer())
+    )
+    inner = internal_upstream_pb2.InternalUpstreamTransport(transport_socket=plain)
+    return cluster_pb2.Cluster(
+        name=name,
+        type=cluster_pb2.Cluster.STATIC,
+        load_assignment=endpoint_pb2.ClusterLoadAssignment(
+            cluster_name=name,
+            endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])],
+        ),
+        per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
+        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
+        transport_socket=base_pb2.TransportSocket(
+            name="envoy.transport_sockets.internal_upstream", typed_config=packed(inner)
+        ),
+    )

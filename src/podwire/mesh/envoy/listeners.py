@@ -1,0 +1,165 @@
+"""The listeners of a node's Envoy, which connections are led to by the rules of redirection.
+
+    outbound     a pod of this node to a pod of another one    -> TLS to the other node
+    inbound      plain text to an enrolled pod of this node    -> inside
+    inbound-tls  TLS of another node's Envoy                   -> inside-tls
+    inside, inside-tls   inside Envoy: the client's identity is known, policies decide -> the pod
+
+An identity is known by the address of a client of this node, which no pod can forge, and by the certificate of others.
+Whatever no chain takes is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from envoy.config.core.v3 import address_pb2
+from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
+from envoy.extensions.filters.listener.original_src.v3 import original_src_pb2
+from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
+
+from podwire.edge.envoy.cluster import BUFFER_BYTES
+from podwire.edge.envoy.message import duration, packed, resource, transport_socket
+from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
+from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
+from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS
+from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.envoy.on_demand_certificate import SECRET_KEY
+from podwire.mesh.identity.certificate import TRUST_BUNDLE
+from podwire.mesh.identity.spiffe import Spiffe
+from podwire.redirection.capture import INBOUND_PORT, INBOUND_TLS_PORT, OUTBOUND_PORT
+
+OUTBOUND, INBOUND, INBOUND_TLS = "mesh-outbound", "mesh-inbound", "mesh-inbound-tls"
+POD, UNKNOWN = "pod", "unknown"
+ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  the address that a client connected to is known of such sockets only
+_TCP = tcp_proxy_pb2.TcpProxy
+_NO_EARLY_DATA = {"value": 0}
+
+
+def listeners(node: NodeWorkloads, versions: Sequence[int]) -> tuple[Resource, ...]:
+    """Return all listeners; `versions` are the IP versions that the node has."""
+    return (
+        _outbound(node, versions),
+        _inbound(node, versions),
+        _inbound_tls(node, versions),
+        _inside(INSIDE, pods.PODS, node),
+        _inside(INSIDE_TLS, pods.PODS_OF_TLS, node),
+    )
+
+
+def _outbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
+    choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.peers)}
+    made = _listener(OUTBOUND, OUTBOUND_PORT, versions)
+    made.listener_filters.append(_original_source())
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    for identity in _identities(node, node.peers):
+        states = {
+            filter_state.DESTINATION: filter_state.SERVER,
+            filter_state.SERVER_NAMES: str(identity),
+            SECRET_KEY: filter_state.CLIENT_HOST,
+        }
+        proxy = _proxy(pods.PEERS, access_log.OUTBOUND)
+        made.filter_chains.append(_chain(str(identity), filter_state.on_connection(states), proxy))
+    return _resource(made, pods.PEERS)
+
+
+def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
+    choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.pods)}
+    made = _listener(INBOUND, INBOUND_PORT, versions)
+    made.filter_chain_matcher.CopyFrom(matching.by_source(choices, matching.chain(UNKNOWN)))
+    names = {UNKNOWN: "", **{str(one): str(one) for one in _identities(node, node.pods)}}
+    for name, identity in names.items():
+        states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {})}
+        made.filter_chains.append(_chain(name, filter_state.on_connection(states), _proxy(INSIDE)))
+    return _resource(made, INSIDE)
+
+
+def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
+    choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.enrolled)}
+    made = _listener(INBOUND_TLS, INBOUND_TLS_PORT, versions)
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    secrets = [TRUST_BUNDLE]
+    for identity in _identities(node, node.enrolled):
+        states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, _ADDRESSES)
+        proxy = _proxy(
+            INSIDE_TLS,
+            upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE",
+            max_early_data_bytes=_NO_EARLY_DATA,
+        )
+        one = _chain(str(identity), states, proxy)
+        one.transport_socket.CopyFrom(transport_socket(mutual_tls.server(node.trust_domain, identity)))
+        made.filter_chains.append(one)
+        secrets.append(str(identity))
+    return _resource(made, INSIDE_TLS, secrets)
+
+
+def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
+    """Return a listener inside Envoy. It has the addresses of the client's connection, and so decides by them."""
+    choices = {str(address): matching.chain(POD) for address, _ in node.addresses(node.enrolled)}
+    made = listener_pb2.Listener(
+        name=name,
+        stat_prefix=name,
+        internal_listener=listener_pb2.Listener.InternalListenerConfig(),
+        listener_filters=[_original_destination(), _original_source()],
+        per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
+    )
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
+    made.filter_chains.append(_chain(POD, states, _proxy(cluster, access_log.INBOUND)))
+    return _resource(made, cluster)
+
+
+_ADDRESSES = {
+    filter_state.LOCAL_ADDRESS: filter_state.SERVER,
+    filter_state.REMOTE_ADDRESS: filter_state.CLIENT,
+}
+
+
+def _identities(node: NodeWorkloads, workloads: Sequence[Any]) -> Iterator[Spiffe]:
+    yield from sorted({node.identity(one) for one in workloads})
+
+
+def _listener(name: str, port: int, versions: Sequence[int]) -> Any:
+    first, *others = (
+        address_pb2.Address(socket_address=address_pb2.SocketAddress(address=ANY[version], port_value=port))
+        for version in versions
+    )
+    return listener_pb2.Listener(
+        name=name,
+        stat_prefix=name,
+        address=first,
+        additional_addresses=[listener_pb2.AdditionalAddress(address=one) for one in others],
+        transparent={"value": True},
+        per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
+    )
+
+
+def _chain(name: str, *filters: Any) -> Any:
+    return listener_components_pb2.FilterChain(name=name, filters=filters)
+
+
+def _proxy(cluster: str, fields: dict[str, str] | None = None, **options: Any) -> Any:
+    """Return the filter that passes a connection to a cluster, with a log of these fields."""
+    made = _TCP(stat_prefix=cluster, cluster=cluster, idle_timeout=duration(0), **options)
+    if fields:
+        made.access_log.append(access_log.access_log(fields))
+    return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
+
+
+def _original_source() -> Any:
+    return _listener_filter("envoy.filters.listener.original_src", original_src_pb2.OriginalSrc())
+
+
+def _original_destination() -> Any:
+    return _listener_filter("envoy.filters.listener.original_dst", original_dst_pb2.OriginalDst())
+
+
+def _listener_filter(name: str, message: Any) -> Any:
+    return listener_components_pb2.ListenerFilter(name=name, typed_config=packed(message))
+
+
+def _resource(made: Any, cluster: str, secrets: Sequence[str] = ()) -> Resource:
+    warms = tuple((SECRET, name) for name in secrets)
+    return resource(LISTENER, made.name, made, requires=((CLUSTER, cluster),), warms=warms)

@@ -1,0 +1,43 @@
+"""Which filter chain takes a connection, by addresses. Source: xds/type/matcher/v3/matcher.proto."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
+from google.protobuf import wrappers_pb2
+from xds.core.v3 import extension_pb2
+from xds.type.matcher.v3 import matcher_pb2
+
+from podwire.edge.envoy.message import packed
+
+
+def chain(name: str) -> Any:
+    """Return the choice of a chain. One that does not exist closes the connection."""
+    value = wrappers_pb2.StringValue(value=name)
+    return matcher_pb2.Matcher.OnMatch(action=_extension("chain", value))
+
+
+def by_destination(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
+    """Return a matcher of the address that the client has connected to."""
+    return _by_address(network_inputs_pb2.DestinationIPInput(), choices, otherwise)
+
+
+def by_source(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
+    """Return a matcher of the client's address."""
+    return _by_address(network_inputs_pb2.SourceIPInput(), choices, otherwise)
+
+
+def _by_address(message: Any, choices: Mapping[str, Any], otherwise: Any) -> Any:
+    made = matcher_pb2.Matcher(on_no_match=otherwise)
+    if choices:
+        tree = matcher_pb2.Matcher.MatcherTree
+        made.matcher_tree.CopyFrom(
+            tree(input=_extension("address", message), exact_match_map=tree.MatchMap(map=dict(choices)))
+        )
+    return made
+
+
+def _extension(name: str, message: Any) -> Any:
+    return extension_pb2.TypedExtensionConfig(name=name, typed_config=packed(message))

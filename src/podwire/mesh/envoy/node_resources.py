@@ -1,0 +1,52 @@
+"""All resources of a node's Envoy, from the workloads that it serves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from podwire.edge.envoy import secret
+from podwire.edge.model.tls import Authorities, Certificate
+from podwire.edge.xds.resource import Resource
+from podwire.mesh.envoy import inside, listeners, pods
+from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.identity.certificate import TRUST_BUNDLE, Leaf, TrustBundle
+from podwire.mesh.identity.spiffe import Spiffe
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """The certificates that a node has, and what it verifies those of others with."""
+
+    bundle: TrustBundle
+    leaves: dict[Spiffe, Leaf] = {}
+
+
+def resources(node: NodeWorkloads, credentials: Credentials, versions: Sequence[int] = (4, 6)) -> Iterator[Resource]:
+    """Return all resources; `versions` are the IP versions that the node has."""
+    yield from pods.clusters(node.trust_domain)
+    yield from inside.clusters()
+    yield from listeners.listeners(node, versions)
+    yield from secrets(node, credentials)
+
+
+def secrets(node: NodeWorkloads, credentials: Credentials) -> Iterator[Resource]:
+    """Return the certificates of the node's enrolled pods.
+
+    That of an identity is for connections to its pods. Connections from a pod find it by the pod's address.
+    """
+    bundle = credentials.bundle
+    yield secret.authorities(Authorities(TRUST_BUNDLE, bundle.roots))
+    for leaf in credentials.leaves.values():
+        yield _leaf(str(leaf.id), leaf)
+    for address, identity in _clients(node):
+        if identity in credentials.leaves:
+            yield _leaf(address, credentials.leaves[identity])
+
+
+def _clients(node: NodeWorkloads) -> Iterable[tuple[str, Spiffe]]:
+    return ((str(address), identity) for address, identity in node.addresses(node.enrolled))
+
+
+def _leaf(name: str, leaf: Leaf) -> Resource:
+    return secret.certificate(Certificate(name, leaf.chain, leaf.key))

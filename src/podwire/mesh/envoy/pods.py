@@ -1,0 +1,74 @@
+"""Clusters without endpoints: they connect to the pod that the kernel has chosen, with the address of the client.
+
+Sources: envoy/config/cluster/v3/cluster.proto (ORIGINAL_DST); ip(7), IP_LOCAL_PORT_RANGE.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import address_pb2, socket_option_pb2
+
+from podwire.edge.envoy.cluster import BUFFER_BYTES, MOST
+from podwire.edge.envoy.message import duration, resource, transport_socket
+from podwire.edge.xds.resource import CLUSTER, SECRET, Key, Resource
+from podwire.mesh.envoy import mutual_tls
+from podwire.mesh.identity.certificate import TRUST_BUNDLE
+from podwire.redirection.capture import DECRYPTED_PORTS, MESH_PORTS
+
+PEERS, PODS, PODS_OF_TLS = "mesh-peers", "mesh-pods", "mesh-pods-of-tls"
+"""Pods of other nodes, by TLS; pods of this node, of clients in plain text and of clients by TLS."""
+CONNECT_SECONDS = 5.0
+_SOL_IP, _IP_LOCAL_PORT_RANGE = 0, 51
+
+
+def clusters(trust_domain: str) -> tuple[Resource, ...]:
+    """Return the three clusters, which never change."""
+    peers = _cluster(PEERS, MESH_PORTS)
+    peers.transport_socket.CopyFrom(transport_socket(mutual_tls.client(trust_domain)))
+    return (
+        _resource(peers, warms=((SECRET, TRUST_BUNDLE),)),
+        _resource(_cluster(PODS, MESH_PORTS)),
+        _resource(_cluster(PODS_OF_TLS, DECRYPTED_PORTS)),
+    )
+
+
+def _resource(made: Any, warms: tuple[Key, ...] = ()) -> Resource:
+    return resource(CLUSTER, made.name, made, warms=warms)
+
+
+def _cluster(name: str, ports: tuple[int, int]) -> Any:
+    limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
+        **{name: {"value": MOST} for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
+    )
+    return cluster_pb2.Cluster(
+        name=name,
+        type=cluster_pb2.Cluster.ORIGINAL_DST,
+        lb_policy=cluster_pb2.Cluster.CLUSTER_PROVIDED,
+        connect_timeout=duration(CONNECT_SECONDS),
+        per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
+        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
+        upstream_bind_config=source_ports(ports),
+    )
+
+
+def source_ports(ports: tuple[int, int]) -> Any:
+    """Return how connections are bound: to ports of this range. The address is that of the client (original_src)."""
+    first, last = ports
+    option = socket_option_pb2.SocketOption
+    return address_pb2.BindConfig(
+        source_address=address_pb2.SocketAddress(address="0.0.0.0", port_value=0),  # noqa: S104  replaced by original_src
+        extra_source_addresses=[
+            address_pb2.ExtraSourceAddress(address=address_pb2.SocketAddress(address="::", port_value=0))
+        ],
+        socket_options=[
+            option(
+                description="source ports",
+                level=_SOL_IP,
+                name=_IP_LOCAL_PORT_RANGE,
+                int_value=last << 16 | first,
+                state=option.STATE_PREBIND,
+            )
+        ],
+    )

@@ -1,0 +1,67 @@
+"""The control plane of one node's Envoy in tests: `python -m tests.mesh.path.control_plane FILE`."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from podwire.edge.xds.proxy import Proxies
+from podwire.edge.xds.server import DiscoveryServer
+from podwire.mesh.envoy.node_resources import Credentials, resources
+from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.identity.certificate import Leaf, TrustBundle
+from podwire.mesh.identity.spiffe import Spiffe
+from podwire.pki import authorities
+from podwire.pki.certificates import KeyPair
+
+PROXY = "mesh"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What an Envoy is configured with, and where its server listens."""
+
+    socket: str
+    workloads: NodeWorkloads
+    authority: tuple[str, str]
+
+
+def credentials(workloads: NodeWorkloads, authority: KeyPair) -> Credentials:
+    """Return certificates of a node's identities, signed by this authority."""
+    now = datetime.now(UTC)
+    times = (now - timedelta(hours=1), now + timedelta(hours=1))
+    leaves: dict[Spiffe, Leaf] = {}
+    for identity in workloads.identities:
+        key, request = authorities.request(str(identity))
+        chain = authorities.sign(authority, authorities.requested_key(request), str(identity), times)
+        leaves[identity] = Leaf(identity, chain.decode(), key.decode(), 1, *times)
+    return Credentials(TrustBundle(authority.certificate.decode()), leaves)
+
+
+def encoded(plan: Plan) -> bytes:
+    """Return the plan as the program reads it."""
+    return pickle.dumps(plan)
+
+
+async def serve(plan: Plan) -> None:
+    """Serve until cancelled."""
+    certificate, key = plan.authority
+    found = credentials(plan.workloads, KeyPair(certificate.encode(), key.encode()))
+    proxies = Proxies(lambda _: None)
+    proxies.add(PROXY, resources(plan.workloads, found))
+    server = DiscoveryServer(proxies, None)
+    await server.start(f"unix:{plan.socket}")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await server.stop()
+
+
+if __name__ == "__main__":
+    from tests.mesh.path.control_plane import serve as run
+
+    asyncio.run(run(pickle.loads(Path(sys.argv[1]).read_bytes())))
