@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.transport_sockets.internal_upstream.v3 import internal_upstream_pb2
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 
-from podwire.edge.envoy.cluster import BUFFER_BYTES, MOST
+from podwire.edge.envoy import resilience
+from podwire.edge.envoy.cluster import BUFFER_BYTES
 from podwire.edge.envoy.message import packed, resource
+from podwire.edge.model.resilience import Resilience
 from podwire.edge.xds.resource import CLUSTER, Resource
 
 INSIDE, INSIDE_TLS = "mesh-inside", "mesh-inside-tls"
@@ -31,9 +33,6 @@ def _cluster(name: str) -> Any:
         envoy_internal_address=address_pb2.EnvoyInternalAddress(server_listener_name=name, endpoint_id=name)
     )
     endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
-    limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
-        **{one: {"value": MOST} for one in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
-    )
     plain = base_pb2.TransportSocket(
         name="envoy.transport_sockets.raw_buffer", typed_config=packed(raw_buffer_pb2.RawBuffer())
     )
@@ -46,7 +45,7 @@ def _cluster(name: str) -> Any:
             endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])],
         ),
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
-        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
+        circuit_breakers=resilience.breakers(Resilience()),
         transport_socket=base_pb2.TransportSocket(
             name="envoy.transport_sockets.internal_upstream", typed_config=packed(inner)
         ),

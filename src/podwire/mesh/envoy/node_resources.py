@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from podwire.edge.envoy import secret
-from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.xds.resource import Resource
-from podwire.mesh.envoy import inside, listeners, pods
+from podwire.mesh.envoy import inside, listeners, pods, secrets
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
-from podwire.mesh.identity.certificate import TRUST_BUNDLE, Leaf, TrustBundle
+from podwire.mesh.identity.certificate import Leaf, TrustBundle
 from podwire.mesh.identity.spiffe import Spiffe
 
 
@@ -27,26 +25,17 @@ def resources(node: NodeWorkloads, credentials: Credentials, versions: Sequence[
     yield from pods.clusters(node.trust_domain)
     yield from inside.clusters()
     yield from listeners.listeners(node, versions)
-    yield from secrets(node, credentials)
+    yield from certificates(node, credentials)
 
 
-def secrets(node: NodeWorkloads, credentials: Credentials) -> Iterator[Resource]:
+def certificates(node: NodeWorkloads, credentials: Credentials) -> Iterator[Resource]:
     """Return the certificates of the node's enrolled pods.
 
     That of an identity is for connections to its pods. Connections from a pod find it by the pod's address.
     """
-    bundle = credentials.bundle
-    yield secret.authorities(Authorities(TRUST_BUNDLE, bundle.roots))
+    yield secrets.trust_bundle(credentials.bundle)
     for leaf in credentials.leaves.values():
-        yield _leaf(str(leaf.id), leaf)
-    for address, identity in _clients(node):
+        yield secrets.leaf(leaf)
+    for address, identity in node.addresses(node.enrolled):
         if identity in credentials.leaves:
-            yield _leaf(address, credentials.leaves[identity])
-
-
-def _clients(node: NodeWorkloads) -> Iterable[tuple[str, Spiffe]]:
-    return ((str(address), identity) for address, identity in node.addresses(node.enrolled))
-
-
-def _leaf(name: str, leaf: Leaf) -> Resource:
-    return secret.certificate(Certificate(name, leaf.chain, leaf.key))
+            yield secrets.leaf(credentials.leaves[identity], str(address))

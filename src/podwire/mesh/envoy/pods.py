@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import address_pb2, socket_option_pb2
 
-from podwire.edge.envoy.cluster import BUFFER_BYTES, MOST
+from podwire.edge.envoy import resilience
+from podwire.edge.envoy.cluster import BUFFER_BYTES
 from podwire.edge.envoy.message import duration, resource, transport_socket
+from podwire.edge.model.resilience import Resilience
 from podwire.edge.xds.resource import CLUSTER, SECRET, Key, Resource
 from podwire.mesh.envoy import mutual_tls
 from podwire.mesh.identity.certificate import TRUST_BUNDLE
@@ -39,16 +41,13 @@ def _resource(made: Any, warms: tuple[Key, ...] = ()) -> Resource:
 
 
 def _cluster(name: str, ports: tuple[int, int]) -> Any:
-    limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
-        **{name: {"value": MOST} for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
-    )
     return cluster_pb2.Cluster(
         name=name,
         type=cluster_pb2.Cluster.ORIGINAL_DST,
         lb_policy=cluster_pb2.Cluster.CLUSTER_PROVIDED,
         connect_timeout=duration(CONNECT_SECONDS),
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
-        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
+        circuit_breakers=resilience.breakers(Resilience()),
         upstream_bind_config=source_ports(ports),
     )
 
