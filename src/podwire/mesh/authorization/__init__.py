@@ -1,0 +1,1 @@
+"""Who may connect and what may be requested: policies -> rules -> decision. Pure."""
