@@ -35,9 +35,8 @@ def test_no_program_reads_secrets_or_writes_anything_but_events_in_all_namespace
             continue
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
-            assert rule["resources"] in (["events"], [CONDITION], [GATEWAY], [LABEL]) or set(rule["verbs"]) <= set(
-                permissions.READ
-            )
+            written = [["events"], [CONDITION], [GATEWAY], [LABEL], ["tokenreviews"]]
+            assert rule["resources"] in written or set(rule["verbs"]) <= set(permissions.READ)
 
 
 def test_the_gateway_controller_writes_no_secret_of_another_namespace_and_no_kind_that_is_not_named() -> None:
@@ -51,6 +50,29 @@ def test_the_gateway_controller_writes_no_secret_of_another_namespace_and_no_kin
     assert [verbs for _, resources, verbs in rules if resources == ("gatewayclasses",)] == [("create",)]
     assert all("*" not in (*resources, *verbs) for _, resources, verbs in rules)
     assert {one.partition("/")[2] for one in written - objects} == {"status", "finalizers"}
+
+
+def test_the_keys_of_the_mesh_are_read_by_name_and_by_its_controller_alone() -> None:
+    found = {
+        (obj["metadata"]["name"], tuple(rule["verbs"]), tuple(rule.get("resourceNames", ())))
+        for obj in permissions.objects(permissions.CERTIFICATE_SUBJECTS)
+        for rule in obj.get("rules", ())
+        if "secrets" in rule["resources"] and obj["metadata"]["name"] != permissions.GATEWAY
+    }
+    assert found == {
+        (permissions.MESH, ("create",), ()),
+        (permissions.MESH, ("get", "patch"), ("podwire-mesh-authority",)),
+    }
+
+
+def test_the_mesh_of_a_node_writes_nothing() -> None:
+    found = [
+        rule
+        for obj in permissions.objects({permissions.MESH_NODE: permissions.account("podwire-system", "podwire-mesh")})
+        for rule in obj.get("rules", ())
+    ]
+    assert all(set(rule["verbs"]) <= set(permissions.READ) for rule in found)
+    assert [rule["resourceNames"] for rule in found if "configmaps" in rule["resources"]] == [["podwire-mesh-trust"]]
 
 
 def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:

@@ -22,6 +22,7 @@ class MeshApi(FakeApi):
 
     def __init__(self) -> None:
         super().__init__()
+        self.served["/apis/apps/v1"] = (*self.served["/apis/apps/v1"], "daemonsets")
         self.reviews = 0
         self.is_away = False
 

@@ -28,6 +28,9 @@ CONTROLLER = "podwire:controller"
 RELAY = "podwire:relay"
 """The process of a world that makes Services reachable from its host."""
 GATEWAY = "podwire:gateway-controller"
+MESH = "podwire:mesh-controller"
+MESH_NODE = "podwire:mesh-node"
+"""The mesh's pod of each node."""
 
 Rule = tuple[str, tuple[str, ...], tuple[str, ...]]
 """API group, resources, verbs."""
@@ -92,6 +95,15 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         (GATEWAY_API, ("gateways/finalizers",), ("update",)),
         ("", ("events",), RECORD),
     ),
+    MESH: (
+        ("", ("namespaces", "pods", "services"), READ),
+        # Whose token a node has.
+        ("authentication.k8s.io", ("tokenreviews",), ("create",)),
+    ),
+    MESH_NODE: (
+        ("", ("namespaces", "pods", "services"), READ),
+        ("discovery.k8s.io", ("endpointslices",), READ),
+    ),
 }
 """By role: what it may do."""
 
@@ -110,10 +122,30 @@ RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
             ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
         ),
     ),
+    MESH: (
+        PROXIES,
+        (
+            # Rules cannot name what is created.
+            ("", ("secrets",), ("create",)),
+            ("", ("configmaps",), ("get", "list", "create", "patch", "delete")),
+            ("", ("serviceaccounts",), ("create", "patch")),
+            ("apps", ("daemonsets",), (*READ, "create", "patch", "delete")),
+            ("discovery.k8s.io", ("endpointslices",), ("create", "patch")),
+            ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
+        ),
+    ),
     # Agents that announce load balancers' addresses know by Leases which of them work.
     AGENT: (AGENT_LEASES, (("coordination.k8s.io", ("leases",), (*READ, *RECORD)),)),
 }
 """By role: a namespace of its own, which has to exist, and what it may do only there."""
+
+NAMED_RULES_IN: Mapping[str, tuple[str, tuple[tuple[Rule, tuple[str, ...]], ...]]] = {
+    # The keys of the authority.
+    MESH: (PROXIES, ((("", ("secrets",), ("get", "patch")), ("podwire-mesh-authority",)),)),
+    # Whom nodes trust.
+    MESH_NODE: (PROXIES, ((("", ("configmaps",), READ), ("podwire-mesh-trust",)),)),
+}
+"""By role: a namespace, and what it may do there with objects of these names only."""
 
 AGENTS = "podwire:agents"
 """The group in the certificates of agents that have no ServiceAccount."""
@@ -139,6 +171,8 @@ CERTIFICATE_SUBJECTS: Mapping[str, Object] = {
     DNS: user(DNS),
     RELAY: user(RELAY),
     GATEWAY: user(GATEWAY),
+    MESH: user(MESH),
+    MESH_NODE: account(PROXIES, "podwire-mesh"),
 }
 """Subjects where each program proves itself by a client certificate."""
 
@@ -147,9 +181,10 @@ def objects(subjects: Mapping[str, Object]) -> Iterator[Object]:
     """The ClusterRole of each role that has a subject, and its binding to that; the Role too where it has one."""
     for name, subject in subjects.items():
         yield from _bound("ClusterRole", {"name": name}, RULES[name], subject, NAMED_RULES.get(name, ()))
-        if name in RULES_IN:
-            namespace, rules = RULES_IN[name]
-            yield from _bound("Role", {"name": name, "namespace": namespace}, rules, subject)
+        if name in RULES_IN or name in NAMED_RULES_IN:
+            namespace, named = NAMED_RULES_IN.get(name, ("", ()))
+            namespace, rules = RULES_IN.get(name, (namespace, ()))
+            yield from _bound("Role", {"name": name, "namespace": namespace}, rules, subject, named)
 
 
 def _bound(

@@ -19,6 +19,7 @@ CONTROLLERS = "controllers"
 DNS = "dns"
 RELAY = "relay"
 GATEWAY = "gateway"
+MESH = "mesh"
 SERVER = "server"
 TOKENS = "tokens.key"
 """The key that signs the tokens of ServiceAccounts."""
@@ -47,6 +48,7 @@ def clients(topology: Topology) -> dict[str, tuple[str, tuple[str, ...]]]:
         DNS: (permissions.DNS, ()),
         RELAY: (permissions.RELAY, ()),
         GATEWAY: (permissions.GATEWAY, ()),
+        MESH: (permissions.MESH, ()),
         **{runtime_of(node): (f"system:node:{node}", ("system:nodes",)) for node in nodes},
         **{agent_of(node): (f"{permissions.AGENT}:{node}", (permissions.AGENTS,)) for node in nodes},
     }

@@ -16,6 +16,7 @@ API_SERVER = "apiserver"
 BOOTSTRAP = "bootstrap"
 RELAY = "relay"
 GATEWAY_CONTROLLER = "gateway-controller"
+MESH_CONTROLLER = "mesh-controller"
 DEFAULT_POLICIES = PolicyOptions()
 LOW_PORTS = "low-ports"
 """The name of the descriptor that leads to the process for ports below 1024."""
@@ -63,6 +64,14 @@ def world_roles(
         RoleSpec(
             GATEWAY_CONTROLLER,
             "podwire.lab.roles.entrypoints:gateway_controller",
+            underlay,
+            arguments,
+            after=(BOOTSTRAP,),
+            on_demand=True,
+        ),
+        RoleSpec(
+            MESH_CONTROLLER,
+            "podwire.lab.roles.entrypoints:mesh_controller",
             underlay,
             arguments,
             after=(BOOTSTRAP,),

@@ -14,6 +14,8 @@ from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
 ENVOY_IMAGE = "podwire/envoy"
 ENVOY_PROGRAM = "/opt/envoy/envoy"
 """Where the executable is in the container."""
+MESH_IMAGE = "podwire/mesh"
+"""Of the mesh's pod of each node."""
 
 DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
 

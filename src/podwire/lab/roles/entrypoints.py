@@ -26,13 +26,13 @@ from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.nodes.health import NodeHealth
 from podwire.kube import ingress
 from podwire.kube.credentials import Credentials
-from podwire.kube.kinds import GATEWAY_CLASSES, INGRESSES, SERVICES, Kind
+from podwire.kube.kinds import GATEWAY_CLASSES, INGRESSES, NAMESPACES, PODS, SERVICES, Kind
 from podwire.kube.watch import Change
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
 from podwire.lab.host.policy_options import PolicyOptions
-from podwire.lab.host.role_specs import GATEWAY_CONTROLLER, LOW_PORTS, RELAY
+from podwire.lab.host.role_specs import GATEWAY_CONTROLLER, LOW_PORTS, MESH_CONTROLLER, RELAY
 from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
@@ -42,11 +42,12 @@ from podwire.lab.network.topology import Topology
 from podwire.lab.relay.demand import Demand
 from podwire.lab.relay.trigger import RelayTrigger
 from podwire.lab.roles import bootstrap as world_bootstrap
-from podwire.lab.roles.builtin_images import ENVOY_IMAGE, programs
+from podwire.lab.roles.builtin_images import ENVOY_IMAGE, MESH_IMAGE, programs
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from podwire.pods.runtime.installation import PLUGIN_TYPE, install, install_configuration
+from podwire.redirection import enrolment
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
     listeners.append((INGRESSES, _first_use(demand)))
     if ServiceOptions.read(arguments).gateway_api != "none":
         listeners.append((GATEWAY_CLASSES, _first_use(demand)))
+    mesh = _first_enrolled(Demand(MESH_CONTROLLER))
+    listeners += [(NAMESPACES, mesh), (SERVICES, mesh), (PODS, mesh)]
     config = controllers_main.ControllersConfig(
         _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, tuple(listeners)
     )
@@ -123,6 +126,43 @@ def _first_use(demand: Demand) -> Callable[[Change[Any]], None]:
             demand.require()
 
     return changed
+
+
+def _first_enrolled(demand: Demand) -> Callable[[Change[Any]], None]:
+    """The first namespace, Service or pod whose labels enrol it into the mesh."""
+
+    def changed(change: Change[Any]) -> None:
+        if change.new is not None and enrolment.enrolled(change.new.metadata.labels):
+            demand.require()
+
+    return changed
+
+
+def mesh_controller(arguments: Arguments, _: Descriptors) -> None:
+    """The controller of the mesh, with its signer on the underlay."""
+    from podwire.edge.controller import missing_packages
+
+    if lacking := missing_packages.missing_here():
+        log.critical("the mesh does not start: %s", missing_packages.remedy(lacking))
+        return
+    from podwire.mesh.controller import main as mesh  # late: with cryptography and gRPC, which few worlds need
+    from podwire.mesh.controller.daemon_set import NodeSettings
+    from podwire.mesh.controller.signer_endpoint import SERVER_NAME
+    from podwire.mesh.identity.exchange import PORT
+
+    topology = Topology.read(arguments)
+    address = str(topology.control4.ip)
+    nodes = NodeSettings(
+        MESH_IMAGE, f"{address}:{PORT}", SERVER_NAME, server=topology.api_server, trust_domain=topology.domain
+    )
+    config = mesh.MeshConfig(
+        credentials=_credentials(arguments, credentials.MESH),
+        identity=MESH_CONTROLLER,
+        nodes=nodes,
+        trust_domain=topology.domain,
+        bind=address,
+    )
+    run(mesh.run(config))
 
 
 def gateway_controller(arguments: Arguments, _: Descriptors) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from podwire.kube.meta import NamespacedName
 from podwire.kube.token_review import EXTRA, TokenReviewStatus
 from podwire.mesh.identity.spiffe import Spiffe, SpiffeError, parse
+from podwire.redirection.enrolment import enrolled
 
 if TYPE_CHECKING:
     from podwire.kube.core import Pod
@@ -35,6 +36,8 @@ class RunningPod(msgspec.Struct, frozen=True, gc=False):
     service_account: str
     is_host: bool
     """It has the network of its node."""
+    is_enrolled: bool = False
+    """Its own labels enrol it."""
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -95,7 +98,8 @@ def running_pod(pod: Pod) -> RunningPod | None:
     if not pod.spec.node_name or pod.finished:
         return None
     account = pod.spec.service_account_name or "default"
-    return RunningPod(pod.key, pod.metadata.uid, pod.spec.node_name, account, pod.spec.host_network)
+    is_enrolled = bool(enrolled(pod.metadata.labels))
+    return RunningPod(pod.key, pod.metadata.uid, pod.spec.node_name, account, pod.spec.host_network, is_enrolled)
 
 
 def node_of(review: TokenReviewStatus, running: Running) -> str:
