@@ -61,22 +61,7 @@ def world_roles(
             arguments,
             after=(UNDERLAY,),
         ),
-        RoleSpec(
-            GATEWAY_CONTROLLER,
-            "podwire.lab.roles.entrypoints:gateway_controller",
-            underlay,
-            arguments,
-            after=(BOOTSTRAP,),
-            on_demand=True,
-        ),
-        RoleSpec(
-            MESH_CONTROLLER,
-            "podwire.lab.roles.entrypoints:mesh_controller",
-            underlay,
-            arguments,
-            after=(BOOTSTRAP,),
-            on_demand=True,
-        ),
+        *(_on_demand(name, underlay, arguments) for name in (GATEWAY_CONTROLLER, MESH_CONTROLLER)),
         *_router(services, arguments),
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
         RoleSpec(
@@ -90,6 +75,12 @@ def world_roles(
         ),
         _relay(services, arguments, sockets),
     )
+
+
+def _on_demand(name: str, network: str, arguments: dict[str, str]) -> RoleSpec:
+    """A controller that few worlds need."""
+    entry = f"podwire.lab.roles.entrypoints:{name.replace('-', '_')}"
+    return RoleSpec(name, entry, network, arguments, after=(BOOTSTRAP,), on_demand=True)
 
 
 def _router(services: ServiceOptions, arguments: dict[str, str]) -> tuple[RoleSpec, ...]:
