@@ -123,3 +123,11 @@ def test_helm_finds_no_fault(tmp_path: Path) -> None:
 def test_the_rules_of_roles_are_those_of_the_table() -> None:
     present = {path.name: path.read_text() for path in chart_rules.FOLDER.iterdir()}
     assert present == chart_rules.files(), "run 'python -m tools.chart_rules'"
+
+
+def test_the_chart_has_the_definitions_that_ship() -> None:
+    """As `crds`, which helm installs once and never deletes."""
+    shipped = (CHART.parent / "definitions" / "standard").glob("podwire.dev_*.yaml")
+    assert {one.name: one.read_text() for one in shipped} == {
+        one.name: one.read_text() for one in (CHART / "crds").iterdir()
+    }

@@ -10,8 +10,16 @@ import msgspec
 import pytest
 
 from podwire.edge.controller import fleet
-from podwire.install import cluster_objects, condition, gateway_definitions, installation, readiness, revisions
-from podwire.install.manifests.manifest import Manifest, manifest
+from podwire.install import (
+    cluster_objects,
+    condition,
+    gateway_definitions,
+    installation,
+    own_definitions,
+    readiness,
+    revisions,
+)
+from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest, manifest
 from podwire.install.revisions import Revision, of_settings
 from podwire.kube.client import Client
 from podwire.kube.gateway_api import PROXIES
@@ -60,6 +68,18 @@ def bring(cluster: Applying, wanted: Revision, *before: Revision) -> None:
     for one in before:
         known = revisions.added(known, one)
     asyncio.run(installation.bring(cast("Client", cluster), wanted, known, lambda _: None, 1.0))
+
+
+def test_podwires_own_definitions_come_with_any_installation_and_stay(cluster: Applying) -> None:
+    own = ("customresourcedefinitions", NamespacedName("", "egressgateways.podwire.dev"))
+    bring(cluster, WITHOUT)
+    assert own in cluster.objects
+    assert cluster.objects[own]["metadata"]["labels"][MANAGER_LABEL] == "podwire"
+    existing = [msgspec.convert({"metadata": {"name": own[1].name}}, gateway_definitions.Definition)]
+    assert list(own_definitions.changes(existing)) == []
+    assert list(own_definitions.changes(())) == ["create customresourcedefinition egressgateways.podwire.dev"]
+    bring(cluster, WITHOUT, WITH)
+    assert own in cluster.objects
 
 
 def test_definitions_come_first_and_the_controllers_pods_after_the_agents(cluster: Applying) -> None:

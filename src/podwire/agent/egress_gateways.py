@@ -34,6 +34,7 @@ from podwire.kube.watch import Change
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, read_node, tunnel_address
 from podwire.pods.rows import TUNNEL
+from podwire.pods.uplink import Uplink, neighbour
 from podwire.policy.peers import PeerPod
 
 
@@ -51,7 +52,12 @@ class EgressGateways:
     """The capability as the agent runs it: it does nothing before the first EgressGateway."""
 
     def __init__(
-        self, config: AgentConfig, feeds: EgressFeeds, status: EgressStatus, write_sysctls: WriteSysctls
+        self,
+        config: AgentConfig,
+        feeds: EgressFeeds,
+        status: EgressStatus,
+        write_sysctls: WriteSysctls,
+        uplink: Callable[[], Uplink | None],
     ) -> None:
         self._feeds = feeds
         self._node = config.node
@@ -66,7 +72,7 @@ class EgressGateways:
         self._complete = asyncio.Event()
         """Set when all is known that rows are made from."""
         ranges = map(ipaddress.ip_network, config.service_ranges)
-        self.view = EgressView(config.node, config.cluster.ranges, ranges, hops(config.cluster))
+        self.view = EgressView(config.node, config.cluster.ranges, ranges, hops(config.cluster, uplink))
         self._beacon = Beacon()
         self._elements: Reconciler[str, ElementRow] = Reconciler(
             "egress", self.view.elements, ElementSink.here(), rank=self._rank
@@ -142,6 +148,10 @@ class EgressGateways:
         name = self.view.selecting(pod)
         if name is not None:
             self._raise_refused(name)
+
+    def uplink_changed(self) -> None:
+        """The way to other nodes may be another one."""
+        self._touch(self.view.owners)
 
     async def forget(self, pod: NamespacedName, uid: str) -> None:
         """Detach, and return when no rule names the pod's addresses: then another one may have them."""
@@ -231,18 +241,20 @@ def peer_source(pod: PeerPod) -> Source:
     return Source(pod.key, dict(pod.kind.labels), pod.addresses, pod.node)
 
 
-def hops(cluster: Cluster) -> Callable[[Node, int], tuple[IPAddress, str] | None]:
+def hops(cluster: Cluster, uplink: Callable[[], Uplink | None]) -> Callable[[Node, int], tuple[IPAddress, str] | None]:
     """Return what finds the way to a node: its address where nodes are on one link, or its end of the tunnel."""
 
     def hop(node: Node, version: int) -> tuple[IPAddress, str] | None:
         network, _ = read_node(node, cluster)
-        if cluster.mode in {Mode.DIRECT, Mode.ROUTED}:
-            address = network.address(version)
-            return None if address is None else (address, "")
-        if cluster.mode is Mode.VXLAN:
+        here = uplink() if cluster.mode is Mode.CROSS_SUBNET else None
+        near = neighbour(network, here, version) if here is not None else None
+        if near is not None:
+            return near, ""
+        if cluster.mode.has_tunnel:
             found = next((one for one in network.ranges if one.version == version), None)
             return None if found is None else (tunnel_address(found), TUNNEL)
-        return None
+        address = network.address(version)
+        return None if address is None else (address, "")
 
     return hop
 

@@ -139,7 +139,8 @@ class Agent:
         self._announcing = announcing(config, client, feeds, self._proxy.settle, self._note, sysctls.write)
         egress_feeds = EgressFeeds(inputs.egress_gateways, pods, inputs.peers, inputs.namespaces, nodes)
         status = EgressStatus(client, config.node, inputs.egress_gateways)
-        self._egress = EgressGateways(config, egress_feeds, status, sysctls.write)
+        self._egress = EgressGateways(config, egress_feeds, status, sysctls.write, lambda: self._network.uplink)
+        self._network.uplink_changed = self._egress.uplink_changed
         self._gate.guard(self._policies, self._egress)
         redirection_feeds = RedirectionFeeds(pods, inputs.namespaces, inputs.mesh_peers)
         self._redirection = Redirection(config, client, redirection_feeds, sysctls.write)

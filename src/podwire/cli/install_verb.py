@@ -80,13 +80,13 @@ def _read(values: dict[str, Any], credentials: Credentials) -> tuple[Choice, Rev
             choice = chosen_settings.kept(installation.upgraded(known, values).settings, cluster)
         else:
             choice = chosen_settings.choose(values, cluster)
-        return choice, known, await gateway_definitions.read(client) if choice.settings.has_gateway else []
+        return choice, known, await gateway_definitions.read(client)
 
     return connection.run(credentials, read)
 
 
 def _print(choice: Choice, existing: Sequence[Definition], output: str) -> None:
-    from podwire.install import gateway_definitions
+    from podwire.install import gateway_definitions, own_definitions
     from podwire.install.manifests import text
     from podwire.install.manifests.objects import manifests
 
@@ -96,7 +96,7 @@ def _print(choice: Choice, existing: Sequence[Definition], output: str) -> None:
         click.echo(f"note: {plan.note}", err=True)
     if plan.applied and output == "helm":
         click.echo(f"note: {gateway_definitions.BESIDE_THE_CHART}", err=True)
-    objects = (*plan.manifests, *manifests(choice.settings))
+    objects = (*own_definitions.manifests(), *plan.manifests, *manifests(choice.settings))
     if output == "helm":
         click.echo(text.dump(text.chart_values(choice.settings)), nl=False)
     else:
@@ -104,14 +104,18 @@ def _print(choice: Choice, existing: Sequence[Definition], output: str) -> None:
 
 
 def _show(choice: Choice, known: Revisions, existing: Sequence[Definition]) -> None:
-    from podwire.install import gateway_definitions, installation
+    from podwire.install import gateway_definitions, installation, own_definitions
     from podwire.install.revisions import of_settings
 
     _explain(choice)
     plan = gateway_definitions.plan_of(choice.settings.gateway_api, existing)
     if plan.note:
         click.echo(f"note: {plan.note}", err=True)
-    lines = (*plan.changes(existing), *installation.plan(known, of_settings(choice.settings)))
+    lines = (
+        *own_definitions.changes(existing),
+        *plan.changes(existing),
+        *installation.plan(known, of_settings(choice.settings)),
+    )
     click.echo("\n".join(lines) or "nothing would change")
 
 

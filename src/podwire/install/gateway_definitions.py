@@ -84,7 +84,7 @@ def published(channel: str) -> list[dict[str, Any]]:
     """The definitions of a channel, labelled as podwire's."""
     from podwire.apiserver.definitions import bundle
 
-    return [_labelled(one) for one in bundle.definitions(channel)]
+    return [labelled(one) for one in bundle.definitions(channel)]
 
 
 def plan_of(channel: str, existing: Iterable[Definition]) -> Plan:
@@ -121,25 +121,30 @@ async def bring(client: Client, channel: str, report: Report) -> None:
     found = plan_of(channel, await read(client))
     if found.note:
         report(found.note)
-    for body in found.applied:
+    if found.applied:
+        await apply(client, found.applied, "the Gateway API")
+        report(f"{len(found.applied)} kinds of the Gateway API are served: {_release(found.applied[0])}")
+
+
+async def apply(client: Client, bodies: Sequence[dict[str, Any]], of: str) -> None:
+    """Apply definitions, and wait until their kinds are served. `of`: what they belong to. Raises InstallError."""
+    for body in bodies:
         key = NamespacedName("", body["metadata"]["name"])
         try:
             await client.apply(DEFINITIONS, key, body, FIELD_MANAGER)
         except ApiError as error:
             raise InstallError(f"customresourcedefinition {key}: {error}") from error
-    names = {body["metadata"]["name"] for body in found.applied}
-    if not names:
-        return
+    names = {body["metadata"]["name"] for body in bodies}
 
     async def established() -> bool:
         return names <= {one.metadata.name for one in await read(client) if one.is_established}
 
     if not await until(established, ESTABLISHED_SECONDS):
-        raise InstallError("the kinds of the Gateway API are not served: see 'kubectl get crd -o yaml'")
-    report(f"{len(names)} kinds of the Gateway API are served: {_release(found.applied[0])}")
+        raise InstallError(f"the kinds of {of} are not served: see 'kubectl get crd -o yaml'")
 
 
-def _labelled(body: dict[str, Any]) -> dict[str, Any]:
+def labelled(body: dict[str, Any]) -> dict[str, Any]:
+    """A definition as an installation applies it."""
     metadata = body["metadata"]
     labels = {**(metadata.get("labels") or {}), MANAGER_LABEL: NAME}
     kept = {name: value for name, value in body.items() if name != "status"}

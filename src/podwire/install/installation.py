@@ -13,6 +13,7 @@ from podwire.install import (
     gateway_cleanup,
     gateway_definitions,
     kube_proxy,
+    own_definitions,
     readiness,
     revisions,
 )
@@ -39,6 +40,7 @@ async def bring(client: Client, wanted: Revision, known: Revisions, report: Repo
     await cluster_objects.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
         await kube_proxy.end(client, report)
+    await own_definitions.bring(client)
     await gateway_definitions.bring(client, wanted.settings.gateway_api, report)
     later = [one for one in wanted.manifests if one.key.name in IN_PODS and one.kind == DEPLOYMENTS]
     await cluster_objects.apply(client, (one for one in wanted.manifests if one not in later), report)

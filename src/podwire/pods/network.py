@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from podwire.pods.runtime.requests import CniRequests
 from podwire.pods.runtime.server import Server
 from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Store
+from podwire.pods.uplink import Uplink
 from podwire.pods.uplink_reader import find_uplink, router
 from podwire.pods.uplink_watch import UplinkWatch
 from podwire.pods.view import CLUSTER, SERVERS, NetworkView
@@ -83,6 +84,13 @@ class PodNetwork:
         self._missing = {"Nodes", "EndpointSlices"}
         self._advice = NodeAdvice(settings.node)
         self.requests = CniRequests()
+        self.uplink_changed: Callable[[], object] = lambda: None
+        """Called when `uplink` is another one."""
+
+    @property
+    def uplink(self) -> Uplink | None:
+        """The way to other nodes; None while the node's addresses are not known."""
+        return self._view.uplink
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -190,6 +198,7 @@ class PodNetwork:
         if doubtful or uplink != before or (rerouted and cluster.mode is Mode.ROUTED):
             self._routes.touch(*self._view.nodes)
         if uplink != before:
+            self.uplink_changed()
             self._members.touch(*self._view.nodes)
             if before is not None:
                 log.info("the uplink has changed: mtu of pods %d, addresses %s", mtu, _texts(uplink.addresses))
