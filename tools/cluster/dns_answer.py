@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import time
+from pathlib import Path
 
 POLL_SECONDS = 0.05
 PORT = 53
@@ -42,6 +43,11 @@ def wait(address: str, name: str, seconds: float) -> bool:
             except OSError:
                 time.sleep(POLL_SECONDS)
     return False
+
+
+def command(address: str, name: str, seconds: float) -> tuple[str, ...]:
+    """The command that waits for an answer, as a program of its own."""
+    return sys.executable, str(Path(__file__).resolve()), address, name, str(seconds)
 
 
 if __name__ == "__main__":

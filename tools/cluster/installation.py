@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire import __version__
-from tools.cluster import enter
+from tools.cluster import dns_answer, enter
 from tools.cluster.api import NotReadyError, wait
 from tools.cluster.kubectl import environment, is_ready, items
 from tools.cluster.kubectl import of as kubectl_of
@@ -86,8 +86,7 @@ def nodes_ready(layout: Layout) -> bool:
 
 def wait_for_dns(layout: Layout, host: str) -> None:
     """Wait until DNS answers on a node by its Service's address. Raises NotReadyError."""
-    words = (sys.executable, f"{REPOSITORY}/tools/cluster/dns_answer.py", DNS_ADDRESS, DNS_NAME, str(READY_SECONDS))
     try:
-        enter.run(layout, host, *words)
+        enter.run(layout, host, *dns_answer.command(DNS_ADDRESS, DNS_NAME, READY_SECONDS))
     except subprocess.CalledProcessError as error:
         raise NotReadyError(f"DNS at {DNS_ADDRESS} does not answer on {host}: see the pods of kube-system") from error

@@ -19,7 +19,19 @@ from tools.cluster.control import NotRunningError
 from tools.cluster.demo_image import archive as demo_archive
 from tools.cluster.installation import GATEWAY_CHOICES
 from tools.cluster.kubectl import KubectlError
-from tools.cluster.proof import disturbances, gateway, node_state, operations, page, pod_start, releases, shop, size
+from tools.cluster.proof import (
+    corefile,
+    disturbances,
+    gateway,
+    node_state,
+    operations,
+    page,
+    pod_start,
+    releases,
+    shop,
+    size,
+    tiers,
+)
 from tools.cluster.proof.evidence import Evidence, Figure, joined, load, save
 from tools.cluster.proof.subject import Subject
 from tools.cluster.start import REPOSITORY
@@ -33,7 +45,10 @@ from tools.conformance.selection import Selection
 DOCUMENT = REPOSITORY / "docs" / "reference" / "cluster.md"
 FILE = "evidence.json"
 START = "start"
-PARTS = ("shop", "operations", "disturbances", "gateway", "upgrade", "pod-start", "size", "suite", "uninstall")
+PARTS = (
+    "shop", "operations", "tiers", "dns", "disturbances", "gateway", "upgrade", "pod-start", "size", "suite",
+    "uninstall",
+)  # fmt: skip
 FAULTS = (
     NotReadyError, NotRunningError, KubectlError, subprocess.CalledProcessError, OSError, ValueError,
     http.client.HTTPException,
@@ -88,6 +103,10 @@ def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[st
                 prove_shop(subject, part)
             case "operations":
                 operations.run(subject)
+            case "tiers":
+                tiers.run(subject)
+            case "dns":
+                corefile.run(subject)
             case "disturbances":
                 with_traffic(subject, part, disturbances.run)
             case "gateway":
