@@ -83,9 +83,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         podwire.main(args=arguments, prog_name="podwire")
     except Exception as error:
-        from podwire.insight.user_errors import USER_ERRORS
+        from podwire.insight.user_errors import is_user_error
 
-        if not isinstance(error, USER_ERRORS):
+        if not is_user_error(error):
             raise
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)

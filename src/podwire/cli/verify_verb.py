@@ -109,7 +109,7 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
             else:
                 report = answer.in_ephemeral_world(file, manifests, progress)
     except Exception as error:
-        if not isinstance(error, untried()):
+        if not is_untried(error):
             raise
         show_fault(str(error))
         sys.exit(2)
@@ -117,12 +117,12 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
     sys.exit(0 if report.is_right else 1)
 
 
-def untried() -> tuple[type[Exception], ...]:
-    """Return the errors after which nothing was proven: of files, and of a world or cluster that cannot be used."""
-    from podwire.insight.user_errors import USER_ERRORS
+def is_untried(error: Exception) -> bool:
+    """Whether nothing was proven after this error: of files, and of a world or cluster that cannot be used."""
+    from podwire.insight.user_errors import is_user_error
     from podwire.insight.verify.answer import BAD_INPUT
 
-    return (*BAD_INPUT, *USER_ERRORS)
+    return isinstance(error, BAD_INPUT) or is_user_error(error)
 
 
 def checked_manifests(given: Mapping[str, Any]) -> Manifests:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import aiohttp
 import msgspec
 
 from podwire.kube import kubeconfig as kubeconfig_file
-from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.lab.host import credentials, kubeconfig, select_world, worlds
 from podwire.lab.host.worlds import World
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from podwire.kube.client import Client
 
 AnswerT = TypeVar("AnswerT")
 
@@ -40,6 +42,9 @@ class Target(msgspec.Struct, frozen=True):
 
     def read(self, question: Callable[[Client], Awaitable[AnswerT]]) -> AnswerT:
         """Run a question against the API server. Raises UnreachableError, and what the question raises."""
+        import aiohttp  # half of a short command's time, and most questions about a world need none of it
+
+        from podwire.kube.client import ApiError, Client
 
         async def ask() -> AnswerT:
             async with Client(self.credentials, "podwire-insight") as client:
