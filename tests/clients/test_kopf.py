@@ -15,6 +15,8 @@ import pytest
 from podwire.testing import World, eventually
 from tests.children import ENDS_WITH_PARENT
 
+pytestmark = pytest.mark.long
+
 OPERATOR = Path(__file__).with_name("operator_of_gardens.py")
 
 CRD = """
@@ -157,7 +159,6 @@ def test_an_operator_continues_after_the_api_server_was_killed(operator: World) 
     eventually(lambda: bed(operator, "asters").get("flower") == "dahlia", 60, "the change after the death")
 
 
-@pytest.mark.long
 @pytest.mark.proves("client-kopf")
 def test_a_new_operator_continues_where_a_killed_one_was(operator: World, running: Operator) -> None:
     operator.apply(garden("irises", "iris"))

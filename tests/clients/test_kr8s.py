@@ -12,7 +12,7 @@ from kr8s.objects import ConfigMap, Deployment, Pod, Service, new_class, objects
 
 from podwire.testing import Namespace, World, eventually
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*Supported versions for kr8s:UserWarning")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:.*Supported versions for kr8s:UserWarning")]
 """It knows Kubernetes up to a version before the one that a world answers as."""
 
 DEPLOYMENT: dict[str, Any] = {

@@ -20,6 +20,8 @@ from podwire.testing import Namespace, World
 from podwire.testing.namespaces import fresh_namespace
 from tests.clients.shell_pod import SHELL_POD
 
+pytestmark = pytest.mark.long
+
 CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",

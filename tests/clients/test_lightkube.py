@@ -31,6 +31,8 @@ from podwire.testing import Namespace, World
 from podwire.testing.namespaces import fresh_namespace
 from tests.clients.shell_pod import SHELL_POD
 
+pytestmark = pytest.mark.long
+
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

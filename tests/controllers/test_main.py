@@ -149,6 +149,7 @@ async def test_dependents_of_a_deployment_are_deleted_with_it_unless_orphaned(wo
     assert [item["metadata"]["labels"]["app"] for item in await found(world, "pods")] == ["kept"]
 
 
+@pytest.mark.long
 async def test_a_pod_that_no_node_takes_says_why(world: Served) -> None:
     await world.kubectl("cordon", "node-1")
     await world.kubectl("cordon", "node-2")
@@ -196,6 +197,7 @@ async def test_a_load_balancer_has_an_external_ip_until_it_is_deleted(world: Ser
     await external_ip(world, "web", "172.18.254.1,fd00:172:18::fe:1")
 
 
+@pytest.mark.long
 async def test_a_restart_of_the_controllers_keeps_external_ips(served: Served) -> None:
     async with working(controllers(served)):
         for name, address in (("z", "172.18.254.1"), ("a", "172.18.254.2")):

@@ -92,6 +92,7 @@ def test_a_rolling_update_loses_no_request(pods: World) -> None:
         assert one.outcome.by.keys() - before
 
 
+@pytest.mark.long
 def test_a_flow_of_datagrams_moves_to_a_live_endpoint(pods: World) -> None:
     """One socket, so one entry of connection tracking: without its deletion the flow would stay where nobody is."""
 
@@ -108,6 +109,7 @@ def test_a_flow_of_datagrams_moves_to_a_live_endpoint(pods: World) -> None:
     assert len(other.outcome.by) == 1, "the flow of another Service has lost its entry and moved"
 
 
+@pytest.mark.long
 def test_a_flow_of_datagrams_finds_the_first_endpoint_that_comes(pods: World) -> None:
     with client(pods, "node-2", "flow", address(pods, "echo"), 7) as one:
         pods.kubectl("scale", "deployment/echo", "--replicas=0")

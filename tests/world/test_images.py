@@ -183,6 +183,7 @@ def test_exit_codes_of_containers_and_of_exec(world: World, web: str, code: int)
     assert world.kubectl("exec", web, "--", "sh", "-c", f"exit {code}", check=False).returncode == code
 
 
+@pytest.mark.long
 def test_the_images_own_stop_signal_ends_it(world: World) -> None:
     script = "trap 'echo told; exit 0' INT; echo ready; while :; do sleep 0.1; done"
     world.kubectl("run", "polite", "--image=web:v1", "--restart=Never", "--command", "--", "sh", "-c", script)
@@ -234,6 +235,7 @@ def test_a_pod_that_never_pulls_waits_for_its_image_and_starts_when_it_is_loaded
     wait_ready(world, "pod/waits")
 
 
+@pytest.mark.long
 @pytest.mark.proves("image-stand-ins-labelled")
 def test_a_stand_in_stays_one_until_its_pod_is_recreated(world: World, archives: Path) -> None:
     world.kubectl("run", "other", "--image=other:v1", "--port=8080")
@@ -246,6 +248,7 @@ def test_a_stand_in_stays_one_until_its_pod_is_recreated(world: World, archives:
     assert world.jsonpath("pod other", path) == "podwire://stand-in/other:v1"
 
 
+@pytest.mark.long
 def test_an_image_in_use_stays(world: World, web: str) -> None:
     refused = world.home.podwire("image", "rm", WEB.id, check=False)
     assert refused.returncode == 1
@@ -253,6 +256,7 @@ def test_an_image_in_use_stays(world: World, web: str) -> None:
     assert world.kubectl("exec", web, "--", "cat", "index.html").stdout == "hello from the image\n"
 
 
+@pytest.mark.long
 def test_a_name_goes_from_under_a_container_which_runs_on_and_says_so(world: World, archives: Path) -> None:
     world.home.podwire("image", "load", str(archives / "web.tar"), "--tag", "named:v1")
     world.kubectl("run", "named", "--image=named:v1")

@@ -68,11 +68,11 @@ for _ in range(15):
 """
 
 
-ALIKE = pytest.mark.parametrize("network", ["direct", pytest.param("vxlan", marks=pytest.mark.long)], indirect=True)
-"""For what hardly depends on the way between nodes."""
+VXLAN = pytest.param("vxlan", marks=pytest.mark.long)
+"""tests/pods has the packets of both ways; a whole world by VXLAN costs as much as one without."""
 
 
-@pytest.fixture(scope="module", params=["direct", "vxlan"])
+@pytest.fixture(scope="module", params=["direct", VXLAN])
 def network(request: pytest.FixtureRequest, home: Home) -> Iterator[World]:
     for world in running(home, request.param, "--nodes", "2", "--overlay", request.param):
         world.apply(MANIFEST)
@@ -143,7 +143,6 @@ def test_a_service_spreads_over_its_pods(network: World, source: str, family: in
     assert not missing
 
 
-@ALIKE
 def test_a_pod_reaches_itself_through_its_service(network: World) -> None:
     address = services(network, "echo")[0]
     assert fetch(network, "alone", address)["pod"] == "default/alone"
@@ -154,7 +153,6 @@ def test_datagrams_go_through_a_service(network: World) -> None:
     assert "alone" in answer.stdout
 
 
-@ALIKE
 @pytest.mark.parametrize("family", [0, 1])
 @pytest.mark.parametrize("source", ["one", "node-1"])
 def test_without_a_listener_it_is_refused_at_once(network: World, source: str, family: int) -> None:
@@ -164,7 +162,6 @@ def test_without_a_listener_it_is_refused_at_once(network: World, source: str, f
         assert result.returncode == 7, result.stderr
 
 
-@ALIKE
 def test_names(network: World) -> None:
     assert lookup(network, "web", "A") == services(network, "web")[:1]
     assert lookup(network, "web", "AAAA") == services(network, "web")[1:]
@@ -178,13 +175,11 @@ def test_names(network: World) -> None:
     assert lookup(network, "absent", "A") == []
 
 
-@ALIKE
 def test_names_outside_of_the_cluster_are_resolved_upstream(network: World) -> None:
     assert lookup(network, "example.com", "A") == ["172.18.255.1"]
     assert lookup(network, "nothing.example.org", "A") == []
 
 
-@ALIKE
 def test_a_pods_resolver_has_the_search_list(network: World) -> None:
     text = network.kubectl("exec", "one", "--", "cat", "/etc/resolv.conf").stdout
     assert "nameserver 10.96.0.10" in text
@@ -193,7 +188,6 @@ def test_a_pods_resolver_has_the_search_list(network: World) -> None:
     assert network.kubectl("exec", "one", "--", "getent", "hosts", "web").returncode == 0
 
 
-@ALIKE
 def test_podwire_exec_finds_names_as_the_pod_does(network: World) -> None:
     def execute(target: str, *program: str) -> str:
         return network.home.podwire("exec", "--name", network.name, target, "--", *program).stdout

@@ -127,6 +127,7 @@ def test_a_killed_role_comes_back_and_no_pod_notices(pods: World, flow: "subproc
     assert flow.stdout.readline() == "alive\n"
 
 
+@pytest.mark.long
 def test_agents_and_api_servers_that_die_lose_no_request(pods: World) -> None:
     """Two rounds of kill -9 for each: connections that exist live on, new ones find their endpoint."""
     inside, outside = service_address(pods), balancer_address(pods)

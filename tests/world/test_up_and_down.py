@@ -119,6 +119,7 @@ spec:
 """
 
 
+@pytest.mark.long
 def test_a_world_that_is_up_stays_when_its_manifests_are_given_up(fresh_home: Home) -> None:
     manifest = fresh_home.folder / "never.yaml"
     manifest.write_text(NEVER_AVAILABLE)

@@ -272,7 +272,7 @@ START: list[Change] = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.lists(changes(), min_size=1, max_size=3), st.booleans()), min_size=1, max_size=12))
 def test_the_order_of_changes_has_no_effect(batches: list[tuple[list[Change], bool]]) -> None:
     rig = Rig()

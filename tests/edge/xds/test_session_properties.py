@@ -111,7 +111,7 @@ class Rig:
         }
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_envoy_ends_with_the_snapshot_and_no_request_fails_on_the_way(data: st.DataObject) -> None:
     rig = Rig(Snapshot(data.draw(snapshots()).values()))

@@ -71,7 +71,7 @@ def bit_of(answer: Reachability, family: Family, address: IPAddress, owner: int 
     return family.axis.pods + next(part)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(POD_LABELS, two_labels, specs)
 def test_each_pair_and_port_has_the_verdict_of_the_model(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]]

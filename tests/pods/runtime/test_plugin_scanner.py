@@ -75,7 +75,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
     return Scanner(library)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(text=DOCUMENTS.map(str.encode) | FRAGMENTS.map(lambda middle: b'{"cniVersion":' + middle + b"}") | FRAGMENTS)
 @example(text=b'{"cniVersion":"a","x":"\\"')
 @example(text=b'{"podwire.socket":"/a","podwire\\u002esocket":"/b"}')
