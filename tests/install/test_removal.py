@@ -11,6 +11,8 @@ import pytest
 
 from podwire.edge.controller import fleet
 from podwire.edge.controller.gateway_service import GATEWAY_LABEL, MANAGED_BY_LABEL
+from podwire.edge.gateway.kinds.gateway import GATEWAYS
+from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
 from podwire.edge.ingress.kinds import INGRESSES
 from podwire.install import cluster_objects, condition, gateway_cleanup, removal, revisions
 from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest, manifest, selecting_labels
@@ -207,6 +209,31 @@ def test_envoys_end_after_their_controller_and_before_the_agents(cluster: Memory
     assert [line for line in cluster.log if line in order] == order
     assert ("services", others.key) in cluster.objects, "a Gateway of another controller keeps its Service"
     assert ("gatewayclasses", NamespacedName("", "other")) in cluster.objects
+
+
+def test_gateways_keep_no_address_of_podwire(cluster: MemoryCluster) -> None:
+    addresses = [{"type": "IPAddress", "value": "192.0.2.1"}]
+    programmed = [{"type": "Programmed", "status": "True", "reason": "Programmed"}]
+    written = {"addresses": addresses, "conditions": programmed}
+    for name, controller in (("podwire", CONTROLLER_NAME), ("other", "example.com/controller")):
+        one = manifest(GATEWAY_CLASSES, name, {})
+        cluster.add(one)
+        cluster.objects["gatewayclasses", one.key]["spec"] = {"controllerName": controller}
+    waiting = {"conditions": gateway_cleanup.WAITING}
+    for name, of_class, status in (
+        ("served", "podwire", written),
+        ("of-others", "other", written),
+        ("new", "podwire", waiting),
+    ):
+        one = manifest(GATEWAYS, name, {}, namespace="web")
+        cluster.add(one)
+        cluster.objects["gateways", one.key] |= {"spec": {"gatewayClassName": of_class}, "status": status}
+    assert uninstall(cluster) == []
+    assert [line for line in cluster.log if line.startswith("patch")] == ["patch gateways served status"]
+    status = cluster.objects["gateways", NamespacedName("web", "served")]["status"]
+    assert status["addresses"] is None
+    assert [one["status"] for one in status["conditions"]] == ["Unknown", "Unknown"]
+    assert cluster.objects["gateways", NamespacedName("web", "of-others")]["status"] == written
 
 
 def test_ingresses_keep_no_address_of_podwire(cluster: MemoryCluster) -> None:

@@ -5,10 +5,12 @@ Gateways, routes and the definitions of their kinds are users' and stay.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from podwire.edge.controller import fleet, ingress_front
 from podwire.edge.controller.gateway_service import MANAGED_BY_LABEL
+from podwire.edge.gateway.kinds.gateway import GATEWAYS, Gateway
+from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
 from podwire.edge.ingress.kinds import INGRESSES
 from podwire.install import cluster_objects
 from podwire.install.cluster_objects import Report
@@ -24,11 +26,24 @@ from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP, PROXIES
 from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, Kind
 from podwire.kube.meta import Object
 
+ObjectT = TypeVar("ObjectT", bound=Object)
+
 ENVOYS = ",".join(f"{name}={value}" for name, value in fleet.labels("").items() if value)
 """Selects the Deployments and pods of all proxies."""
 OWN_SLICES = f"{MANAGED_BY_LABEL}={CONTROLLER_NAME.replace('/', '.')}"
 CLASSES = Kind(f"{GROUP}/v1", "GatewayClass", "gatewayclasses", Object, namespaced=False)
 INGRESS_CLASSES = Kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", Object, namespaced=False)
+WAITING = [
+    {
+        "type": kind,
+        "status": "Unknown",
+        "reason": "Pending",
+        "message": "Waiting for controller",
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }
+    for kind in ("Accepted", "Programmed")
+]
+"""Conditions of a Gateway that no controller has seen: the default of its definition."""
 END_SECONDS = 60.0
 """Envoys drain for half a minute."""
 
@@ -36,7 +51,7 @@ END_SECONDS = 60.0
 async def remove(client: Client, report: Report) -> None:
     """End the controller, then its Envoys; delete the Services of Gateways and of Ingresses, and the classes.
 
-    Ingresses that the controller served have no address any more.
+    Gateways and Ingresses that the controller served have no address any more.
 
     What is in the namespace of Envoys besides is deleted with it. Raises InstallError, ApiError.
     """
@@ -47,10 +62,27 @@ async def remove(client: Client, report: Report) -> None:
     await cluster_objects.delete(client, [_named(DEPLOYMENTS, one) for one in fleets.items], report)
     if fleets.items:
         await until(lambda: _envoys_gone(client), END_SECONDS)
+    await _release_gateways(client, report)
     await _release(client, report)
     await cluster_objects.delete(client, await _services(client), report)
     for kind in (CLASSES, INGRESS_CLASSES):
-        await cluster_objects.delete(client, [_named(kind, one) for one in await _classes(client, kind)], report)
+        await cluster_objects.delete(client, [_named(kind, one) for one in await _labelled(client, kind)], report)
+
+
+async def _release_gateways(client: Client, report: Report) -> None:
+    """Give Gateways of this controller's classes the status of those that no controller has seen."""
+    classes = await _listed(client, GATEWAY_CLASSES)
+    own = {one.metadata.name for one in classes if one.spec.controller_name == CONTROLLER_NAME}
+    for gateway in await _listed(client, GATEWAYS):
+        if gateway.spec.gateway_class_name in own and _is_served(gateway):
+            status = {"addresses": None, "listeners": None, "attachedListenerSets": None, "conditions": WAITING}
+            await client.patch(GATEWAYS, gateway.key, {"status": status}, "status")
+            report(f"gateway {gateway.key} has no address any more")
+
+
+def _is_served(gateway: Gateway) -> bool:
+    """Whether a controller wrote its status."""
+    return bool(gateway.status.addresses) or any(one.status != "Unknown" for one in gateway.status.conditions)
 
 
 async def _release(client: Client, report: Report) -> None:
@@ -82,12 +114,18 @@ def _named(kind: Kind[Any], one: Object) -> Manifest:
     return manifest(kind, one.metadata.name, {}, namespace=one.metadata.namespace)
 
 
-async def _classes(client: Client, kind: Kind[Object]) -> list[Object]:
+async def _labelled(client: Client, kind: Kind[Object]) -> list[Object]:
+    """The classes that the installation made."""
+    return await _listed(client, kind, labelSelector=f"{NAME_LABEL}={NAME}")
+
+
+async def _listed(client: Client, kind: Kind[ObjectT], **parameters: str) -> list[ObjectT]:
+    """All objects of a kind; none where nobody has installed it."""
     try:
-        return (await client.list(kind, labelSelector=f"{NAME_LABEL}={NAME}")).items
+        return (await client.list(kind, **parameters)).items
     except ApiError as error:
         if error.code == 404:
-            return []  # nobody has installed the kinds
+            return []
         raise
 
 
