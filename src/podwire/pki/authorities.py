@@ -165,6 +165,18 @@ def described(pem: bytes) -> Validity:
     return Validity(found.serial_number, found.not_valid_before_utc, found.not_valid_after_utc, digest)
 
 
+def host_of(pem: bytes) -> str:
+    """Return the host of the URI that an authority names itself by. Raises ValueError where it has none."""
+    from cryptography import x509
+
+    try:
+        names = _load(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        raise ValueError("it names no trust domain: make it with 'podwire mesh ca init'") from None
+    (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier) or ("",)
+    return uri.removeprefix("spiffe://")
+
+
 def is_signed_by(pem: bytes, authority: bytes) -> bool:
     """Whether the first certificate names the authority's as issuer and has a valid signature of it."""
     from cryptography.exceptions import InvalidSignature

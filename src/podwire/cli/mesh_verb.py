@@ -1,0 +1,19 @@
+"""podwire mesh"""
+
+from __future__ import annotations
+
+import click
+
+from podwire.cli.mesh_ca import ca
+
+
+@click.group()
+def command() -> None:
+    """Look after the mesh of a cluster or a world.
+
+    \b
+    podwire mesh ca status
+    """
+
+
+command.add_command(ca)
