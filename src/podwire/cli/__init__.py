@@ -41,7 +41,7 @@ VERBS = {
     "mesh-controller": "Run the controller of the mesh: identities, certificates, its pods on nodes.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
 }
-HIDDEN_VERBS = frozenset({"cni", "envoy"})
+HIDDEN_VERBS = frozenset({"cni", "envoy", "mesh-node"})
 """Verbs that pods of podwire run, not users."""
 
 

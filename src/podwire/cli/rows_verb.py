@@ -11,7 +11,9 @@ from podwire.cli.options import choice, node_local_option, nodes_option, only_on
 
 @click.command()
 @target_options
-@click.argument("capability", type=click.Choice(["services", "policy", "pods", "announcement", "egress"]))
+@click.argument(
+    "capability", type=click.Choice(["services", "policy", "pods", "announcement", "egress", "redirection"])
+)
 @nodes_option
 @node_local_option
 @click.option("--held", is_flag=True, hidden=True, help="The rows of services that the kernel holds, as JSON.")

@@ -15,7 +15,7 @@ from podwire.redirection.enrolment import LABEL
 from tests.mesh.fake_mesh_api import MeshApi
 from tests.mesh.node.test_certificates import until
 
-SETTINGS = NodeSettings("podwire/mesh", "10.0.0.1:18001", "signer")
+SETTINGS = NodeSettings("podwire/mesh", "10.0.0.1:18001", "signer", envoy_image="podwire/envoy")
 
 
 @contextlib.asynccontextmanager
@@ -86,7 +86,7 @@ async def test_one_of_another_controller_version_gets_its_form_and_status_is_no_
     async with at_work(api):
 
         def image() -> str:
-            found: str = api.objects[DAEMON_SETS.resource][KEY]["spec"]["template"]["spec"]["containers"][0]["image"]
+            found: str = api.objects[DAEMON_SETS.resource][KEY]["spec"]["template"]["spec"]["containers"][-1]["image"]
             return found
 
         await api.until(lambda: image() == "podwire/mesh")

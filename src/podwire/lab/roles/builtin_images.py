@@ -10,6 +10,7 @@ from podwire.edge.instance.executable import envoy_file
 from podwire.kube.credentials import Credentials
 from podwire.lab.images.resolver import InHouse
 from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
+from podwire.lab.roles.mesh_instance import python_folders
 
 ENVOY_IMAGE = "podwire/envoy"
 ENVOY_PROGRAM = "/opt/envoy/envoy"
@@ -27,6 +28,7 @@ def programs() -> dict[str, InHouse]:
     return {
         DNS_IMAGE: InHouse(f"{module}:dns"),
         ENVOY_IMAGE: InHouse("podwire.lab.roles.envoy_instance:envoy", {ENVOY_PROGRAM: envoy} if envoy else {}),
+        MESH_IMAGE: InHouse("podwire.lab.roles.mesh_instance:mesh_node", python_folders()),
     }
 
 

@@ -153,7 +153,12 @@ def mesh_controller(arguments: Arguments, _: Descriptors) -> None:
     topology = Topology.read(arguments)
     address = str(topology.control4.ip)
     nodes = NodeSettings(
-        MESH_IMAGE, f"{address}:{PORT}", SERVER_NAME, server=topology.api_server, trust_domain=topology.domain
+        MESH_IMAGE,
+        f"{address}:{PORT}",
+        SERVER_NAME,
+        envoy_image=ENVOY_IMAGE,
+        server=topology.api_server,
+        trust_domain=topology.domain,
     )
     config = mesh.MeshConfig(
         credentials=_credentials(arguments, credentials.MESH),

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from podwire.mesh.identity.admission import AUDIENCE, NODE_ACCOUNT
+from podwire.mesh.model.node_pod import ENVOY_PROBE_PORT, FILES_PATH, PROXY, SOCKET
 
 KEY = NODE_ACCOUNT
 """Namespace and name of the DaemonSet and of the ServiceAccount."""
@@ -16,7 +17,6 @@ TOKEN_FILE = f"{TOKEN_PATH}/token"
 TOKEN_SECONDS = 3600
 WORKLOAD_API = "/run/podwire/workload-api"
 """Folder on each node with the socket of the Workload API; applications mount it by hostPath, read-only."""
-FILES_PATH = "/run/envoy"
 GRACE_SECONDS = 30
 
 
@@ -24,8 +24,9 @@ class NodeSettings(msgspec.Struct, frozen=True):
     """What the pods of all nodes have in common.
 
     Attributes:
-        image: of the container.
-        command: the words before its flags.
+        image: of the container that configures Envoy.
+        envoy_image: of Envoy's container.
+        command, envoy_command: the words before their flags.
         server: URL of the API server, as nodes reach it; empty: the pod's own way.
         signer: `host:port` of the signer.
         signer_name: DNS name in the signer's certificate.
@@ -39,6 +40,8 @@ class NodeSettings(msgspec.Struct, frozen=True):
     signer: str
     signer_name: str
     command: tuple[str, ...] = ()
+    envoy_image: str = ""
+    envoy_command: tuple[str, ...] = ()
     server: str = ""
     trust_domain: str = "cluster.local"
     capabilities: tuple[str, ...] = ("NET_ADMIN", "NET_BIND_SERVICE", "SYS_PTRACE")
@@ -81,13 +84,54 @@ def _pod(settings: NodeSettings) -> dict[str, Any]:
             "seLinuxOptions": {"level": "s0", "type": "spc_t"},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(settings)],
+        "containers": [_envoy(settings), _container(settings)],
         "volumes": [
             {"name": "signer-token", "projected": {"defaultMode": 0o400, "sources": [token]}},
             {"name": "workload-api", "hostPath": {"path": WORKLOAD_API, "type": "DirectoryOrCreate"}},
             {"name": "files", "emptyDir": {"medium": "Memory"}},
         ],
     }
+
+
+def _envoy(settings: NodeSettings) -> dict[str, Any]:
+    """Envoy itself. It serves with what it has while the other container is away."""
+    flags = {
+        "node": "$(NODE_NAME)",
+        "proxy": PROXY,
+        "server": f"{FILES_PATH}/{SOCKET}",
+        "port": "0",
+        "server-name": "",
+        "credentials": "",
+        "folder": FILES_PATH,
+        "address": "127.0.0.1",
+        "probe-port": str(ENVOY_PROBE_PORT),
+        "is-mesh": "true",
+    }
+    probe = {"httpGet": {"host": "127.0.0.1", "path": "/ready", "port": ENVOY_PROBE_PORT}, "periodSeconds": 1}
+    return {
+        "name": "envoy",
+        "image": settings.envoy_image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [*settings.envoy_command, *(f"--{name}={value}" for name, value in flags.items())],
+        "env": [_NODE_NAME],
+        "readinessProbe": {**probe, "failureThreshold": 2},
+        "resources": {"requests": {"cpu": settings.cpu, "memory": settings.memory}},
+        # Its sockets have the addresses of pods: IP_TRANSPARENT needs NET_ADMIN.
+        "securityContext": _security(("NET_ADMIN",)),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "files", "mountPath": FILES_PATH}],
+    }
+
+
+def _security(capabilities: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": [*capabilities]},
+    }
+
+
+_NODE_NAME = {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}}
 
 
 def _container(settings: NodeSettings) -> dict[str, Any]:
@@ -106,13 +150,9 @@ def _container(settings: NodeSettings) -> dict[str, Any]:
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
         "args": [*settings.command, *(f"--{name}={value}" for name, value in flags.items() if value)],
-        "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}}],
+        "env": [_NODE_NAME],
         "resources": {"requests": {"cpu": settings.cpu, "memory": settings.memory}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"], "add": [*settings.capabilities]},
-        },
+        "securityContext": _security(settings.capabilities),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "signer-token", "mountPath": TOKEN_PATH, "readOnly": True},

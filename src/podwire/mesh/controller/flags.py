@@ -12,7 +12,7 @@ import click
 from podwire.component.flags import AddressList, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.edge.controller import missing_packages
-from podwire.edge.controller.flags import TextList
+from podwire.edge.controller.flags import ENVOY_VERB, TextList
 from podwire.mesh.controller.signer_endpoint import SERVER_NAME
 from podwire.mesh.identity import spiffe
 from podwire.mesh.identity.exchange import PORT
@@ -143,11 +143,14 @@ def configuration(given: dict[str, Any]) -> Any:
         raise click.UsageError(
             "--leaf-lifetime must be 10m or more, shorter than that of the intermediate, and that than the root's"
         )
+    image = given.pop("image")
     nodes = NodeSettings(
-        given.pop("image"),
+        image,
         given.pop("signer"),
         SERVER_NAME,
         command=(NODE_VERB,),
+        envoy_image=image,
+        envoy_command=(ENVOY_VERB,),
         server=given.pop("node_server") or server,
         trust_domain=domain,
     )

@@ -21,7 +21,7 @@ from envoy.extensions.filters.listener.original_src.v3 import original_src_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
 from podwire.edge.envoy.cluster import BUFFER_BYTES
-from podwire.edge.envoy.message import duration, packed, resource, transport_socket
+from podwire.edge.envoy.message import INVALID_CLUSTER, duration, packed, resource, transport_socket
 from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
 from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS
@@ -54,6 +54,7 @@ def _outbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = _listener(OUTBOUND, OUTBOUND_PORT, versions)
     made.listener_filters.append(_original_source())
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    made.filter_chains.append(_NOBODY)
     for identity in _identities(node, node.peers):
         states = {
             filter_state.DESTINATION: filter_state.SERVER,
@@ -80,6 +81,7 @@ def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.enrolled)}
     made = _listener(INBOUND_TLS, INBOUND_TLS_PORT, versions)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    made.filter_chains.append(_NOBODY)
     secrets = [TRUST_BUNDLE]
     for identity in _identities(node, node.enrolled):
         states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, _ADDRESSES)
@@ -146,6 +148,10 @@ def _proxy(cluster: str, fields: dict[str, str] | None = None, **options: Any) -
     if fields:
         made.access_log.append(access_log.access_log(fields))
     return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
+
+
+_NOBODY = _chain("nobody", _proxy(INVALID_CLUSTER))
+"""No connection is led to it: Envoy refuses a listener without chains."""
 
 
 def _original_source() -> Any:

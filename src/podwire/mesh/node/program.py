@@ -1,0 +1,157 @@
+"""The program of a node in the mesh: it configures the node's Envoy from the API server, and holds certificates.
+
+Envoy is another container of the same pod: it serves with what it has while this program is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+
+import msgspec
+
+from podwire.component import permissions, program
+from podwire.component.endpoints import Page, Pages, serving, verdict
+from podwire.component.informer_metrics import of_informers
+from podwire.component.logs import LogFormat
+from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process, of_readiness
+from podwire.edge.xds import metrics as xds_metrics
+from podwire.edge.xds.proxy import Proxies, Report
+from podwire.edge.xds.resource import SECRET, Key, Resource
+from podwire.edge.xds.server import DiscoveryServer
+from podwire.kube import tls_buffers
+from podwire.kube.client import Client
+from podwire.kube.credentials import Credentials
+from podwire.mesh.envoy import node_resources
+from podwire.mesh.identity.certificate import TRUST_BUNDLE
+from podwire.mesh.model.node_pod import PROXY, SOCKET
+from podwire.mesh.node.certificates import Certificates
+from podwire.mesh.node.signer_client import SignerClient
+from podwire.mesh.node.workload_objects import WorkloadObjects
+
+log = logging.getLogger(__name__)
+
+NAME = "podwire-mesh-node"
+SETTLE_SECONDS = 0.02
+"""Changes within this time are one: a rolling update changes many pods."""
+
+
+class NodeConfig(msgspec.Struct, frozen=True):
+    """Everything that the program is configured with.
+
+    Attributes:
+        credentials: the API server, and how to authenticate there.
+        node: its node's name.
+        signer, signer_name, signer_token: `host:port` of the signer, the name in its certificate, and the file with the
+            token for it.
+        trust_domain: of all identities.
+        folder: shared with Envoy's container: xDS is served on a socket in it.
+        addresses: where `/healthz`, `/readyz` and `/metrics` answer.
+        log_format: text or json.
+        verbosity: 0 to 2.
+
+    """
+
+    credentials: Credentials
+    node: str
+    signer: str
+    signer_name: str
+    signer_token: str
+    trust_domain: str
+    folder: str
+    addresses: tuple[tuple[str, int], ...] = ()
+    log_format: LogFormat = "text"
+    verbosity: int = 0
+
+
+class NodeProgram:
+    """One process."""
+
+    def __init__(self, config: NodeConfig, client: Client) -> None:
+        self._config = config
+        self._changed = asyncio.Event()
+        self._objects = WorkloadObjects(client, config.node, config.trust_domain, self._changed.set)
+        self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
+        self.certificates.subscribe(self._changed.set)
+        self._proxies = Proxies(self._reported)
+        self._serving = asyncio.Event()
+        self._held: dict[Key, Resource] = {}
+        self._versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises OSError where an address is taken."""
+        server = DiscoveryServer(self._proxies, None)
+        async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._objects.run())
+            tasks.create_task(self.certificates.run())
+            await self._objects.synced()
+            while not self._objects.bundle.roots:
+                await self._next_change()
+            self._apply()
+            self._proxies.add(PROXY, self._held.values())
+            await server.start(f"unix:{self._config.folder}/{SOCKET}")
+            self._serving.set()
+            log.info("all kinds are known; Envoy is served")
+            try:
+                while True:
+                    await self._next_change()
+                    self._apply()
+            finally:
+                await server.stop()
+
+    async def _next_change(self) -> None:
+        await self._changed.wait()
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._changed.clear()
+
+    def _apply(self) -> None:
+        """Serve what follows from the objects and certificates of now."""
+        workloads, certificates = self._objects.workloads, self.certificates
+        certificates.trust(self._objects.bundle)
+        certificates.require(workloads.identities)
+        credentials = node_resources.Credentials(certificates.bundle, dict(certificates.leaves))
+        wanted = {one.key: one for one in node_resources.resources(workloads, credentials, self._versions)}
+        removals = tuple(self._held.keys() - wanted.keys())
+        self._held = wanted
+        proxy = self._proxies.get(PROXY)
+        if proxy is not None:
+            proxy.apply(wanted.values(), removals)
+
+    def _reported(self, report: Report) -> None:
+        """Take what Envoy has acknowledged or refuses."""
+        proxy = self._proxies.get(PROXY)
+        if proxy is None:
+            return
+        trust = (SECRET, TRUST_BUNDLE)
+        if trust in report.keys and proxy.envoys() and not proxy.lacking((trust,)):
+            self.certificates.applied(self.certificates.bundle.version)
+        for key in report.keys:
+            if reason := proxy.refusal(key):
+                log.error("Envoy refuses %s %s: %s", key[0].rpartition(".")[2], key[1], reason)
+
+    def _pages(self) -> Pages:
+        return {
+            "/healthz": lambda: Page("ok"),
+            "/readyz": lambda: verdict(self._serving.is_set(), (self.certificates.problem,)),
+            "/metrics": lambda: Page(exposition(self._families()), content_type=CONTENT_TYPE),
+        }
+
+    def _families(self) -> Iterator[Family]:
+        yield from of_informers(self._objects.informers)
+        yield from xds_metrics.families(self._proxies)
+        yield of_readiness(ready=self._serving.is_set())
+        yield from of_process()
+
+
+async def run(config: NodeConfig) -> None:
+    """Work until cancelled."""
+    async with Client(config.credentials, NAME, role=permissions.MESH_NODE) as client:
+        await NodeProgram(config, client).run()
+
+
+def main(config: NodeConfig) -> None:
+    """Work until SIGTERM or SIGINT."""
+    tls_buffers.shrink()
+    program.run(run(config), log_format=config.log_format, verbosity=config.verbosity)

@@ -1,0 +1,80 @@
+"""What a node's Envoy serves, kept by informers: the pods of the node, the peers of the mesh, and whom to trust."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.kube.informer import Informer
+from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
+from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.identity.certificate import TrustBundle
+from podwire.mesh.identity.trust_objects import TRUST, trust_bundle
+from podwire.mesh.model.workload import Workload, workload
+from podwire.redirection.enrolment import ENABLED, REDIRECTED
+
+if TYPE_CHECKING:
+    from podwire.kube.client import Client
+    from podwire.kube.core import ConfigMap, Namespace, Pod
+
+
+class WorkloadObjects:
+    """Informers; `run` must run once. `changed` is called after each change of what `workloads` or `bundle` return."""
+
+    def __init__(self, client: Client, node: str, trust_domain: str, changed: Callable[[], None]) -> None:
+        self._trust_domain = trust_domain
+        self._pods: Informer[Pod] = Informer(client, PODS, field_selector=f"spec.nodeName={node}")
+        self._peers: Informer[Workload] = Informer(
+            client,
+            PODS,
+            label_selector=f"{REDIRECTED}={ENABLED}",
+            field_selector=f"spec.nodeName!={node}",
+            keep=_peer,
+            name="peers of the mesh",
+        )
+        self._namespaces: Informer[Namespace] = Informer(client, NAMESPACES)
+        maps = msgspec.structs.replace(CONFIG_MAPS, within=TRUST.namespace)
+        self._trust: Informer[ConfigMap] = Informer(client, maps, field_selector=f"metadata.name={TRUST.name}")
+        self.informers: tuple[Informer[Any], ...] = (self._pods, self._peers, self._namespaces, self._trust)
+        for informer in self.informers:
+            informer.subscribe(lambda _: changed())
+
+    @property
+    def bundle(self) -> TrustBundle:
+        """By what peers are verified; without roots before the controller has written it."""
+        found = self._trust.objects.get(TRUST)
+        return TrustBundle("") if found is None else trust_bundle(found)
+
+    @property
+    def workloads(self) -> NodeWorkloads:
+        """The pods of the node and the peers, in the order of their names."""
+        spaces = {one.metadata.name: one.metadata.labels for one in self._namespaces.objects.values()}
+        own = (workload(pod, spaces.get(pod.metadata.namespace)) for pod in self._pods.objects.values())
+        return NodeWorkloads(
+            self._trust_domain,
+            tuple(sorted((one for one in own if one is not None), key=_key)),
+            tuple(sorted(self._peers.objects.values(), key=_key)),
+        )
+
+    async def synced(self) -> None:
+        """Return when every kind is known."""
+        for informer in self.informers:
+            await informer.synced.wait()
+
+    async def run(self) -> None:
+        """Follow the API server until cancelled. Raises ListenerError."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self.informers:
+                tasks.create_task(informer.run())
+
+
+def _peer(pod: Pod) -> Workload | None:
+    """Return a pod of another node. Its namespace need not be known: its own node has decided."""
+    return workload(pod, None)
+
+
+def _key(one: Workload) -> tuple[str, str]:
+    return (one.key.namespace, one.key.name)
