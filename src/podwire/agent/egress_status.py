@@ -1,6 +1,7 @@
 """The status of EgressGateways: which node serves with which addresses, and a condition.
 
-The agent of the node that serves writes it; where none does, that of the first Ready node.
+The agent of the node that serves writes it, and an event with each change; where none does, that of the first Ready
+node.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.egress_gateway import EgressGateway
     from podwire.kube.feed import Feed
+    from podwire.kube.recorder import Recorder
 
 SERVING = "Serving"
 """The type of the condition. False: selected pods do not leave the cluster."""
@@ -31,10 +33,11 @@ SERVING = "Serving"
 class EgressStatus:
     """Writes the status of gateways as the agent of one node."""
 
-    def __init__(self, client: Client, node: str, gateways: Feed[EgressGateway]) -> None:
+    def __init__(self, client: Client, node: str, gateways: Feed[EgressGateway], recorder: Recorder) -> None:
         self._node = node
         self._gateways = gateways
         self._view: EgressView | None = None
+        self._recorder = recorder
         self._writer = StatusWriter(client, EGRESS_GATEWAYS)
         self._queue: WorkQueue[NamespacedName] = WorkQueue("status of egress gateways", self._write, workers=1)
 
@@ -53,8 +56,13 @@ class EgressStatus:
         if item is None or self._view is None or (gateway := self._view.gateway(key.name)) is None:
             return
         serving = self._view.serving(key.name)
-        if self._node == writer(serving, self._view):
-            await self._writer.write(item, lambda current: wanted(current, gateway, serving, datetime.now(UTC)))
+        if self._node != writer(serving, self._view):
+            return
+        changes = wanted(item, gateway, serving, datetime.now(UTC))
+        await self._writer.write(item, lambda current: wanted(current, gateway, serving, datetime.now(UTC)))
+        if changes:
+            reason, message = condition(gateway, serving)
+            self._recorder.event(EGRESS_GATEWAYS, item, reason, message[:1024], warning=reason != SERVING)
 
 
 def writer(serving: str, view: EgressView) -> str:
@@ -62,17 +70,21 @@ def writer(serving: str, view: EgressView) -> str:
     return serving or min((name for name, node in view.nodes.items() if node.ready), default="")
 
 
+def condition(gateway: Gateway, serving: str) -> tuple[str, str]:
+    """Return reason and message of the condition."""
+    if gateway.problems:
+        return "Invalid", "; ".join(gateway.problems)
+    if not serving:
+        return "NoReadyNode", "no node of spec.gateways is Ready: its pods do not leave the cluster"
+    return SERVING, f"node {serving} serves"
+
+
 def wanted(item: EgressGateway, gateway: Gateway, serving: str, now: datetime) -> Mapping[str, Any]:
     """Return the fields of the status to write; nothing where it is as it should be."""
-    if gateway.problems:
-        reason, message = "Invalid", "; ".join(gateway.problems)
-    elif not serving:
-        reason, message = "NoReadyNode", "no node of spec.gateways is Ready: its pods do not leave the cluster"
-    else:
-        reason, message = "Serving", f"node {serving} serves"
+    reason, message = condition(gateway, serving)
     new = Condition(
         type=SERVING,
-        status="True" if reason == "Serving" else "False",
+        status="True" if reason == SERVING else "False",
         reason=reason,
         message=message,
         observed_generation=item.metadata.generation,

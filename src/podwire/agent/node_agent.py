@@ -138,7 +138,7 @@ class Agent:
         feeds = Feeds(services, slices, nodes)
         self._announcing = announcing(config, client, feeds, self._proxy.settle, self._note, sysctls.write)
         egress_feeds = EgressFeeds(inputs.egress_gateways, pods, inputs.peers, inputs.namespaces, nodes)
-        status = EgressStatus(client, config.node, inputs.egress_gateways)
+        status = EgressStatus(client, config.node, inputs.egress_gateways, self._recorder)
         self._egress = EgressGateways(config, egress_feeds, status, sysctls.write, lambda: self._network.uplink)
         self._network.uplink_changed = self._egress.uplink_changed
         self._gate.guard(self._policies, self._egress)

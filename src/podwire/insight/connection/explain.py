@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from podwire.insight.connection.changes import Blocked, changes
+from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
 from podwire.insight.connection.points import Kind, dns_point
 from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Verdict, Word
@@ -41,7 +42,14 @@ def explain(question: Question, snapshot: Snapshot) -> Report:
         *_whole(lines, found),
         found.services,
         lines,
-        _sorted((*found.findings, *looked_up.findings, *_notes(resolved or question, snapshot))),
+        _sorted(
+            (
+                *found.findings,
+                *looked_up.findings,
+                *egress_ways(found.ways, snapshot),
+                *_notes(resolved or question, snapshot),
+            )
+        ),
         (*_of_service(resolved or question, snapshot), *_changes(found.ways, lines, looked_up, context)),
         snapshot.is_planned,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from podwire.insight.lint import field_checks, peer_checks, port_checks, service_checks, subject_checks
+from podwire.insight.lint import egress_checks, field_checks, peer_checks, port_checks, service_checks, subject_checks
 from podwire.insight.lint.finding import Finding, Severity
 from podwire.insight.lint.scene import Scene
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -12,6 +12,8 @@ from podwire.insight.snapshot.snapshot import Snapshot
 CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     field_checks.invalid_fields,
     field_checks.cluster_policies,
+    egress_checks.invalid_gateways,
+    egress_checks.idle_gateways,
     subject_checks.selects_nothing,
     subject_checks.host_network,
     subject_checks.policy_types,
@@ -29,7 +31,8 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     peer_checks.blocks_of_pods,
 )
 NAMES = (
-    "not-valid", "cluster-policy-not-valid", "selects-nothing", "host-network-selected", "section-ignored",
+    "not-valid", "cluster-policy-not-valid", "egress-gateway-not-valid", "egress-gateway-unused",
+    "selects-nothing", "host-network-selected", "section-ignored",
     "ingress-isolated-too", "service-port", "unknown-port-name", "block-of-service", "service-without-pods",
     "service-target-port", "rule-unused", "labels-nobody-has", "two-items", "dns-forgotten", "other-end-refuses",
     "default-deny-missing", "rule-shadowed", "block-of-pods",

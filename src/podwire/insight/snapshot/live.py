@@ -17,6 +17,7 @@ from podwire.insight.sources.text import Text
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
     CLUSTER_NETWORK_POLICIES,
+    EGRESS_GATEWAYS,
     ENDPOINT_SLICES,
     NAMESPACES,
     NETWORK_POLICIES,
@@ -28,7 +29,7 @@ from podwire.kube.kinds import (
 
 _LIVE = Document(Text("live", ""), 0, 0)
 KINDS: tuple[Kind[Any], ...] = (
-    NAMESPACES, PODS, NETWORK_POLICIES, SERVICES, ENDPOINT_SLICES, NODES, CLUSTER_NETWORK_POLICIES,
+    NAMESPACES, PODS, NETWORK_POLICIES, SERVICES, ENDPOINT_SLICES, NODES, CLUSTER_NETWORK_POLICIES, EGRESS_GATEWAYS,
 )  # fmt: skip
 
 
@@ -36,7 +37,7 @@ async def read(client: Client) -> Snapshot:
     """Read everything that decides connections. Raises ApiError and aiohttp's ClientError."""
     listed = await asyncio.gather(*(list_all(client, kind) for kind in KINDS))
     unreadable = tuple(kind.resource for kind, items in zip(KINDS, listed, strict=True) if items is None)
-    namespaces, pods, policies, services, slices, nodes, tiers = (tuple(one or ()) for one in listed)
+    namespaces, pods, policies, services, slices, nodes, tiers, gateways = (tuple(one or ()) for one in listed)
     running = (one for one in pods if not one.finished)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in namespaces},
@@ -49,6 +50,7 @@ async def read(client: Client) -> Snapshot:
         is_planned=False,
         unreadable=unreadable,
         cluster_policies=tiers,
+        egress_gateways=gateways,
     )
 
 

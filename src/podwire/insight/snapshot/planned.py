@@ -12,7 +12,7 @@ from podwire.insight.snapshot.templates import TEMPLATES, of_pods, of_template
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL, completed, decoded, key_of
 from podwire.insight.sources.manifests import Manifest
-from podwire.kube import network_policy_api
+from podwire.kube import egress_gateway, network_policy_api
 from podwire.kube.core import Namespace, Node, Pod
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import LabelSelector
@@ -29,6 +29,7 @@ _TYPES: Mapping[tuple[str, str], type[Any]] = {
     ("discovery.k8s.io", "EndpointSlice"): EndpointSlice,
     ("networking.k8s.io", "NetworkPolicy"): NetworkPolicy,
     (network_policy_api.GROUP, "ClusterNetworkPolicy"): network_policy_api.ClusterNetworkPolicy,
+    (egress_gateway.GROUP, "EgressGateway"): egress_gateway.EgressGateway,
 }
 _OTHERS = frozenset((("networking.k8s.io", "Ingress"), ("", "Secret"), ("", "ConfigMap")))
 _GATEWAY_GROUPS = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
@@ -79,6 +80,7 @@ def snapshot_of(
         where,
         manifests={(one.kind[1], key_of(value)): one for one, value in written if _is_named(one)},
         cluster_policies=tuple(values[network_policy_api.ClusterNetworkPolicy]),
+        egress_gateways=tuple(values[egress_gateway.EgressGateway]),
     )
 
 

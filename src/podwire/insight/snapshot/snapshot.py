@@ -12,6 +12,7 @@ from podwire.insight.snapshot.workload import Workload
 from podwire.insight.sources.manifests import Manifest, Path
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.egress_gateway import EgressGateway
 from podwire.kube.meta import NamespacedName
 from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
@@ -74,6 +75,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
     manifests: Mapping[Name, Manifest] = {}
     cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
+    egress_gateways: tuple[EgressGateway, ...] = ()
     default_deny: bool = False
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:

@@ -13,7 +13,9 @@ from podwire.insight.sources.manifests import Manifest, ManifestError, Path
 from podwire.kube.meta import NamespacedName
 
 NAME_LABEL = "kubernetes.io/metadata.name"
-CLUSTER_KINDS = frozenset(("GatewayClass", "IngressClass", "Namespace", "Node", "ClusterNetworkPolicy"))
+CLUSTER_KINDS = frozenset(
+    ("GatewayClass", "IngressClass", "Namespace", "Node", "ClusterNetworkPolicy", "EgressGateway")
+)
 ValueT = TypeVar("ValueT")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
