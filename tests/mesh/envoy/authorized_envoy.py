@@ -31,7 +31,8 @@ from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.authorization.model import Connection, Policy
 from podwire.mesh.authorization.tokens import Issuer, TokenPolicy
 from podwire.mesh.envoy.authorization import normalise, request_filters
-from podwire.mesh.envoy.connection_match import IDENTITY_KEY, connection_match
+from podwire.mesh.envoy.connection_match import connection_match
+from podwire.mesh.envoy.filter_state import SOURCE_IDENTITY
 from tests.edge.xds.real_envoy import BINARY, is_listening, until
 from tests.mesh.authorization.random_policies import PORTS
 
@@ -99,7 +100,7 @@ def _entry(socket: Path) -> dict[str, Any]:
     identity = "%DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol:identity)%"
     ends = (("local_ip", "%DOWNSTREAM_LOCAL_ADDRESS%"), ("remote_ip", "%DOWNSTREAM_REMOTE_ADDRESS%"))
     states = [_state(f"{ORIGINAL}.{name}", text, f"{ORIGINAL}.{name}") for name, text in ends]
-    states.append(_state(IDENTITY_KEY, identity, "envoy.hashable_string"))
+    states.append(_state(SOURCE_IDENTITY, identity, "envoy.hashable_string"))
     state = {"@type": f"{T}extensions.filters.network.set_filter_state.v3.Config", "on_new_connection": states}
     return {
         "name": "entry",

@@ -67,7 +67,8 @@ WORKLOADS = (
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def envoy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Authorized]:
     without_keys = Issuer("https://away.test", keys_url="https://away.test/keys")
-    tokens = TokenPolicy(KEY, (issuer(KEYS), without_keys))
+    unreadable = Issuer("https://unreadable.test", keys='{"keys": []}')
+    tokens = TokenPolicy(KEY, (issuer(KEYS), without_keys, unreadable))
     async with authorized(tmp_path_factory.mktemp("threats"), WORKLOADS, [tokens]) as found:
         yield found
 
@@ -142,7 +143,9 @@ async def test_a_token_is_verified_before_its_claims_count(envoy: Authorized) ->
 
 
 async def test_a_token_whose_issuers_keys_cannot_be_read_is_refused(envoy: Authorized) -> None:
-    assert await get(envoy, ALLOW_CLAIM, "/", bearer(KEYS.token({**CLAIMS, "iss": "https://away.test"}))) == 401
+    for name in ("away", "unreadable"):
+        token = KEYS.token({**CLAIMS, "iss": f"https://{name}.test"})
+        assert await get(envoy, ALLOW_CLAIM, "/", bearer(token)) == 401
 
 
 async def test_a_rule_against_who_has_no_token_denies_who_has_none(envoy: Authorized) -> None:

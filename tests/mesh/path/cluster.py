@@ -17,6 +17,7 @@ import msgspec
 from podwire.edge.instance.configuration import Instance, arguments, files
 from podwire.edge.instance.executable import envoy_file
 from podwire.kube.meta import NamespacedName
+from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.model.workload import Workload
 from podwire.pki import authorities
@@ -48,7 +49,7 @@ class Pod(msgspec.Struct, frozen=True):
         addresses = tuple(map(ipaddress.ip_address, self.addresses))
         key = NamespacedName("shop", self.name)
         return Workload(
-            key, addresses, self.name, {}, f"n{self.node}", enrolled=self.enrolled, redirected=self.enrolled
+            key, addresses, self.name, {"app": "any"}, f"n{self.node}", enrolled=self.enrolled, redirected=self.enrolled
         )
 
 
@@ -61,6 +62,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.authority = authorities.create_root(DOMAIN, datetime.now(UTC), timedelta(days=1))
+        self.authorization = Authorization()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -76,7 +78,7 @@ class Cluster:
         for pod in PODS:
             self.spawn(f"server-{pod.name}", pod.name, sys.executable, "-IS", "-c", SERVER)
         for pod in PODS:
-            until(lambda name=pod.name: self._listens(name, 25, 8080), f"the server of {pod.name}")  # type: ignore[misc]
+            until(lambda name=pod.name: self._listens(name, 25, 80, 8080), f"the server of {pod.name}")  # type: ignore[misc]
 
     def start_envoy(self, node: int) -> None:
         """Start the Envoy of a node and its control plane; return when it serves."""
@@ -94,6 +96,12 @@ class Cluster:
         self.spawn(f"envoy-{name}", name, *arguments(instance))
         ports = (capture.OUTBOUND_PORT, capture.INBOUND_PORT, capture.INBOUND_TLS_PORT)
         until(lambda: self._listens(name, *ports), f"the Envoy of {name}")
+
+    def authorize(self, authorization: Authorization) -> None:
+        """Let all nodes have these policies."""
+        self.authorization = authorization
+        for node in (1, 2):
+            self.restart_control_plane(node, {})
 
     def restart_control_plane(self, node: int, accounts: Mapping[str, str]) -> None:
         """Let it serve other ServiceAccounts of these pods of the other node."""
@@ -120,7 +128,8 @@ class Cluster:
     def workloads(self, node: int) -> NodeWorkloads:
         """What a node's Envoy serves."""
         own = tuple(pod.workload for pod in PODS if pod.node == node)
-        return NodeWorkloads(DOMAIN, own, tuple(pod.workload for pod in PODS if pod.node != node and pod.enrolled))
+        peers = tuple(pod.workload for pod in PODS if pod.node != node and pod.enrolled)
+        return NodeWorkloads(DOMAIN, own, peers, self.authorization)
 
     def spawn(self, key: str, namespace: str, *words: str) -> None:
         """Start a program in a network namespace."""
@@ -151,6 +160,13 @@ class Cluster:
         """Connect from a pod, send a line unless the server speaks first, and return the answer; else the error."""
         words = (sys.executable, "-IS", "-c", CLIENT, address, str(port), str(source_port))
         return self.output(client, *words).strip()
+
+    def get(self, client: str, address: str, path: str) -> str:
+        """Send a request from a pod; return the status and the body. The status is 000 without a response."""
+        host = f"[{address}]" if ":" in address else address
+        words = ("curl", "-sg", "--path-as-is", "-m", "20", "-w", "%{http_code} ", f"http://{host}{path}", "-o", "-")
+        command = ("ip", "netns", "exec", client, *words)
+        return subprocess.run(command, text=True, check=False, capture_output=True).stdout.strip()
 
     @contextlib.contextmanager
     def captured(self, node: int) -> Iterator[Path]:
@@ -259,6 +275,18 @@ def serve(port, first):
     while True:
         threading.Thread(target=answer, args=(listener.accept()[0], first), daemon=True).start()
 threading.Thread(target=serve, args=(25, True), daemon=True).start()
+def serve_http():
+    listener = socket.create_server(('::', 80), family=socket.AF_INET6, dualstack_ipv6=True)
+    while True:
+        threading.Thread(target=respond, args=(listener.accept()[0],), daemon=True).start()
+def respond(connection):
+    with connection, connection.makefile('rb') as lines:
+        peer = connection.getpeername()[0].removeprefix('::ffff:')
+        while line := lines.readline():
+            if line == b'\\r\\n':
+                text = f'{peer} was served'.encode()
+                connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(text) + text)
+threading.Thread(target=serve_http, daemon=True).start()
 datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 datagrams.bind(('::', 53))
@@ -269,7 +297,7 @@ def echo():
 threading.Thread(target=echo, daemon=True).start()
 serve(8080, False)
 """
-"""Port 25 speaks first, port 8080 answers; both say whose address the client has. Port 53 echoes datagrams."""
+"""Port 25 speaks first, 8080 answers, 80 is HTTP: all say whose address the client has. Port 53 echoes datagrams."""
 
 CLIENT = """
 import socket, sys

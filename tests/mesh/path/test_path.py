@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.services import Service, ServicePort, ServiceSpec
+from podwire.mesh.authorization import pattern
+from podwire.mesh.authorization.model import Operation, Policy, Rule, Source
+from podwire.mesh.authorization.selection import Authorization
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
 from tests.sandbox import sandboxed
@@ -21,6 +27,10 @@ def test_path(tmp_path: Path) -> None:
         what_is_no_tcp_of_the_mesh_is_as_without_it(cluster)
         listeners_of_envoy_are_reached_by_no_other_way(cluster)
         a_server_with_another_identity_is_refused(cluster)
+        policies_decide_who_connects(cluster)
+        policies_decide_what_is_requested(cluster)
+        cluster.authorize(Authorization())
+        until(lambda: both(cluster, "c", "b") == said("c"), "without policies all connect")
         envoy_serves_while_its_control_plane_is_away(cluster)
         without_envoy_the_mesh_is_refused_and_nothing_else(cluster)
 
@@ -81,6 +91,43 @@ def a_server_with_another_identity_is_refused(cluster: Cluster) -> None:
     until(lambda: cluster.connect("a", POD["b"].addresses[0], ANSWERS) == "closed", "another identity is refused")
     cluster.restart_control_plane(1, {})
     until(lambda: cluster.connect("a", POD["b"].addresses[0], ANSWERS) == said("a")[0], "its own is not")
+
+
+def policies_decide_who_connects(cluster: Cluster) -> None:
+    """By identity: from another node by TLS, from the same node, and without any. A server says nothing to others."""
+    cluster.authorize(Authorization((policy(ports=(FIRST, ANSWERS)),)))
+    until(lambda: refused(both(cluster, "c", "b")), "another identity is refused")
+    for client, server in (("c", "b"), ("u", "b"), ("u", "c")):
+        assert refused(both(cluster, client, server)), (client, server)
+        assert refused(both(cluster, client, server, FIRST)), (client, server)
+    for server in ("b", "c"):
+        first, second = POD["a"].addresses
+        assert both(cluster, "a", server, FIRST) == (f"{first} said", f"{second} said"), server
+
+
+def policies_decide_what_is_requested(cluster: Cluster) -> None:
+    spec = ServiceSpec(selector={"app": "any"}, ports=(ServicePort(port=80, app_protocol="http"),))
+    service = Service(metadata=ObjectMeta(name="any", namespace="shop"), spec=spec)
+    cluster.authorize(Authorization((policy(paths=(pattern.read_path("/open/*"),)),), (), (service,)))
+    for server in ("b", "c"):
+        for client_address, address in zip(POD["a"].addresses, POD[server].addresses, strict=True):
+            until(lambda to=address: cluster.get("a", to, "/x").endswith("403"), "a path is refused")  # type: ignore[misc]
+            assert cluster.get("a", address, "/open/x") == f"{client_address} was served200", server
+            assert cluster.get("a", address, "/open/../x").endswith("403")
+            assert refused((cluster.connect("a", address, ANSWERS),)), "a port that is not HTTP allows nothing"
+            for stranger in ("b" if server == "c" else "c", "u"):
+                assert cluster.get(stranger, address, "/open/x") == "000", stranger
+
+
+def refused(answers: Sequence[str]) -> bool:
+    """Whether all were closed without a byte: before a client has sent something, or after."""
+    return set(answers) <= {"closed", "ConnectionResetError"}
+
+
+def policy(ports: tuple[int, ...] = (), paths: tuple[pattern.Pattern, ...] = ()) -> Policy:
+    """Return a policy of all pods that allows the pod a alone."""
+    source = Source(identities=(pattern.read("spiffe://cluster.local/ns/shop/sa/a"),))
+    return Policy(NamespacedName("shop", "of-a"), rules=(Rule((source,), (Operation(ports=ports, paths=paths),)),))
 
 
 def envoy_serves_while_its_control_plane_is_away(cluster: Cluster) -> None:

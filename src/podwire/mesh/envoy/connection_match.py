@@ -30,9 +30,8 @@ from podwire.mesh.authorization.model import (
     of_action,
 )
 from podwire.mesh.authorization.pattern import Mode, Pattern
+from podwire.mesh.envoy.filter_state import SOURCE_IDENTITY
 
-IDENTITY_KEY = "podwire.source_identity"
-"""Filter state of a connection: the verified SPIFFE id of its client; absent or empty: there is none."""
 _MATCHERS = matcher_pb2.Matcher.MatcherList
 _PREDICATE = _MATCHERS.Predicate
 
@@ -109,7 +108,7 @@ def _port_parts(one: Operation, port: int | None) -> Iterator[Any]:
 
 def _identity_is(patterns: Patterns, text: Callable[[Pattern], str]) -> Any:
     match = string_pb2.StringMatcher(safe_regex=_expression("|".join(f"(?:{text(one)})" for one in patterns)))
-    return _single(network_inputs_pb2.FilterStateInput(key=IDENTITY_KEY), value_match=match)
+    return _single(network_inputs_pb2.FilterStateInput(key=SOURCE_IDENTITY), value_match=match)
 
 
 def _address_in(ranges: Iterable[str]) -> Any:

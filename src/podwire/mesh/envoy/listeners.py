@@ -23,16 +23,22 @@ from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from podwire.edge.envoy.cluster import BUFFER_BYTES
 from podwire.edge.envoy.message import INVALID_CLUSTER, duration, packed, resource, transport_socket
 from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
+from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
+from podwire.mesh.envoy.connection_match import connection_match
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.envoy.on_demand_certificate import SECRET_KEY
+from podwire.mesh.envoy.request_chain import request_chain
 from podwire.mesh.identity.certificate import TRUST_BUNDLE
 from podwire.mesh.identity.spiffe import Spiffe
+from podwire.mesh.model.workload import Workload
 from podwire.redirection.capture import INBOUND_PORT, INBOUND_TLS_PORT, OUTBOUND_PORT
 
 OUTBOUND, INBOUND, INBOUND_TLS = "mesh-outbound", "mesh-inbound", "mesh-inbound-tls"
 POD, UNKNOWN = "pod", "unknown"
+CLOSED = "closed"
+"""No chain has this name: Envoy closes the connection before anything is connected."""
 ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  the address that a client connected to is known of such sockets only
 _TCP = tcp_proxy_pb2.TcpProxy
 _NO_EARLY_DATA = {"value": 0}
@@ -99,7 +105,8 @@ def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
 
 def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     """Return a listener inside Envoy. It has the addresses of the client's connection, and so decides by them."""
-    choices = {str(address): matching.chain(POD) for address, _ in node.addresses(node.enrolled)}
+    chains: dict[str, Any] = {}
+    choices = {str(address): _decided(node, one, cluster, chains) for one in node.enrolled for address in one.addresses}
     made = listener_pb2.Listener(
         name=name,
         stat_prefix=name,
@@ -110,7 +117,25 @@ def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
     made.filter_chains.append(_chain(POD, states, _proxy(cluster, access_log.INBOUND)))
+    made.filter_chains.extend(chains[one] for one in sorted(chains))
     return _resource(made, cluster)
+
+
+def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str, Any]) -> Any:
+    """Return what becomes of connections to a pod; the chains of ports whose requests are read are added."""
+    policies = node.authorization.policies_of(one)
+    if not policies:
+        return matching.chain(POD)
+    otherwise = connection_match(policies, None, matching.chain(POD), matching.chain(CLOSED))
+    read = {port for port in node.authorization.http_ports(one) if needs_requests(policies, port)}
+    if not read:
+        return otherwise
+    by_port = {}
+    for port in sorted(read):
+        made = request_chain(policies, node.authorization.tokens_of(one), port, cluster, access_log.INBOUND)
+        chains[made.name] = made
+        by_port[str(port)] = connection_match(policies, port, matching.chain(made.name), matching.chain(CLOSED))
+    return matching.nested(matching.by_port(by_port, otherwise))
 
 
 _ADDRESSES = {

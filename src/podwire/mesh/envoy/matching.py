@@ -29,6 +29,16 @@ def by_source(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     return _by_address(network_inputs_pb2.SourceIPInput(), choices, otherwise)
 
 
+def by_port(choices: Mapping[str, Any], otherwise: Any) -> Any:
+    """Return a matcher of the port that the client has connected to."""
+    return _by_address(network_inputs_pb2.DestinationPortInput(), choices, otherwise)
+
+
+def nested(matcher: Any) -> Any:
+    """Return the choice that another matcher makes."""
+    return matcher_pb2.Matcher.OnMatch(matcher=matcher)
+
+
 def _by_address(message: Any, choices: Mapping[str, Any], otherwise: Any) -> Any:
     made = matcher_pb2.Matcher(on_no_match=otherwise)
     if choices:

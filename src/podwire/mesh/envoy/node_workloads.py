@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from podwire.kube.addresses import IPAddress
+from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.model.workload import Workload
 
@@ -18,12 +19,14 @@ class NodeWorkloads(msgspec.Struct, frozen=True):
         trust_domain: of all identities.
         pods: all pods of the node, enrolled or not: each is a client whose identity is known by its address.
         peers: pods of other nodes whose connections pass an Envoy.
+        authorization: the policies of the cluster.
 
     """
 
     trust_domain: str
     pods: tuple[Workload, ...] = ()
     peers: tuple[Workload, ...] = ()
+    authorization: Authorization = Authorization()
 
     def identity(self, workload: Workload) -> Spiffe:
         """Return the identity of a pod."""

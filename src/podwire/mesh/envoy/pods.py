@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.core.v3 import address_pb2, socket_option_pb2
+from envoy.config.core.v3 import address_pb2, protocol_pb2, socket_option_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from podwire.edge.envoy import resilience
 from podwire.edge.envoy.cluster import BUFFER_BYTES
-from podwire.edge.envoy.message import duration, resource, transport_socket
+from podwire.edge.envoy.message import duration, packed, resource, transport_socket
 from podwire.edge.model.resilience import Resilience
 from podwire.edge.xds.resource import CLUSTER, SECRET, Key, Resource
 from podwire.mesh.envoy import mutual_tls
@@ -31,9 +32,18 @@ def clusters(trust_domain: str) -> tuple[Resource, ...]:
     peers.transport_socket.CopyFrom(transport_socket(mutual_tls.client(trust_domain)))
     return (
         _resource(peers, warms=((SECRET, TRUST_BUNDLE),)),
-        _resource(_cluster(PODS, MESH_PORTS)),
-        _resource(_cluster(PODS_OF_TLS, DECRYPTED_PORTS)),
+        _resource(_as_client(_cluster(PODS, MESH_PORTS))),
+        _resource(_as_client(_cluster(PODS_OF_TLS, DECRYPTED_PORTS))),
     )
+
+
+def _as_client(made: Any) -> Any:
+    """Have requests go on in the version of HTTP in which the client sent them."""
+    options = http_protocol_options_pb2.HttpProtocolOptions
+    both = options.UseDownstreamHttpConfig(http2_protocol_options=protocol_pb2.Http2ProtocolOptions())
+    name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    made.typed_extension_protocol_options[name].CopyFrom(packed(options(use_downstream_protocol_config=both)))
+    return made
 
 
 def _resource(made: Any, warms: tuple[Key, ...] = ()) -> Resource:

@@ -23,7 +23,7 @@ from podwire.mesh.authorization.model import (
 )
 from podwire.mesh.authorization.pattern import Comparison, Mode, Pattern
 from podwire.mesh.envoy import header_expressions
-from podwire.mesh.envoy.connection_match import IDENTITY_KEY
+from podwire.mesh.envoy.filter_state import SOURCE_IDENTITY
 from podwire.mesh.envoy.tokens import CLAIMS, FILTER
 
 _PERMISSION, _PRINCIPAL = rbac_pb2.Permission, rbac_pb2.Principal
@@ -133,7 +133,7 @@ def _namespace(patterns: Patterns) -> Any:
 
 def _identity_is(texts: Iterable[str]) -> Any:
     match = string_pb2.StringMatcher(safe_regex=_expression("|".join(f"(?:{one})" for one in texts)))
-    return _PRINCIPAL(filter_state=filter_state_pb2.FilterStateMatcher(key=IDENTITY_KEY, string_match=match))
+    return _PRINCIPAL(filter_state=filter_state_pb2.FilterStateMatcher(key=SOURCE_IDENTITY, string_match=match))
 
 
 def _addresses(ranges: Iterable[str]) -> Any:

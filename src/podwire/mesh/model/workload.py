@@ -24,6 +24,7 @@ class Workload(msgspec.Struct, frozen=True):
         labels: of the pod, by which policies select it.
         node: where it runs.
         enrolled: whether the mesh carries its connections.
+        named_ports: of its containers.
         redirected: whether its node has said that connections to it pass an Envoy: they are encrypted then.
 
     """
@@ -35,6 +36,7 @@ class Workload(msgspec.Struct, frozen=True):
     node: str = ""
     enrolled: bool = False
     redirected: bool = False
+    named_ports: dict[str, int] = {}
 
     @property
     def namespace(self) -> str:
@@ -59,6 +61,7 @@ def workload(pod: Pod, namespace: Mapping[str, str] | None) -> Workload | None:
         pod.spec.node_name,
         namespace is not None and enrolment.pod_enrolled(labels, namespace),
         labels.get(enrolment.REDIRECTED) == enrolment.ENABLED,
+        {port.name: port.container_port for one in pod.spec.containers for port in one.ports if port.name},
     )
 
 
