@@ -18,6 +18,7 @@ test: .venv/ready-test
 	.venv/bin/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: .venv/ready-test
+	sh tools/peers.sh musl-dev
 	.venv/bin/pytest -q -m long
 
 # What pytest makes of the tests' asserts, once, beside mypy: else each of its processes does it again.
