@@ -7,10 +7,14 @@ import re
 import subprocess
 from importlib import resources
 
+import pytest
+
 from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
 from podwire.kernel import sysctl
 from podwire.redirection import capture
-from podwire.redirection.rows import peer_rows, pod_rows, range_rows
+from podwire.redirection.frontend_sink import FrontendSink
+from podwire.redirection.rows import frontend_rows, peer_rows, pod_rows, range_rows
 from podwire.redirection.sink import RedirectionSink, is_loaded
 from tests.sandbox import sandboxed
 
@@ -29,6 +33,21 @@ async def test_elements_are_read_back_and_removed() -> None:
     assert set(await sink.read()) == set(rows)
     await sink.write(Delta(removals=rows))
     assert list(await sink.read()) == []
+
+
+@sandboxed
+async def test_frontends_are_kept_beside_the_rows_of_the_agent() -> None:
+    frontends = FrontendSink.here()
+    with pytest.raises(SinkError, match="agent"):
+        await frontends.read()
+    agent = RedirectionSink.here(sysctl.write)
+    await agent.read()
+    rows = tuple(frontend_rows((FOUR, SIX), 8080))
+    await frontends.write(Delta(rows))
+    assert set(await frontends.read()) == set(rows)
+    assert list(await agent.read()) == []
+    await frontends.write(Delta(removals=rows))
+    assert list(await frontends.read()) == []
 
 
 @sandboxed
@@ -56,7 +75,16 @@ def test_the_rules_have_the_numbers_of_the_module() -> None:
         "MARK": hex(capture.MARK),
         "TLS_SOURCE_PORTS": f"{first}-{last}",
         "OUTBOUND_PORT": str(capture.OUTBOUND_PORT),
+        "ROUTED_PORT": str(capture.ROUTED_PORT),
         "INBOUND_PORT": str(capture.INBOUND_PORT),
         "INBOUND_TLS_PORT": str(capture.INBOUND_TLS_PORT),
         "REDIRECTED": "62",
+        "ROUTABLE": "63",
     }
+
+
+def test_labels_are_those_of_services_and_policies() -> None:
+    services = resources.files("podwire.services").joinpath("services.nft").read_text()
+    assert "redefine REDIRECTED = 62\n" in services
+    policies = resources.files("podwire.policy").joinpath("routable.nft").read_text()
+    assert "redefine ROUTABLE = 63\n" in policies

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from importlib import resources
+from typing import Any, Protocol
 
 import msgspec
 
 from podwire.agent.config import AgentConfig
 from podwire.engine.reconcile import Reconciler
+from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.sysctl_record import WriteSysctls
+from podwire.kernel.worker import Worker
 from podwire.kube.addresses import parsed
 from podwire.kube.client import Client
 from podwire.kube.core import Namespace, Pod
@@ -27,6 +31,10 @@ from podwire.redirection.rows import ElementRow
 from podwire.redirection.sink import RedirectionSink, is_loaded
 from podwire.redirection.view import CLUSTER, LocalPod, RedirectionView
 
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+
 
 class RedirectionFeeds(msgspec.Struct, frozen=True):
     """What redirection is made of. `peers` are pods of other nodes with the label REDIRECTED."""
@@ -36,6 +44,14 @@ class RedirectionFeeds(msgspec.Struct, frozen=True):
     peers: OnDemandInformer[PeerPod]
 
 
+class Settling(Protocol):
+    """Policies, as far as this capability needs them."""
+
+    async def settle(self) -> None:
+        """Wait until all changes received before this call are applied."""
+        ...
+
+
 class Redirection:
     """The capability of one node: it does nothing before an Envoy of the mesh is ready there.
 
@@ -43,9 +59,15 @@ class Redirection:
     """
 
     def __init__(
-        self, config: AgentConfig, client: Client, feeds: RedirectionFeeds, write_sysctls: WriteSysctls
+        self,
+        config: AgentConfig,
+        client: Client,
+        feeds: RedirectionFeeds,
+        policies: Settling,
+        write_sysctls: WriteSysctls,
     ) -> None:
         self._client = client
+        self._policies = policies
         self._feeds = feeds
         self._needed = asyncio.Event()
         if is_loaded():
@@ -79,6 +101,8 @@ class Redirection:
         feeds.peers.require()
         feeds.namespaces.subscribe(self._namespace_changed)
         feeds.peers.subscribe(self._peer_changed)
+        await self._policies.settle()
+        await mark_routable()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._elements.run())
             tasks.create_task(self._labels.run())
@@ -123,6 +147,20 @@ class Redirection:
         if pod.metadata.labels.get(REDIRECTED) != wanted:
             body = {"metadata": {"uid": pod.metadata.uid, "labels": {REDIRECTED: wanted}}}
             await self._client.patch(PODS, key, body, "status")
+
+
+async def mark_routable() -> None:
+    """Label connections of pods whose egress no policy restricts; the rules of policies are loaded before."""
+    text, nft = resources.files("podwire.policy").joinpath("routable.nft").read_text(), Nftables()
+    worker = Worker("routable", nft.release)
+    while True:
+        try:
+            await worker.run(nft.run, text)
+        except NftablesError as error:
+            log.warning("routes of the mesh are not in force on this node: %s; again in %g s", error, RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def is_node_proxy(pod: Pod) -> bool:

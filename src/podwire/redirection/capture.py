@@ -4,10 +4,14 @@ from __future__ import annotations
 
 OUTBOUND_PORT = 15001
 """Envoy's listener for connections of enrolled pods of this node to peers on other nodes."""
+ROUTED_PORT = 15010
+"""Envoy's listener for connections of pods of this node to Services with routes, before an endpoint is chosen."""
 INBOUND_PORT = 15006
 """Envoy's listener for connections in plain text to enrolled pods of this node."""
 INBOUND_TLS_PORT = 15008
 """Envoy's listener for connections to enrolled pods of this node that another node's Envoy has encrypted."""
+LISTENERS = (OUTBOUND_PORT, ROUTED_PORT, INBOUND_PORT, INBOUND_TLS_PORT)
+"""All of them, which no packet reaches that is not led there."""
 
 LAST_PORT = 65535
 MESH_PORTS = (61000, LAST_PORT)

@@ -49,3 +49,8 @@ def peer_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
 def range_rows(networks: Iterable[IPNetwork]) -> Iterator[ElementRow]:
     """The rows of the cluster's pod ranges, which are disjoint."""
     return (ElementRow(f"ranges{network.version}", (network,)) for network in networks)
+
+
+def frontend_rows(addresses: Iterable[IPAddress], port: int) -> Iterator[ElementRow]:
+    """The rows of a port of a Service with routes."""
+    return (ElementRow(f"frontends{address.version}", (address, port)) for address in addresses)

@@ -1,0 +1,65 @@
+"""Frontends of Services with routes to the kernel: two sets of redirection.nft, which is loaded by the node's agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
+from podwire.kernel import nft_tables
+from podwire.kernel.elements import Change, transactions
+from podwire.kernel.netlink import NetlinkError
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions
+from podwire.kernel.readback import Collection, Elements, Field, held_elements
+from podwire.kernel.setdump import SetDump
+from podwire.kernel.worker import Worker
+from podwire.redirection.rows import ElementRow
+from podwire.redirection.sink import TABLE, TABLE_NAME
+
+COLLECTIONS = (
+    Collection("frontends4", (Field.IPV4, Field.PORT)),
+    Collection("frontends6", (Field.IPV6, Field.PORT)),
+)
+
+
+class FrontendSink:
+    """The elements of the network namespace that this thread is in when it is made."""
+
+    def __init__(self, nft: Transactions, elements: Elements) -> None:
+        self._nft = nft
+        self._elements = elements
+        self._worker = Worker("frontends", nft.release)
+
+    @classmethod
+    def here(cls) -> FrontendSink:
+        """The sink of the network namespace that this thread is in now."""
+        return cls(Nftables(), SetDump())
+
+    async def read(self) -> Iterable[ElementRow]:
+        """The elements. Raises SinkError, also where the agent has not loaded the rules yet."""
+        return await self._worker.run(self._read)
+
+    async def write(self, delta: Delta[ElementRow]) -> None:
+        """Add, then remove. Raises SinkError."""
+        await self._worker.run(self._write, delta)
+
+    def _read(self) -> list[ElementRow]:
+        try:
+            if TABLE not in nft_tables.present():
+                raise SinkError(f"table {TABLE} is not loaded: the agent of this node does that")
+            held = held_elements(self._elements, TABLE_NAME, COLLECTIONS)
+            return [ElementRow(one.collection, one.key) for one in held]
+        except (NftablesError, NetlinkError) as error:
+            raise SinkError(f"reading back table {TABLE}: {error}") from error
+
+    def _write(self, delta: Delta[ElementRow]) -> None:
+        try:
+            for text in transactions(TABLE, map(_change, delta.changes())):
+                self._nft.run(text)
+        except NftablesError as error:
+            raise SinkError(f"writing table {TABLE}: {error}") from error
+
+
+def _change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
+    old, new = rows
+    return (() if old is None else (old.element,)), (() if new is None else (new.element,))

@@ -1,0 +1,153 @@
+"""A world whose namespace is enrolled: mutual TLS between nodes, NetworkPolicies as without the mesh, faults."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from podwire.redirection.enrolment import DISABLED, ENABLED, LABEL, REDIRECTED
+from tests.world.harness import PODWIRE, Home, World, eventually, running
+
+SECRET = "a-secret-word"
+OBJECTS = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: shop, labels: {{{LABEL}: {ENABLED}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: client, namespace: shop, labels: {{app: client}}}}
+spec: {{nodeName: node-1, containers: [{{name: c, image: nginx}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: near, namespace: shop, labels: {{app: server}}}}
+spec: {{nodeName: node-1, containers: [{{name: c, image: nginx}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: far, namespace: shop, labels: {{app: server}}}}
+spec: {{nodeName: node-2, containers: [{{name: c, image: nginx}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: stranger, namespace: shop, labels: {{app: client, {LABEL}: {DISABLED}}}}}
+spec: {{nodeName: node-1, containers: [{{name: c, image: nginx}}]}}
+"""
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: servers, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: server}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: friend}}}]}]
+"""
+EGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: clients, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: client}}
+  policyTypes: [Egress]
+  egress: [{to: [{podSelector: {matchLabels: {app: nobody}}}]}]
+"""
+MESH = ("-n", "podwire-system", "get", "pods", "-l", "app.kubernetes.io/name=podwire-mesh", "-o")
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    for world in running(Home(tmp_path_factory.mktemp("mesh")), "mesh", "--nodes", "2"):
+        assert "redirection" not in world.run_in("node-1", "nft", "list", "tables").stdout
+        world.apply(OBJECTS)
+        eventually(lambda world=world: redirected(world) == {"client", "near", "far"}, 90, "pods are redirected")  # type: ignore[misc]
+        yield world
+
+
+def redirected(world: World) -> set[str]:
+    path = "{.items[*].metadata.name}"
+    names = world.kubectl("-n", "shop", "get", "pods", "-l", f"{REDIRECTED}={ENABLED}", "-o", f"jsonpath={path}")
+    return set(names.stdout.split())
+
+
+def address(world: World, pod: str, index: int = 0) -> str:
+    return world.jsonpath(f"pod {pod}", f"{{.status.podIPs[{index}].ip}}", "--namespace", "shop")
+
+
+def answers(world: World, client: str, server: str, index: int = 0) -> str:
+    """Return who the server says that its client is; empty without a response."""
+    found = address(world, server, index)
+    url = f"http://[{found}]/{SECRET}" if ":" in found else f"http://{found}/{SECRET}"
+    response = world.run_in(f"shop/pod/{client}", "curl", "-s", "-m", "10", url, check=False).stdout
+    lines = (line.partition(": ") for line in response.splitlines())
+    return next((value.rpartition(":")[0] for name, _, value in lines if name == "from"), "")
+
+
+def test_pods_of_the_mesh_reach_each_other_with_their_own_addresses(mesh: World) -> None:
+    for client, server in (("client", "far"), ("client", "near"), ("stranger", "far"), ("stranger", "near")):
+        for index in (0, 1):
+            assert answers(mesh, client, server, index).strip("[]") == address(mesh, client, index), (client, server)
+
+
+def test_between_nodes_there_is_tls_alone(mesh: World, tmp_path: Path) -> None:
+    file = tmp_path / "node-1.pcap"
+    command = [PODWIRE, "capture", "--name", mesh.name, "node-1", "--seconds", "60", "-w", str(file)]
+    with subprocess.Popen(command, env=mesh.environment, stdout=subprocess.DEVNULL) as capture:
+        eventually(lambda: file.exists() and file.stat().st_size > 0, 60, "the capture")
+        assert answers(mesh, "client", "far")
+        assert answers(mesh, "client", "near")
+        eventually(lambda: b"\x16\x03\x01" in file.read_bytes(), 60, "a ClientHello")
+        assert SECRET.encode() not in file.read_bytes()
+        assert answers(mesh, "stranger", "far")  # without the mesh it would be seen
+        eventually(lambda: SECRET.encode() in file.read_bytes(), 60, "plain text of a pod outside of the mesh")
+        capture.terminate()
+
+
+@pytest.mark.parametrize("policy", [INGRESS, EGRESS], ids=["ingress", "egress"])
+def test_network_policies_hold_as_without_the_mesh(mesh: World, policy: str) -> None:
+    mesh.kubectl("apply", "-f", "-", stdin=policy)
+    try:
+        for server in ("near", "far"):
+            eventually(lambda server=server: not answers(mesh, "client", server), 90, f"{server} is closed")  # type: ignore[misc]
+        mesh.kubectl("-n", "shop", "label", "pod", "client", "app=friend", "--overwrite")
+        for server in ("near", "far"):
+            eventually(lambda server=server: answers(mesh, "client", server) != "", 60, f"{server} is open")  # type: ignore[misc]
+    finally:
+        mesh.kubectl("delete", "-f", "-", stdin=policy)
+        mesh.kubectl("-n", "shop", "label", "pod", "client", "app=client", "--overwrite")
+
+
+@pytest.mark.long
+def test_the_mesh_outlives_the_agent_and_its_own_controller(mesh: World) -> None:
+    for role in ("agent-node-1", "mesh-controller"):
+        mesh.kill(role)
+        assert answers(mesh, "client", "far")
+        assert answers(mesh, "client", "near")
+
+
+@pytest.mark.long
+def test_an_envoy_that_ends_is_replaced_and_nothing_leaves_in_plain_text(mesh: World) -> None:
+    before = envoy_restarts(mesh)
+    envoys = [pid for pid, name in mesh.processes().items() if name == "envoy"]
+    assert len(envoys) == 2
+    subprocess.run(["kill", "-9", *map(str, envoys)], check=True)
+    eventually(lambda: envoy_restarts(mesh) >= before + 2, 90, "both Envoys are started again")
+    eventually(lambda: answers(mesh, "client", "far") != "", 90, "connections of the mesh")
+
+
+def envoy_restarts(world: World) -> int:
+    path = '{range .items[*]}{.status.containerStatuses[?(@.name=="envoy")].restartCount}{"\\n"}{end}'
+    return sum(map(int, world.kubectl(*MESH, f"jsonpath={path}").stdout.split()))
+
+
+@pytest.mark.long
+def test_a_pod_that_leaves_the_mesh_is_as_if_it_had_never_been_in_it(mesh: World) -> None:
+    mesh.kubectl("-n", "shop", "label", "pod", "far", f"{LABEL}={DISABLED}")
+    try:
+        eventually(lambda: redirected(mesh) == {"client", "near"}, 60, "far has left")
+        eventually(lambda: answers(mesh, "client", "far") == address(mesh, "client"), 60, "far is reached")
+    finally:
+        mesh.kubectl("-n", "shop", "label", "pod", "far", f"{LABEL}-")
+    eventually(lambda: redirected(mesh) == {"client", "near", "far"}, 60, "far is back")
