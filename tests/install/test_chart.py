@@ -41,7 +41,9 @@ ALL = msgspec.structs.replace(
     gateway_api="standard",
     envoys=3,
     pod_monitors=True,
+    mesh=True,
 )
+MESH = msgspec.structs.replace(SETTINGS, mesh=True, gateway_image="example.org/envoys:2", domain="prod.example")
 WITHOUT_DNS = msgspec.structs.replace(SETTINGS, dns=False, dns_addresses=(), pod_monitors=True)
 GATEWAY = msgspec.structs.replace(SETTINGS, gateway_api="experimental", gateway_image="example.org/envoys:2")
 OTHER_DNS = msgspec.structs.replace(SETTINGS, dns_addresses=())
@@ -67,7 +69,9 @@ def by_name(bodies: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "settings", [SETTINGS, ALL, WITHOUT_DNS, OTHER_DNS, GATEWAY], ids=["dual", "all", "no dns", "other dns", "gateway"]
+    "settings",
+    [SETTINGS, ALL, WITHOUT_DNS, OTHER_DNS, GATEWAY, MESH],
+    ids=["dual", "all", "no dns", "other dns", "gateway", "mesh"],
 )
 def test_every_object_is_that_of_podwire_install(settings: Settings, tmp_path: Path) -> None:
     result = rendered(tmp_path, text.chart_values(settings))

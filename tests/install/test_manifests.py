@@ -17,6 +17,7 @@ from podwire.install.manifests.objects import manifests
 from podwire.install.settings import Settings, SettingsError
 from podwire.kernel import sysctl
 from podwire.kube.kinds import NAMESPACES
+from podwire.mesh.controller import flags as mesh_flags
 from tests.agent.test_flags import parsed
 from tests.install.cluster import SETTINGS
 
@@ -57,7 +58,7 @@ def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
 
 
 def test_every_namespace_of_an_object_is_kube_systems_or_made_before() -> None:
-    for settings in (SETTINGS, changed(gateway_api="standard", pod_monitors=True)):
+    for settings in (SETTINGS, changed(gateway_api="standard", pod_monitors=True), changed(mesh=True)):
         made = {one.key.name for one in manifests(settings) if one.kind == NAMESPACES}
         assert {one.key.namespace for one in manifests(settings) if one.kind.namespaced} == made | {"kube-system"}
 
@@ -152,6 +153,23 @@ def test_the_gateway_controller_takes_the_flags_of_its_manifest(tmp_path: Path) 
     assert f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc" == config.server
     assert "selector" not in service["spec"], "the controller that leads is its only endpoint"
     assert service["spec"]["ports"][0]["port"] == config.xds_port
+
+
+def test_the_mesh_controller_takes_the_flags_of_its_manifest(tmp_path: Path) -> None:
+    assert "podwire-mesh-controller" not in {one.key.name for one in manifests(SETTINGS)}
+    settings = changed(mesh=True, domain="prod.example", image="example.org/podwire:1")
+    pod = body(settings, "Deployment", "podwire-mesh-controller")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    (tmp_path / "token").write_text("secret")
+    words = [*container["args"][1:], "--token-file", str(tmp_path / "token")]
+    config = mesh_flags.configuration(dict(mesh_flags.command.make_context("mesh-controller", words).params))
+    assert (config.nodes.image, config.trust_domain) == ("example.org/podwire-gateway:1", "prod.example")
+    assert config.addresses[0][1] == container["readinessProbe"]["httpGet"]["port"]
+    service = body(settings, "Service", "podwire-mesh-controller")
+    assert config.nodes.signer == f"{config.nodes.signer_name}:{service['spec']['ports'][0]['port']}"
+    assert f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc" == config.nodes.signer_name
+    account = body(settings, "ServiceAccount", "podwire-mesh")
+    assert account["metadata"]["namespace"] == "podwire-system"
 
 
 def test_an_image_by_digest_does_not_name_that_of_gateways() -> None:

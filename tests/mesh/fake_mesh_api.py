@@ -11,7 +11,8 @@ from podwire.kube.client import ApiError
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName
 from podwire.kube.token_review import EXTRA, TOKEN_REVIEWS
-from podwire.mesh.identity.admission import AUDIENCE, NODE_ACCOUNT, Running, RunningPod
+from podwire.mesh.identity.admission import Running, RunningPod
+from podwire.mesh.identity.exchange import AUDIENCE, NODE_ACCOUNT
 from tests.kube.fake_api import FakeApi
 
 NODE_USER = f"system:serviceaccount:{NODE_ACCOUNT.namespace}:{NODE_ACCOUNT.name}"

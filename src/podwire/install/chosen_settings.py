@@ -49,7 +49,7 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
     if values.get("dns", True):
         values["dns_addresses"] = _dns_addresses(values["service_cidrs"], cluster)
     settings = Settings(version=version, **values)
-    if settings.has_gateway:
+    if settings.has_gateway or settings.mesh:
         _ = settings.envoy_image
     found_hints = tuple(detection.hints(cluster, dns=settings.dns)) if cluster is not None else ()
     if cluster is not None:

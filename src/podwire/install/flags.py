@@ -155,6 +155,12 @@ SETTINGS_FLAGS = (
     ),
     click.option("--envoys", type=click.IntRange(1), help="Envoys of each GatewayClass.  [default: 2]"),
     click.option(
+        "--mesh/--no-mesh",
+        default=None,
+        help="Identities, mutual TLS and routes for namespaces and Services that are enrolled. Its image is that of "
+        "--gateway-image.  [default: no]",
+    ),
+    click.option(
         "--pod-monitors/--no-pod-monitors",
         default=None,
         help="PodMonitors of the Prometheus operator; agents' metrics then listen on all addresses of their nodes.",
@@ -164,7 +170,7 @@ SETTINGS = (
     "image", "server", "pod_cidrs", "service_cidrs", "overlay", "overlay_accept", "mtu", "pod_access_cidrs",
     "replace_kube_proxy", "agent_flags",
     "dns", "dns_replicas", "domain", "upstreams", "pod_pools", "lb_pool", "internal_lb_pool",
-    "gateway_api", "gateway_image", "envoys", "pod_monitors",
+    "gateway_api", "gateway_image", "envoys", "mesh", "pod_monitors",
 )  # fmt: skip
 
 

@@ -13,13 +13,14 @@ from podwire.install import (
     gateway_cleanup,
     gateway_definitions,
     kube_proxy,
+    mesh_cleanup,
     own_definitions,
     readiness,
     revisions,
 )
 from podwire.install.chosen_settings import pool_ranges
 from podwire.install.cluster_objects import InstallError, Report
-from podwire.install.manifests import dns_deployment, gateway_deployment
+from podwire.install.manifests import dns_deployment, gateway_deployment, mesh_deployment
 from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, default_image, own_version
@@ -28,7 +29,7 @@ from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS
 from podwire.pods.mode import Mode
 
 NO_OVERLAY = Mode.NONE.value
-IN_PODS = frozenset({dns_deployment.NAME, gateway_deployment.NAME})
+IN_PODS = frozenset({dns_deployment.NAME, gateway_deployment.NAME, mesh_deployment.NAME})
 """Deployments whose pods have a network of their own."""
 
 
@@ -47,6 +48,8 @@ async def bring(client: Client, wanted: Revision, known: Revisions, report: Repo
     if now is not None:
         if now.settings.has_gateway and not wanted.settings.has_gateway:
             await gateway_cleanup.remove(client, report)
+        if now.settings.mesh and not wanted.settings.mesh:
+            await mesh_cleanup.remove(client, report)
         await cluster_objects.delete(client, changes.removed(now.manifests, wanted.manifests), report)
     await readiness.agents(client, report, patience)
     # Scheduled when all nodes are Ready, these pods are on different ones.

@@ -9,6 +9,7 @@ from podwire.install import (
     cluster_objects,
     gateway_cleanup,
     kube_proxy,
+    mesh_cleanup,
     restore_pods,
     revisions,
     rollout,
@@ -89,6 +90,7 @@ async def uninstall(client: Client, image_name: str, report: Report, patience: f
         raise InstallError(f"{of_helm} belongs to a release of helm: run 'helm uninstall' first, then this again")
     await _report_pods(client, report)
     await kube_proxy.start(client, report)
+    await mesh_cleanup.remove(client, report)
     await gateway_cleanup.remove(client, report)
     agents = [one for one in objects if one.kind == DAEMON_SETS]
     served = [one for one in objects if one.kind in SERVED]

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         gateway_image: the image of the gateway controller and of Envoys; empty: that of `image` with `-gateway` in its
             name.
         envoys: how many Envoys each GatewayClass has.
+        mesh: whether namespaces and Services can be enrolled into the mesh; its image is that of gateways.
         pod_monitors: whether there are PodMonitors of the Prometheus operator, and the agents' metrics listen on
             every address of the node.
 
@@ -75,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     gateway_image: str = ""
     envoys: int = 2
     pod_monitors: bool = False
+    mesh: bool = False
 
     @property
     def has_controller(self) -> bool:

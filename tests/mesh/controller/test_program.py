@@ -28,10 +28,8 @@ from podwire.kube.kinds import (
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.controller import authority_store
 from podwire.mesh.controller.daemon_set import KEY
-from podwire.mesh.controller.signer_endpoint import SERVER_NAME
-from podwire.mesh.controller.signing_service import SERVICE
-from podwire.mesh.identity.admission import AUDIENCE
-from podwire.mesh.identity.exchange import PORT, CertificateRequest, Requests
+from podwire.mesh.controller.signer_endpoint import SERVER_NAME, SERVICE
+from podwire.mesh.identity.exchange import AUDIENCE, PORT, CertificateRequest, Requests
 from podwire.mesh.node.signer_client import SignerClient, SignerError
 from podwire.pki import authorities
 from tests.agent.test_program import ACCOUNT, Cluster, ended, eventually, program

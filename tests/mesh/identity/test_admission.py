@@ -4,7 +4,6 @@ from podwire.kube.core import Pod, PodSpec, PodStatus
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.token_review import EXTRA, TokenReviewStatus, UserInfo
 from podwire.mesh.identity.admission import (
-    AUDIENCE,
     Denial,
     DeniedError,
     Running,
@@ -13,6 +12,7 @@ from podwire.mesh.identity.admission import (
     node_of,
     running_pod,
 )
+from podwire.mesh.identity.exchange import AUDIENCE
 from podwire.mesh.identity.spiffe import Spiffe
 
 USER = "system:serviceaccount:podwire-system:podwire-mesh"

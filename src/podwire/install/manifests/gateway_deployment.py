@@ -30,15 +30,28 @@ OF_PROXIES = {"key": PROXY_LABEL, "operator": "Exists"}
 def deployment(settings: Settings) -> Manifest:
     """The Deployment: its pods have a network of their own, where Envoys reach them."""
     labels = {"k8s-app": NAME, **common_labels(settings, COMPONENT)}
+    args = ["gateway-controller", *gateway_flags(settings)]
+    container = controller_container(settings, CONTAINER, args, PROBE_PORT, (PORT_NAME, XDS_PORT))
+    spec = {
+        "replicas": settings.controller_replicas,
+        "selector": {"matchLabels": selecting_labels(COMPONENT)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {"metadata": {"labels": labels}, "spec": controller_pod(NAME, COMPONENT, container)},
+    }
+    return manifest(DEPLOYMENTS, NAME, labels, spec=spec)
+
+
+def controller_pod(account: str, component: str, container: dict[str, Any]) -> dict[str, Any]:
+    """The spec of a controller's pod, of which one leads: on different nodes, without rights on them."""
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selecting_labels(COMPONENT)},
+        "labelSelector": {"matchLabels": selecting_labels(component)},
         "matchLabelKeys": ["pod-template-hash"],
     }
-    pod = {
-        "serviceAccountName": NAME,
+    return {
+        "serviceAccountName": account,
         "dnsPolicy": "Default",
         "enableServiceLinks": False,
         "priorityClassName": "system-cluster-critical",
@@ -55,15 +68,8 @@ def deployment(settings: Settings) -> Manifest:
             "runAsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(settings)],
+        "containers": [container],
     }
-    spec = {
-        "replicas": settings.controller_replicas,
-        "selector": {"matchLabels": selecting_labels(COMPONENT)},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    return manifest(DEPLOYMENTS, NAME, labels, spec=spec)
 
 
 def service(settings: Settings) -> Manifest:
@@ -98,19 +104,23 @@ def envoy_monitor(settings: Settings) -> Manifest:
     return manifest(POD_MONITORS, ENVOYS, common_labels(settings, COMPONENT), namespace=PROXIES, spec=spec)
 
 
-def _container(settings: Settings) -> dict[str, Any]:
+def controller_container(
+    settings: Settings, name: str, args: list[str], probe_port: int, served: tuple[str, int]
+) -> dict[str, Any]:
+    """The container of a controller that serves others on a port of this name and number while it leads."""
+    port_name, port = served
     return {
-        "name": CONTAINER,
+        "name": name,
         "image": settings.envoy_image,
         "imagePullPolicy": "IfNotPresent",
-        "args": ["gateway-controller", *gateway_flags(settings)],
+        "args": args,
         "env": [_of_pod("POD_NAME", "metadata.name"), _of_pod("POD_IPS", "status.podIPs")],
         "ports": [
-            {"name": "metrics", "containerPort": PROBE_PORT, "protocol": "TCP"},
-            {"name": PORT_NAME, "containerPort": XDS_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": probe_port, "protocol": "TCP"},
+            {"name": port_name, "containerPort": port, "protocol": "TCP"},
         ],
-        "livenessProbe": _probe("/healthz", period=10, delay=10),
-        "readinessProbe": _probe("/readyz", period=2, delay=0),
+        "livenessProbe": _probe("/healthz", probe_port, period=10, delay=10),
+        "readinessProbe": _probe("/readyz", probe_port, period=2, delay=0),
         "securityContext": capabilities.security_context(),
         "resources": {"requests": {"cpu": "50m", "memory": "120Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -130,9 +140,9 @@ def _of_pod(name: str, field: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}
 
 
-def _probe(path: str, *, period: int, delay: int) -> dict[str, Any]:
+def _probe(path: str, port: int, *, period: int, delay: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": path, "port": PROBE_PORT},
+        "httpGet": {"path": path, "port": port},
         "initialDelaySeconds": delay,
         "periodSeconds": period,
         "timeoutSeconds": 2,

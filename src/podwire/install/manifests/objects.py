@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment, gateway_deployment
+from podwire.install.manifests import (
+    agent_daemon_set,
+    controller_deployment,
+    dns_deployment,
+    gateway_deployment,
+    mesh_deployment,
+)
 from podwire.install.manifests.manifest import APPLIED, Manifest
 from podwire.install.manifests.pod_monitors import pod_monitor
 from podwire.install.manifests.rights import rights
@@ -19,6 +25,10 @@ def manifests(settings: Settings) -> tuple[Manifest, ...]:
         found += [*rights(settings, controller_deployment.COMPONENT), controller_deployment.deployment(settings)]
     if settings.has_gateway:
         found += _gateway(settings)
+    if settings.mesh:
+        found += _mesh(settings)
+    once = {(one.kind.kind, one.key): one for one in reversed(found)}  # both controllers have one namespace
+    found = [one for one in found if once[one.kind.kind, one.key] is one]
     return tuple(sorted(found, key=lambda one: order[one.kind.kind]))
 
 
@@ -37,6 +47,16 @@ def _gateway(settings: Settings) -> Iterator[Manifest]:
     if settings.pod_monitors:
         yield pod_monitor(settings, gateway_deployment.NAME, gateway_deployment.COMPONENT)
         yield gateway_deployment.envoy_monitor(settings)
+
+
+def _mesh(settings: Settings) -> Iterator[Manifest]:
+    yield from rights(settings, mesh_deployment.COMPONENT)
+    yield from rights(settings, mesh_deployment.NODE_COMPONENT)
+    yield mesh_deployment.service(settings)
+    yield mesh_deployment.deployment(settings)
+    yield mesh_deployment.disruption_budget(settings)
+    if settings.pod_monitors:
+        yield pod_monitor(settings, mesh_deployment.NAME, mesh_deployment.COMPONENT)
 
 
 def _dns(settings: Settings) -> Iterator[Manifest]:

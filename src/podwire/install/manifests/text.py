@@ -68,5 +68,6 @@ def chart_values(settings: Settings) -> dict[str, Any]:
             "image": settings.gateway_image,
             "envoys": settings.envoys,
         },
+        "mesh": {"enabled": settings.mesh},
         "podMonitors": settings.pod_monitors,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.mesh.identity.admission import AUDIENCE, NODE_ACCOUNT
+from podwire.mesh.identity.exchange import AUDIENCE, NODE_ACCOUNT
 from podwire.mesh.model.node_pod import ENVOY_PROBE_PORT, FILES_PATH, PROXY, SOCKET
 
 KEY = NODE_ACCOUNT

@@ -13,12 +13,11 @@ from podwire.component.flags import AddressList, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.edge.controller import missing_packages
 from podwire.edge.controller.flags import ENVOY_VERB, TextList
-from podwire.mesh.controller.signer_endpoint import SERVER_NAME
+from podwire.mesh.controller.signer_endpoint import PROBE_PORT, SERVER_NAME
 from podwire.mesh.identity import spiffe
 from podwire.mesh.identity.exchange import PORT
 from podwire.mesh.identity.rotation import Lifetimes
 
-PROBE_PORT = 10248
 BIND_ADDRESS = f"0.0.0.0:{PROBE_PORT},[::]:{PROBE_PORT}"
 NODE_VERB = "mesh-node"
 SHORTEST_LEAF = timedelta(minutes=10)

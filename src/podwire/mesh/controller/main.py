@@ -29,7 +29,8 @@ from podwire.mesh.controller.mesh_objects import MeshObjects
 from podwire.mesh.controller.node_pods import NodePods
 from podwire.mesh.controller.node_reports import NodeReports
 from podwire.mesh.controller.signer import Signer
-from podwire.mesh.controller.signing_service import SERVICE, SigningService
+from podwire.mesh.controller.signer_endpoint import SERVICE
+from podwire.mesh.controller.signing_service import SigningService
 from podwire.mesh.identity.authority import AuthorityError
 from podwire.mesh.identity.exchange import PORT
 from podwire.mesh.identity.rotation import Lifetimes

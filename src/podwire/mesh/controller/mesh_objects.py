@@ -12,7 +12,8 @@ from podwire.kube.informer import Informer
 from podwire.kube.kinds import DAEMON_SETS, NAMESPACES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.controller.daemon_set import KEY
-from podwire.mesh.identity.admission import NODE_ACCOUNT, Running, RunningPod, running_pod
+from podwire.mesh.identity.admission import Running, RunningPod, running_pod
+from podwire.mesh.identity.exchange import NODE_ACCOUNT
 from podwire.redirection import enrolment
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing import Any
 from podwire.edge.controller.xds_service import MANAGED_BY_LABEL
 from podwire.kube.discovery import SERVICE_NAME_LABEL
 from podwire.kube.gateway_api import MESH_CONTROLLER_NAME, PROXIES
-from podwire.mesh.controller.signing_service import SERVICE
 from podwire.mesh.identity.exchange import PORT
 
+SERVICE = "podwire-mesh-controller"
+PROBE_PORT = 10248
 SERVER_NAME = f"{SERVICE}.{PROXIES}.svc"
 """DNS name in the signer's certificate, and of its Service."""
 PORT_NAME = "signer"

@@ -17,10 +17,11 @@ from aiohttp import web
 from podwire.kube.client import ApiError
 from podwire.kube.token_review import TokenReviewStatus, review
 from podwire.mesh.controller.signer import NotReadyError
+from podwire.mesh.controller.signer_endpoint import SERVICE
 from podwire.mesh.identity import exchange
-from podwire.mesh.identity.admission import AUDIENCE, DeniedError, Running, node_of
+from podwire.mesh.identity.admission import DeniedError, Running, node_of
 from podwire.mesh.identity.authority import AuthorityError, AuthorityState
-from podwire.mesh.identity.exchange import Requests
+from podwire.mesh.identity.exchange import AUDIENCE, Requests
 from podwire.pki import authorities
 from podwire.pki.certificates import CLOCK_SKEW
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SERVICE = "podwire-mesh-controller"
 SERVER_LIFETIME = timedelta(hours=24)
 REVIEWED_SECONDS = 60.0
 """A token that was found valid is not reviewed again for this time. That its pod runs is checked each time."""

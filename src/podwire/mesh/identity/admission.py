@@ -14,16 +14,13 @@ import msgspec
 
 from podwire.kube.meta import NamespacedName
 from podwire.kube.token_review import EXTRA, TokenReviewStatus
+from podwire.mesh.identity.exchange import AUDIENCE, NODE_ACCOUNT
 from podwire.mesh.identity.spiffe import Spiffe, SpiffeError, parse
 from podwire.redirection.enrolment import enrolled
 
 if TYPE_CHECKING:
     from podwire.kube.core import Pod
 
-AUDIENCE = "mesh.podwire.dev"
-"""Of the tokens by which nodes prove themselves to the signer: useless at the API server."""
-NODE_ACCOUNT = NamespacedName("podwire-system", "podwire-mesh")
-"""The ServiceAccount of the mesh's pods on nodes."""
 _USER = f"system:serviceaccount:{NODE_ACCOUNT.namespace}:{NODE_ACCOUNT.name}"
 
 

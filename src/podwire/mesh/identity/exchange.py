@@ -6,6 +6,13 @@ from datetime import datetime
 
 import msgspec
 
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.meta import NamespacedName
+
+AUDIENCE = "mesh.podwire.dev"
+"""Of the tokens by which nodes prove themselves to the signer: useless at the API server."""
+NODE_ACCOUNT = NamespacedName(PROXIES, "podwire-mesh")
+"""The ServiceAccount of the mesh's pods on nodes."""
 PATH = "/v1/certificates"
 MOST_REQUESTS = 256
 """Of one message."""
