@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from podwire.dns.corefile.grammar import imports
+from podwire.dns.corefile.tokens import LARGEST_TEXT
 from podwire.kube import kinds
 from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap
@@ -54,7 +58,7 @@ def _kind(key: NamespacedName) -> kinds.Kind[ConfigMap]:
 
 
 async def follow_file(path: Path, changed: Changed) -> None:
-    """Read a file and the others in its folder when it changes, until cancelled."""
+    """Read a file and those that it imports when they change, until cancelled."""
     before = read_file(path)
     while True:
         await asyncio.sleep(FILE_SECONDS)
@@ -69,10 +73,24 @@ async def follow_file(path: Path, changed: Changed) -> None:
 
 
 def read_file(path: Path) -> tuple[str, dict[str, str]]:
-    """The Corefile, and the other files of its folder by name. Raises OSError."""
-    others = {
-        one.name: one.read_text(errors="replace")
-        for one in sorted(path.parent.iterdir())
-        if one.is_file() and one != path
-    }
-    return path.read_text(errors="replace"), others
+    """The Corefile, and the files of its folder that it imports, by name. Raises OSError.
+
+    No other file is read: what lies beside it may be large, and queries wait meanwhile.
+    """
+    text = _text(path)
+    files: dict[str, str] = {}
+    waiting = [text]
+    while waiting:
+        patterns = imports(waiting.pop(), os.environ)
+        for one in sorted(path.parent.iterdir()) if patterns else ():
+            wanted = one.name not in files and any(fnmatch.fnmatchcase(one.name, each) for each in patterns)
+            if wanted and one != path and one.is_file():
+                files[one.name] = _text(one)
+                waiting.append(files[one.name])
+    return text, files
+
+
+def _text(path: Path) -> str:
+    """The text of a file; of one that is too large enough to be an error."""
+    with path.open(errors="replace") as file:
+        return file.read(LARGEST_TEXT + 1)

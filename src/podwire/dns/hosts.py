@@ -65,7 +65,9 @@ class HostsSource:
             stamp = (found.st_mtime_ns, found.st_size)
             if stamp == self._stamp:
                 return False
-            text = path.read_text(errors="replace") if found.st_size <= LARGEST_FILE else ""
+            # To read a pipe would stop all answers.
+            readable = path.is_file() and found.st_size <= LARGEST_FILE
+            text = path.read_text(errors="replace") if readable else ""
         except OSError as error:
             if self._stamp is None:
                 log.warning("hosts: %s is not read: %s", self._settings.file, error.strerror)

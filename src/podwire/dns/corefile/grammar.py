@@ -14,6 +14,7 @@ Sources: coredns.io/manual/configuration, github.com/coredns/caddy `caddyfile/pa
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import posixpath
 from collections.abc import Iterator, Mapping
 
@@ -55,6 +56,19 @@ class ServerBlock(msgspec.Struct, frozen=True):
 def parse(text: str, files: Mapping[str, str] = {}, environment: Mapping[str, str] = {}) -> tuple[ServerBlock, ...]:
     """The server blocks of a Corefile. `files` are the texts that it may import, by name. Raises CorefileError."""
     return _Parser(tokens(text, environment), files, environment).blocks()
+
+
+def imports(text: str, environment: Mapping[str, str]) -> frozenset[str]:
+    """The patterns of files that a text may import; none where it cannot be read as words."""
+    try:
+        words = tokens(text, environment)
+    except CorefileError:
+        return frozenset()
+    return frozenset(_pattern(word.text) for before, word in itertools.pairwise(words) if before.text == "import")
+
+
+def _pattern(name: str) -> str:
+    return posixpath.relpath(name, FOLDER) if name.startswith("/") else name
 
 
 class _Parser:
@@ -171,7 +185,7 @@ class _Parser:
         if name in self._snippets:
             self._words += reversed(self._snippets[name])
             return
-        pattern = posixpath.relpath(name, FOLDER) if name.startswith("/") else name
+        pattern = _pattern(name)
         matching = sorted(file for file in self._files if fnmatch.fnmatchcase(file, pattern))
         if not matching and not set(pattern) & set("*?["):
             raise arguments[0].error(f"import {name}: is neither a snippet nor a key of the ConfigMap")
