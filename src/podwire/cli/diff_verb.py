@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from podwire.cli.one_answer import without_collection
 from podwire.cli.options import choice, source_options, sources_of
 
 FORMS = ("text", "markdown", "json")
@@ -25,6 +26,7 @@ FORMS = ("text", "markdown", "json")
 )
 @click.option("--prune", is_flag=True, help="With `live`: what namespaces of the files have else is gone, too.")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form.")
+@without_collection()
 def command(
     old: str,
     new: str,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from podwire.cli.one_answer import without_collection
 from podwire.cli.options import choice, source_options, sources_of
 
 
@@ -27,6 +28,7 @@ from podwire.cli.options import choice, source_options, sources_of
     type=click.Choice(["error", "warning", "info"]),
     help="Exit with 1 where a finding is as serious as this or more.  [default: never]",
 )
+@without_collection()
 def command(
     names: tuple[str, ...],
     files: tuple[str, ...],

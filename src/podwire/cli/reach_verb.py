@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from podwire.cli.one_answer import without_collection
 from podwire.cli.options import choice, source_options, sources_of
 
 FORMS = ("text", "json", "csv", "dot", "html")
@@ -17,6 +18,7 @@ FORMS = ("text", "json", "csv", "dot", "html")
 @click.option(
     "-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form; html is one page."
 )
+@without_collection()
 def command(
     names: tuple[str, ...], files: tuple[str, ...], kustomize: tuple[str, ...], output: str, **given: Any
 ) -> None:

@@ -75,7 +75,10 @@ class Parties:
             self.all.append(Party("Deployment", CLUSTER_DNS, 2, is_assumed=True))
             groups.append(PodGroup(CLUSTER_DNS.namespace, cluster_dns.LABELS, pods=2))
         self.answer = reachability(_question(snapshot, groups, families))
-        self._families = tuple(self.answer.families)
+        self._parts = [
+            tuple((self._party_of[group], some) for group, some in groups.items())
+            for groups in self.answer.classes.members
+        ]
 
     def members(self, mask: int) -> Members:
         """Return who is in a set of the answer."""
@@ -83,8 +86,7 @@ class Parties:
         outside: dict[int, list[Interval]] = {}
         count = len(self.answer.classes.found)
         for number in numbers(mask & (1 << count) - 1):
-            for group, some in self.answer.classes.members[number].items():
-                party = self._party_of[group]
+            for party, some in self._parts[number]:
                 pods[party] = pods.get(party, 0) + some
         for family, found in self.answer.families.items():
             first = first_outside(self.answer, family)

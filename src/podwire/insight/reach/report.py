@@ -102,9 +102,17 @@ class _Words(msgspec.Struct, frozen=True):
     text: str
 
 
+class _Ports(msgspec.Struct, frozen=True):
+    """A set of ports: as a person reads it, and for programs."""
+
+    text: str
+    lines: tuple[PortsLine, ...]
+
+
 def _connections(parties: Parties) -> Iterator[Connection]:
-    names = Names(parties)
+    names, sets = Names(parties), parties.answer.rule_sets.ports
     known: dict[int, _Words] = {}
+    ports: dict[int, _Ports] = {}
 
     def words(mask: int) -> _Words:
         if mask not in known:
@@ -118,7 +126,9 @@ def _connections(parties: Parties) -> Iterator[Connection]:
         for source in row.sources:
             by = words(source.sources)
             if not _is_itself(parties, by.members, to.members):
-                yield _connection(parties.answer.rule_sets.ports, source, by, to)
+                if source.ports not in ports:
+                    ports[source.ports] = _ports(sets, source.ports)
+                yield _connection(ports[source.ports], source, by, to)
 
 
 def _is_itself(parties: Parties, by: Members, to: Members) -> bool:
@@ -128,18 +138,21 @@ def _is_itself(parties: Parties, by: Members, to: Members) -> bool:
     return all(parties.all[number].pods == 1 for number in by.pods)
 
 
-def _connection(ports: PortSets, source: Source, by: _Words, to: _Words) -> Connection:
+def _ports(sets: PortSets, mask: int) -> _Ports:
     lines = (
-        PortsLine(protocol, tuple((first or 1, last) for first, last in found))
-        for protocol, found in ports.ranges(source.ports)
+        PortsLine(protocol, tuple((first or 1, last) for first, last in found)) for protocol, found in sets.ranges(mask)
     )
+    return _Ports(ports_text(sets, mask), tuple(lines))
+
+
+def _connection(ports: _Ports, source: Source, by: _Words, to: _Words) -> Connection:
     return Connection(
         by.names,
         to.names,
         by.text,
         to.text,
-        ports_text(ports, source.ports),
-        tuple(lines),
+        ports.text,
+        ports.lines,
         f"IPv{source.family}" if source.family else "",
         source.is_certain,
     )

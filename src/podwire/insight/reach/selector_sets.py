@@ -65,6 +65,10 @@ class SelectorSets:
                 return 0
 
 
+FEW = 12
+"""Bits up to which taking them one by one is faster than looking at each byte."""
+
+
 def bits(numbers: Iterable[int]) -> int:
     """Return the numbers as one with a bit for each."""
     found = bytearray()
@@ -79,9 +83,16 @@ def bits(numbers: Iterable[int]) -> int:
 def numbers(mask: int) -> list[int]:
     """Return the numbers of the bits that are set, sorted."""
     found: list[int] = []
+    if mask.bit_count() <= FEW:
+        while mask:
+            low = mask & -mask
+            found.append(low.bit_length() - 1)
+            mask ^= low
+        return found
     for index, byte in enumerate(mask.to_bytes((mask.bit_length() + 7) // 8, "little")):
         if byte:
-            found.extend(index << 3 | bit for bit in _BITS[byte])
+            base = index << 3
+            found += [base | bit for bit in _BITS[byte]]
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from podwire.insight.reach.exposure import Exposure
-from podwire.insight.reach.report import Connection, Report, WorkloadLine
+from podwire.insight.reach.report import Connection, PortsLine, Report, WorkloadLine
 from podwire.lab.base.text_columns import table
 
 MOST_EDGES = 5_000
@@ -62,14 +62,25 @@ def to_json(report: Report) -> str:
 
 
 def to_csv(report: Report) -> Iterator[str]:
-    """Yield a line for each source, destination and protocol. What a spreadsheet would compute is quoted."""
+    """Yield the lines of each source, one for each destination and protocol. What a spreadsheet computes is quoted."""
     yield _csv_line(("from", "to", "protocol", "ports", "family", "certain"))
+    cells: dict[str, str] = {}  # a cluster has few names and many lines
+
+    def cell(text: str) -> str:
+        if text not in cells:
+            cells[text] = _csv_line((text,)).removesuffix("\n")
+        return cells[text]
+
     for one in report.connections:
         certain = "yes" if one.is_certain else "no"
-        for source, destination in itertools.product(one.from_, one.to):
-            for ports in one.port_list:
-                spans = " ".join(str(first) if first == last else f"{first}-{last}" for first, last in ports.ranges)
-                yield _csv_line((source, destination, ports.protocol, spans, one.family, certain))
+        ends = [f",{_csv_line((ports.protocol, _spans(ports), one.family, certain))}" for ports in one.port_list]
+        whole = [f",{cell(destination)}{end}" for destination in one.to for end in ends]
+        for source in map(cell, one.from_):
+            yield "".join([source + rest for rest in whole])
+
+
+def _spans(ports: PortsLine) -> str:
+    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in ports.ranges)
 
 
 def _csv_line(values: Iterable[str]) -> str:
