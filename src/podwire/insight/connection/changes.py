@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from podwire.insight.connection.points import Kind, Point
 from podwire.insight.connection.report import Change
 from podwire.insight.connection.sides import Context, Way
+from podwire.insight.snapshot.fewest_labels import fewest_labels
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL, written_annotations
 from podwire.kube import yaml_output
@@ -26,9 +27,6 @@ from podwire.policy.model import Direction, Identity, Policy, Ports, policy
 
 Object = dict[str, Any]
 _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
-_STANDARD = "app.kubernetes.io/"
-_NAMES = (f"{_STANDARD}name", "app", "k8s-app", "name", f"{_STANDARD}instance", f"{_STANDARD}component")
-"""Labels that name a workload, the usual ones first."""
 _ALL = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -152,26 +150,19 @@ def _peers(other: Point, subject: Point, context: Context) -> list[Object]:
 
 def selector_of(workload: Workload, context: Context) -> Object:
     """Return the smallest selector of the workload's pods."""
-    labels = fewest_labels(workload, context.snapshot.workloads)
-    return {"matchLabels": dict(labels)} if labels else {}
+    labels = labels_of(workload, context.snapshot.workloads)
+    return {"matchLabels": labels} if labels else {}
 
 
-def fewest_labels(workload: Workload, all_: Iterable[Workload]) -> Mapping[str, str]:
+def labels_of(workload: Workload, all_: Iterable[Workload]) -> dict[str, str]:
     """Return the fewest labels that select no other workload of the namespace; all where there are no such ones."""
-    others = [one for one in all_ if one.namespace == workload.namespace and one.owner != workload.owner]
-    rank = {key: number for number, key in enumerate(_NAMES)}
-    own = sorted(workload.labels, key=lambda key: (rank.get(key, len(_NAMES)), key))
-    for count in (1, 2, 3):
-        for keys in itertools.combinations(own, count):
-            found = {key: workload.labels[key] for key in keys}
-            if not any(found.items() <= one.labels.items() for one in others):
-                return found
-    return dict(workload.labels)
+    others = (one for one in all_ if one.namespace == workload.namespace and one.owner != workload.owner)
+    return fewest_labels(workload.labels, [one.labels for one in others])
 
 
 def _shared(workload: Workload, context: Context) -> str:
     """Return a warning where labels cannot tell the pods from others."""
-    labels = fewest_labels(workload, context.snapshot.workloads)
+    labels = labels_of(workload, context.snapshot.workloads)
     same = sorted(
         str(one.owner)
         for one in context.snapshot.workloads

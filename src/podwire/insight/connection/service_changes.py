@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.insight.connection.changes import Object, fewest_labels, without_status, yaml_of
+from podwire.insight.connection.changes import Object, labels_of, without_status, yaml_of
 from podwire.insight.connection.report import Change
 from podwire.insight.snapshot import endpoints
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -22,7 +22,7 @@ def service_changes(service: Service, chosen: Iterable[ServicePort], snapshot: S
     if not selected and service.spec.selector:
         near = _nearest(service, snapshot)
         if near is not None:
-            labels = dict(fewest_labels(near, snapshot.workloads))
+            labels = labels_of(near, snapshot.workloads)
             place = snapshot.place("Service", service.key, "spec", "selector")
             text = f"the selector of Service {service.key} ({place}) means {near.owner}"
             yield Change(text, yaml_of(_with(service, snapshot, "selector", labels)))

@@ -38,9 +38,17 @@ def cluster_policies(scene: Scene) -> Iterator[Finding]:
         for problem in cluster_policy(one).problems:
             field, _, what = problem.partition(" ")
             place = scene.at("ClusterNetworkPolicy", one.key, *_path(field))
-            remedy = "write what network-policy-api v1alpha2 has, or remove the field"
             name = f"ClusterNetworkPolicy {one.key}"
-            yield Finding("cluster-policy-not-valid", Severity.ERROR, place, name, f"{field} {what}", remedy)
+            yield Finding("cluster-policy-not-valid", Severity.ERROR, place, name, f"{field} {what}", _remedy(what))
+
+
+def _remedy(problem: str) -> str:
+    """Return what to write in place of a field that cannot be honoured."""
+    if "for Accept rules only" in problem:
+        return "accept these names, and deny all other addresses by networks in a later rule"
+    if "no domain name" in problem:
+        return "write a name such as api.example.com, or *.example.com for all below it"
+    return "write what network-policy-api v1alpha2 has, or remove the field"
 
 
 def _path(field: str) -> tuple[Step, ...]:

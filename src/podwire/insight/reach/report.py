@@ -162,7 +162,7 @@ def _notes(snapshot: Snapshot) -> Iterator[str]:
     yield from (note.text for note in snapshot.notes)
     for policy in map(cluster_policy, snapshot.cluster_policies):
         if any(isinstance(peer, NamePeers) for peer in policy.peers):
-            yield f"ClusterNetworkPolicy {policy.name}: its domainNames admit addresses that DNS returns, none here"
+            yield f"ClusterNetworkPolicy {policy.name}: its domainNames are left out: DNS alone knows the addresses"
     for one in snapshot.unknown:
         yield f"not read: {one.count} of {one.kind} ({one.place})"
     for kind in snapshot.unreadable:

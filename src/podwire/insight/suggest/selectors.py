@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
+from podwire.insight.snapshot.fewest_labels import fewest_labels
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from podwire.insight.suggest.observed import Peer
-
-PREFERRED = ("app.kubernetes.io/name", "app", "k8s-app", "app.kubernetes.io/component", "component", "name")
-"""Labels that name workloads by convention, the best known first."""
-MOST_LABELS = 3
-"""Labels of a selector before it takes all that the workload has."""
 
 
 class Selectors:
@@ -24,14 +20,12 @@ class Selectors:
 
     def of(self, workload: Peer) -> dict[str, str]:
         """The labels; empty where its pods have none in common."""
-        own = self._labels.get(workload, {})
-        keys = sorted(own, key=lambda key: (PREFERRED.index(key) if key in PREFERRED else len(PREFERRED), key))
-        for size in range(1, min(MOST_LABELS, len(keys)) + 1):
-            for chosen in itertools.combinations(keys, size):
-                found = {key: own[key] for key in chosen}
-                if not self._others(workload, found):
-                    return found
-        return {key: own[key] for key in keys}
+        others = [
+            labels
+            for other, labels in self._labels.items()
+            if other.namespace == workload.namespace and other != workload
+        ]
+        return fewest_labels(self._labels.get(workload, {}), others)
 
     def also_selected(self, workload: Peer) -> list[Peer]:
         """Other workloads of the namespace that the selector cannot tell apart."""
@@ -41,9 +35,5 @@ class Selectors:
         return sorted(
             other
             for other, labels in self._labels.items()
-            if other.namespace == workload.namespace and other != workload and _matches(chosen.items(), labels)
+            if other.namespace == workload.namespace and other != workload and chosen.items() <= labels.items()
         )
-
-
-def _matches(chosen: Iterable[tuple[str, str]], labels: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in chosen)
