@@ -14,11 +14,13 @@ from pathlib import Path
 
 import msgspec
 
+from podwire.edge.envoy.rows import Row
 from podwire.edge.instance.configuration import Instance, arguments, files
 from podwire.edge.instance.executable import envoy_file
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.envoy.routed import RoutedService
 from podwire.mesh.model.workload import Workload
 from podwire.pki import authorities
 from podwire.pki.certificates import KeyPair
@@ -63,6 +65,9 @@ class Cluster:
         self.folder = folder
         self.authority = authorities.create_root(DOMAIN, datetime.now(UTC), timedelta(days=1))
         self.authorization = Authorization()
+        self.services: tuple[RoutedService, ...] = ()
+        self.rows: tuple[Row, ...] = ()
+        """Services with routes, for the Envoys of both nodes."""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -78,7 +83,7 @@ class Cluster:
         for pod in PODS:
             self.spawn(f"server-{pod.name}", pod.name, sys.executable, "-IS", "-c", SERVER)
         for pod in PODS:
-            until(lambda name=pod.name: self._listens(name, 25, 80, 8080), f"the server of {pod.name}")  # type: ignore[misc]
+            until(lambda name=pod.name: self.listens(name, 25, 80, 8080), f"the server of {pod.name}")  # type: ignore[misc]
 
     def start_envoy(self, node: int) -> None:
         """Start the Envoy of a node and its control plane; return when it serves."""
@@ -95,7 +100,7 @@ class Cluster:
             (folder / file).write_text(text)
         self.spawn(f"envoy-{name}", name, *arguments(instance))
         ports = (capture.OUTBOUND_PORT, capture.INBOUND_PORT, capture.INBOUND_TLS_PORT)
-        until(lambda: self._listens(name, *ports), f"the Envoy of {name}")
+        until(lambda: self.listens(name, *ports), f"the Envoy of {name}")
 
     def authorize(self, authorization: Authorization) -> None:
         """Let all nodes have these policies."""
@@ -117,11 +122,12 @@ class Cluster:
             for one in workloads.peers
         )
         workloads = msgspec.structs.replace(workloads, peers=peers)
-        plan = control_plane.Plan(str(folder / "xds.sock"), workloads, _texts(self.authority))
+        plan = control_plane.Plan(str(folder / "xds.sock"), workloads, _texts(self.authority), self.services, self.rows)
         (folder / "plan").write_bytes(control_plane.encoded(plan))
         self.spawn(f"xds-{name}", name, sys.executable, "-m", "tests.mesh.path.control_plane", str(folder / "plan"))
 
-    def _listens(self, namespace: str, *ports: int) -> bool:
+    def listens(self, namespace: str, *ports: int) -> bool:
+        """Whether programs listen on these ports of a network namespace."""
         sockets = self.output(namespace, "ss", "-Hltn")
         return all(f":{port} " in sockets for port in ports)
 
@@ -244,9 +250,10 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Cluster]:
-    """Run a cluster in the sandbox of this process."""
+def running(folder: Path, services: tuple[RoutedService, ...] = (), rows: tuple[Row, ...] = ()) -> Iterator[Cluster]:
+    """Run a cluster in the sandbox of this process; Services with routes have these rows."""
     cluster = Cluster(folder)
+    cluster.services, cluster.rows = services, rows
     try:
         cluster.start()
         yield cluster

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from podwire.edge.envoy.rows import Row
 from podwire.edge.xds.proxy import Proxies
+from podwire.edge.xds.resource import Resource
 from podwire.edge.xds.server import DiscoveryServer
+from podwire.mesh.envoy import routed, routed_rows
 from podwire.mesh.envoy.node_resources import Credentials, resources
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.envoy.routed import RoutedService
 from podwire.mesh.identity.certificate import Leaf, TrustBundle
 from podwire.mesh.identity.spiffe import Spiffe
 from podwire.pki import authorities
@@ -28,6 +33,8 @@ class Plan(msgspec.Struct, frozen=True):
     socket: str
     workloads: NodeWorkloads
     authority: tuple[str, str]
+    services: tuple[RoutedService, ...] = ()
+    rows: tuple[Row, ...] = ()
 
 
 def credentials(workloads: NodeWorkloads, authority: KeyPair) -> Credentials:
@@ -52,13 +59,19 @@ async def serve(plan: Plan) -> None:
     certificate, key = plan.authority
     found = credentials(plan.workloads, KeyPair(certificate.encode(), key.encode()))
     proxies = Proxies(lambda _: None)
-    proxies.add(PROXY, resources(plan.workloads, found))
+    proxies.add(PROXY, (*resources(plan.workloads, found), *_routed(plan)))
     server = DiscoveryServer(proxies, None)
     await server.start(f"unix:{plan.socket}")
     try:
         await asyncio.Event().wait()
     finally:
         await server.stop()
+
+
+def _routed(plan: Plan) -> Iterator[Resource]:
+    clients = {one.namespace: one.addresses for one in plan.workloads.pods}
+    yield from routed.resources(plan.services, clients, (4, 6))
+    yield from (one for row in plan.rows for one in routed_rows.resources(row))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from podwire.mesh.authorization.model import Operation, Policy, Rule, Source
 from podwire.mesh.authorization.selection import Authorization
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
+from tests.mesh.path.routed_requests import objects, requests_are_routed, routed
 from tests.sandbox import sandboxed
 
 POD = {pod.name: pod for pod in PODS}
@@ -21,10 +22,11 @@ FIRST, ANSWERS, UDP = 25, 8080, 53
 
 @sandboxed
 def test_path(tmp_path: Path) -> None:
-    with running(tmp_path) as cluster:
+    with running(tmp_path, *routed(objects())) as cluster:
         every_pair_is_served_with_the_address_of_the_client(cluster)
         only_connections_within_the_mesh_are_encrypted(cluster)
         what_is_no_tcp_of_the_mesh_is_as_without_it(cluster)
+        requests_are_routed(cluster)
         listeners_of_envoy_are_reached_by_no_other_way(cluster)
         a_server_with_another_identity_is_refused(cluster)
         policies_decide_who_connects(cluster)
@@ -73,7 +75,7 @@ def what_is_no_tcp_of_the_mesh_is_as_without_it(cluster: Cluster) -> None:
 
 
 def listeners_of_envoy_are_reached_by_no_other_way(cluster: Cluster) -> None:
-    for port in (capture.OUTBOUND_PORT, capture.INBOUND_PORT, capture.INBOUND_TLS_PORT):
+    for port in capture.LISTENERS:
         before = dropped(cluster)
         cluster.spawn("probe", "a", "timeout", "30", "bash", "-c", f"exec 3<>/dev/tcp/172.18.0.1/{port}")
         until(lambda before=before: dropped(cluster) > before, f"packets to port {port} are dropped")  # type: ignore[misc]

@@ -35,10 +35,16 @@ class RowTable:
     """A row exists while some source has it; sources with the same key have equal rows.
 
     The endpoints of a port of a Service are in the table while some cluster leads to it: `endpoints` derives them.
-    A change costs what it touches.
+    `resources` makes the resources of a row, whose names are those of the edge. A change costs what it touches.
     """
 
-    def __init__(self, endpoints: Callable[[ServicePort], Endpoints], faults: DerivationFaults) -> None:
+    def __init__(
+        self,
+        endpoints: Callable[[ServicePort], Endpoints],
+        faults: DerivationFaults,
+        resources: Callable[[Row], tuple[Resource, ...]] = rows.resources,
+    ) -> None:
+        self._made_of = resources
         self._endpoints = endpoints
         self._faults = faults
         self._rows: dict[Source, dict[Key, Row]] = {}
@@ -119,7 +125,7 @@ class RowTable:
 
     def _resources(self, key: Key, row: Row, old: _Made | None) -> tuple[Resource, ...]:
         owners = routes_of(row) or filter(None, map(owner_of, self.sources_of(key)))
-        return self._faults.attempt(key, owners, lambda: rows.resources(row), old.resources if old else ())
+        return self._faults.attempt(key, owners, lambda: self._made_of(row), old.resources if old else ())
 
     def _derive_port(self, port: ServicePort) -> None:
         before = self.rows_of(port)

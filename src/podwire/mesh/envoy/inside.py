@@ -12,6 +12,7 @@ from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.transport_sockets.internal_upstream.v3 import internal_upstream_pb2
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
+from envoy.type.metadata.v3 import metadata_pb2
 
 from podwire.edge.envoy import resilience
 from podwire.edge.envoy.cluster import BUFFER_BYTES
@@ -21,6 +22,8 @@ from podwire.edge.xds.resource import CLUSTER, Resource
 
 INSIDE, INSIDE_TLS = "mesh-inside", "mesh-inside-tls"
 """Names of a listener and of the cluster that leads to it: of clients in plain text, and of those by TLS."""
+LEG = "mesh-leg"
+"""Name of the listener that connections to the endpoints of routes enter."""
 
 
 def clusters() -> tuple[Resource, ...]:
@@ -33,10 +36,6 @@ def _cluster(name: str) -> Any:
         envoy_internal_address=address_pb2.EnvoyInternalAddress(server_listener_name=name, endpoint_id=name)
     )
     endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
-    plain = base_pb2.TransportSocket(
-        name="envoy.transport_sockets.raw_buffer", typed_config=packed(raw_buffer_pb2.RawBuffer())
-    )
-    inner = internal_upstream_pb2.InternalUpstreamTransport(transport_socket=plain)
     return cluster_pb2.Cluster(
         name=name,
         type=cluster_pb2.Cluster.STATIC,
@@ -46,7 +45,21 @@ def _cluster(name: str) -> Any:
         ),
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
         circuit_breakers=resilience.breakers(Resilience()),
-        transport_socket=base_pb2.TransportSocket(
-            name="envoy.transport_sockets.internal_upstream", typed_config=packed(inner)
-        ),
+        transport_socket=transport(plain()),
     )
+
+
+def plain() -> Any:
+    """Return a transport socket that leaves bytes as they are."""
+    message = packed(raw_buffer_pb2.RawBuffer())
+    return base_pb2.TransportSocket(name="envoy.transport_sockets.raw_buffer", typed_config=message)
+
+
+def transport(socket: Any, *metadata: str) -> Any:
+    """Return a transport socket to a listener inside Envoy, which gets these metadata of the endpoint."""
+    kind = metadata_pb2.MetadataKind(host=metadata_pb2.MetadataKind.Host())
+    passed = [
+        internal_upstream_pb2.InternalUpstreamTransport.MetadataValueSource(kind=kind, name=one) for one in metadata
+    ]
+    inner = internal_upstream_pb2.InternalUpstreamTransport(passthrough_metadata=passed, transport_socket=socket)
+    return base_pb2.TransportSocket(name="envoy.transport_sockets.internal_upstream", typed_config=packed(inner))

@@ -4,6 +4,7 @@
     inbound      plain text to an enrolled pod of this node    -> inside
     inbound-tls  TLS of another node's Envoy                   -> inside-tls
     inside, inside-tls   inside Envoy: the client's identity is known, policies decide -> the pod
+    leg          inside Envoy: a request of a routed connection to the endpoint that was chosen for it
 
 An identity is known by the address of a client of this node, which no pod can forge, and by the certificate of others.
 Whatever no chain takes is closed.
@@ -26,7 +27,7 @@ from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
 from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
 from podwire.mesh.envoy.connection_match import connection_match
-from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS
+from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.envoy.on_demand_certificate import SECRET_KEY
 from podwire.mesh.envoy.request_chain import request_chain
@@ -36,7 +37,7 @@ from podwire.mesh.model.workload import Workload
 from podwire.redirection.capture import INBOUND_PORT, INBOUND_TLS_PORT, OUTBOUND_PORT
 
 OUTBOUND, INBOUND, INBOUND_TLS = "mesh-outbound", "mesh-inbound", "mesh-inbound-tls"
-POD, UNKNOWN = "pod", "unknown"
+POD, UNKNOWN, PLAIN = "pod", "unknown", "plain"
 CLOSED = "closed"
 """No chain has this name: Envoy closes the connection before anything is connected."""
 ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  the address that a client connected to is known of such sockets only
@@ -52,46 +53,85 @@ def listeners(node: NodeWorkloads, versions: Sequence[int]) -> tuple[Resource, .
         _inbound_tls(node, versions),
         _inside(INSIDE, pods.PODS, node),
         _inside(INSIDE_TLS, pods.PODS_OF_TLS, node),
+        _leg(node),
     )
 
 
 def _outbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
-    choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.peers)}
-    made = _listener(OUTBOUND, OUTBOUND_PORT, versions)
+    made = listener(OUTBOUND, OUTBOUND_PORT, versions)
     made.listener_filters.append(_original_source())
-    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
-    made.filter_chains.append(_NOBODY)
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(_peer_choices(node)))
+    made.filter_chains.extend((NOBODY, *_peer_chains(node)))
+    return _resource(made, pods.PEERS)
+
+
+def _peer_choices(node: NodeWorkloads) -> dict[str, Any]:
+    return {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.peers)}
+
+
+def _peer_chains(node: NodeWorkloads) -> Iterator[Any]:
+    """Yield a chain for each identity of peers: to the pod by TLS."""
     for identity in _identities(node, node.peers):
         states = {
             filter_state.DESTINATION: filter_state.SERVER,
             filter_state.SERVER_NAMES: str(identity),
             SECRET_KEY: filter_state.CLIENT_HOST,
         }
-        proxy = _proxy(pods.PEERS, access_log.OUTBOUND)
-        made.filter_chains.append(_chain(str(identity), filter_state.on_connection(states), proxy))
-    return _resource(made, pods.PEERS)
+        proxy = connection_proxy(pods.PEERS, access_log.OUTBOUND)
+        yield _chain(str(identity), filter_state.on_connection(states), proxy)
 
 
 def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
-    choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.pods)}
-    made = _listener(INBOUND, INBOUND_PORT, versions)
-    made.filter_chain_matcher.CopyFrom(matching.by_source(choices, matching.chain(UNKNOWN)))
-    names = {UNKNOWN: "", **{str(one): str(one) for one in _identities(node, node.pods)}}
+    made = listener(INBOUND, INBOUND_PORT, versions)
+    made.filter_chain_matcher.CopyFrom(_by_client(node))
+    made.filter_chains.extend(_client_chains(node))
+    return _resource(made, INSIDE)
+
+
+def _by_client(node: NodeWorkloads) -> Any:
+    clients = node.addresses(node.pods)
+    choices = {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
+    return matching.by_source(choices, matching.chain(UNKNOWN))
+
+
+def _client_chains(node: NodeWorkloads) -> Iterator[Any]:
+    """Yield a chain for each identity of clients of this node, and one for those without: to `inside`."""
+    names = {UNKNOWN: "", **{_client(str(one)): str(one) for one in _identities(node, node.pods)}}
     for name, identity in names.items():
         states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {})}
-        made.filter_chains.append(_chain(name, filter_state.on_connection(states), _proxy(INSIDE)))
-    return _resource(made, INSIDE)
+        yield _chain(name, filter_state.on_connection(states), connection_proxy(INSIDE))
+
+
+def _client(identity: str) -> str:
+    return f"client {identity}"
+
+
+def _leg(node: NodeWorkloads) -> Resource:
+    """Return the listener inside Envoy that a request's connection to its endpoint enters, as if the client opened it.
+
+    What comes next is that of connections without routes: TLS to a peer, policies and the pod, or the pod alone.
+    """
+    inner = matching.nested(_by_client(node))
+    choices = {str(address): inner for address, _ in node.addresses(node.enrolled)}
+    made = _internal(LEG)
+    by_destination = matching.by_destination({**choices, **_peer_choices(node)}, matching.chain(PLAIN))
+    made.filter_chain_matcher.CopyFrom(by_destination)
+    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
+    plain = _chain(PLAIN, states, connection_proxy(pods.PODS, access_log.OUTBOUND))
+    made.filter_chains.extend((*_peer_chains(node), *_client_chains(node), plain))
+    requires = ((CLUSTER, pods.PEERS), (CLUSTER, INSIDE), (CLUSTER, pods.PODS))
+    return resource(LISTENER, made.name, made, requires=requires)
 
 
 def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.enrolled)}
-    made = _listener(INBOUND_TLS, INBOUND_TLS_PORT, versions)
+    made = listener(INBOUND_TLS, INBOUND_TLS_PORT, versions)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
-    made.filter_chains.append(_NOBODY)
+    made.filter_chains.append(NOBODY)
     secrets = [TRUST_BUNDLE]
     for identity in _identities(node, node.enrolled):
         states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, _ADDRESSES)
-        proxy = _proxy(
+        proxy = connection_proxy(
             INSIDE_TLS,
             upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE",
             max_early_data_bytes=_NO_EARLY_DATA,
@@ -107,18 +147,22 @@ def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     """Return a listener inside Envoy. It has the addresses of the client's connection, and so decides by them."""
     chains: dict[str, Any] = {}
     choices = {str(address): _decided(node, one, cluster, chains) for one in node.enrolled for address in one.addresses}
-    made = listener_pb2.Listener(
+    made = _internal(name)
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
+    made.filter_chains.append(_chain(POD, states, connection_proxy(cluster, access_log.INBOUND)))
+    made.filter_chains.extend(chains[one] for one in sorted(chains))
+    return _resource(made, cluster)
+
+
+def _internal(name: str) -> Any:
+    return listener_pb2.Listener(
         name=name,
         stat_prefix=name,
         internal_listener=listener_pb2.Listener.InternalListenerConfig(),
         listener_filters=[_original_destination(), _original_source()],
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
     )
-    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
-    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
-    made.filter_chains.append(_chain(POD, states, _proxy(cluster, access_log.INBOUND)))
-    made.filter_chains.extend(chains[one] for one in sorted(chains))
-    return _resource(made, cluster)
 
 
 def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str, Any]) -> Any:
@@ -148,7 +192,8 @@ def _identities(node: NodeWorkloads, workloads: Sequence[Any]) -> Iterator[Spiff
     yield from sorted({node.identity(one) for one in workloads})
 
 
-def _listener(name: str, port: int, versions: Sequence[int]) -> Any:
+def listener(name: str, port: int, versions: Sequence[int]) -> Any:
+    """Return a listener for connections that the rules of redirection lead to it."""
     first, *others = (
         address_pb2.Address(socket_address=address_pb2.SocketAddress(address=ANY[version], port_value=port))
         for version in versions
@@ -167,7 +212,7 @@ def _chain(name: str, *filters: Any) -> Any:
     return listener_components_pb2.FilterChain(name=name, filters=filters)
 
 
-def _proxy(cluster: str, fields: dict[str, str] | None = None, **options: Any) -> Any:
+def connection_proxy(cluster: str, fields: dict[str, str] | None = None, **options: Any) -> Any:
     """Return the filter that passes a connection to a cluster, with a log of these fields."""
     made = _TCP(stat_prefix=cluster, cluster=cluster, idle_timeout=duration(0), **options)
     if fields:
@@ -175,7 +220,7 @@ def _proxy(cluster: str, fields: dict[str, str] | None = None, **options: Any) -
     return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
 
 
-_NOBODY = _chain("nobody", _proxy(INVALID_CLUSTER))
+NOBODY = _chain("nobody", connection_proxy(INVALID_CLUSTER))
 """No connection is led to it: Envoy refuses a listener without chains."""
 
 

@@ -21,17 +21,17 @@ def chain(name: str) -> Any:
 
 def by_destination(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     """Return a matcher of the address that the client has connected to."""
-    return _by_address(network_inputs_pb2.DestinationIPInput(), choices, otherwise)
+    return _by_value(network_inputs_pb2.DestinationIPInput(), choices, otherwise)
 
 
 def by_source(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     """Return a matcher of the client's address."""
-    return _by_address(network_inputs_pb2.SourceIPInput(), choices, otherwise)
+    return _by_value(network_inputs_pb2.SourceIPInput(), choices, otherwise)
 
 
-def by_port(choices: Mapping[str, Any], otherwise: Any) -> Any:
+def by_port(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     """Return a matcher of the port that the client has connected to."""
-    return _by_address(network_inputs_pb2.DestinationPortInput(), choices, otherwise)
+    return _by_value(network_inputs_pb2.DestinationPortInput(), choices, otherwise)
 
 
 def nested(matcher: Any) -> Any:
@@ -39,12 +39,12 @@ def nested(matcher: Any) -> Any:
     return matcher_pb2.Matcher.OnMatch(matcher=matcher)
 
 
-def _by_address(message: Any, choices: Mapping[str, Any], otherwise: Any) -> Any:
+def _by_value(message: Any, choices: Mapping[str, Any], otherwise: Any) -> Any:
     made = matcher_pb2.Matcher(on_no_match=otherwise)
     if choices:
         tree = matcher_pb2.Matcher.MatcherTree
         made.matcher_tree.CopyFrom(
-            tree(input=_extension("address", message), exact_match_map=tree.MatchMap(map=dict(choices)))
+            tree(input=_extension("input", message), exact_match_map=tree.MatchMap(map=dict(choices)))
         )
     return made
 
