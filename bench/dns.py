@@ -251,14 +251,24 @@ def _running(command: list[str], log: Path, **environment: str) -> Iterator[subp
             process.wait()
 
 
-def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> float:
-    """Seconds until the page is 200."""
+def _ready(url: str, port: int, process: subprocess.Popen[bytes], log: Path) -> float:
+    """Seconds until the page is 200 and a query is answered: CoreDNS says that it is ready before it has its port."""
     began = time.monotonic()
     while time.monotonic() < began + PATIENCE_SECONDS and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-            return time.monotonic() - began
+            if _answers(port):
+                return time.monotonic() - began
         time.sleep(0.01)
     raise RuntimeError(f"{url} was not ready: {log.read_text()[-2000:]}")
+
+
+def _answers(port: int) -> bool:
+    """Whether a query is answered at once. Raises OSError where nobody has the port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        client.settimeout(1)
+        client.send(_query(DOMAIN))
+        return bool(client.recv(1500))
 
 
 @contextlib.contextmanager
@@ -273,7 +283,7 @@ def podwire_server(served: Served, folder: Path, name: str, workers: int = 1, co
         (folder / "podwire.Corefile").write_text(corefile)
         flags.append(f"--conf={folder / 'podwire.Corefile'}")
     with _running([sys.executable, "-m", "podwire", "dns", *flags], log) as process:
-        yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health + 1}/ready", process, log))
+        yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health + 1}/ready", port, process, log))
 
 
 def _kubeconfig(served: Served) -> str:
@@ -316,7 +326,7 @@ def coredns_server(served: Served, folder: Path, name: str, processors: int, *, 
     log = folder / f"coredns-{processors}.log"
     command = [str(program), "-conf", str(file)]
     with _running(command, log, GOMAXPROCS=str(processors)) as process:
-        yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health}/ready", process, log))
+        yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health}/ready", port, process, log))
 
 
 @contextlib.contextmanager
