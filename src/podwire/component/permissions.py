@@ -15,6 +15,8 @@ from podwire.kube.gateway_api import GROUP as GATEWAY_API
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.network_policy_api import GROUP as POLICY_API
 
+MESH_API = "mesh.podwire.dev"
+
 Object = dict[str, Any]
 
 GROUP = "rbac.authorization.k8s.io"
@@ -47,6 +49,16 @@ _WITH_STATUS = (
     "backendtlspolicies",
 )
 """Kinds of the Gateway API whose status its controller writes."""
+
+_MESH_READS: tuple[Rule, ...] = (
+    ("", ("namespaces", "pods", "services"), READ),
+    ("discovery.k8s.io", ("endpointslices",), READ),
+    (GATEWAY_API, ("httproutes", "grpcroutes", "backendtlspolicies"), READ),
+    ("gateway.networking.x-k8s.io", ("xbackendtrafficpolicies",), READ),
+    (MESH_API, ("authorizationpolicies", "requestauthentications", "backendpolicies"), READ),
+)
+"""What the mesh is made from. A node reads no ConfigMaps or Secrets: authorities that a BackendTLSPolicy names do not
+count there."""
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     AGENT: (
@@ -96,14 +108,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("", ("events",), RECORD),
     ),
     MESH: (
-        ("", ("namespaces", "pods", "services"), READ),
+        *_MESH_READS,
         # Whose token a node has.
         ("authentication.k8s.io", ("tokenreviews",), ("create",)),
     ),
-    MESH_NODE: (
-        ("", ("namespaces", "pods", "services"), READ),
-        ("discovery.k8s.io", ("endpointslices",), READ),
-    ),
+    MESH_NODE: _MESH_READS,
 }
 """By role: what it may do."""
 

@@ -97,12 +97,16 @@ class FollowedObjects:
         known = (*(one.synced for one in self.informers), *(one.synced for one in self._optional.values()))
         return all(one.is_set() for one in known)
 
-    async def synced(self) -> None:
-        """Return when every kind is known, and each object that something refers to."""
+    async def kinds_synced(self) -> None:
+        """Return when every kind is known, but for objects that are followed by name."""
         for informer in self.informers:
             await informer.synced.wait()
         for optional in self._optional.values():
             await optional.synced.wait()
+
+    async def synced(self) -> None:
+        """Return when every kind is known, and each object that something refers to."""
+        await self.kinds_synced()
         self.follow_references()
         await self._secrets.synced()
         await self._config_maps.synced()

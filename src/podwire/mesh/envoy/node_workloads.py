@@ -46,3 +46,11 @@ class NodeWorkloads(msgspec.Struct, frozen=True):
     def identities(self) -> frozenset[Spiffe]:
         """Those that the node needs certificates of."""
         return frozenset(map(self.identity, self.enrolled))
+
+    @property
+    def clients(self) -> dict[str, list[IPAddress]]:
+        """Addresses of the enrolled pods of the node by namespace: requests of others are not routed."""
+        found: dict[str, list[IPAddress]] = {}
+        for one in self.enrolled:
+            found.setdefault(one.namespace, []).extend(one.addresses)
+        return found

@@ -54,6 +54,10 @@ class RouteObjects:
         """Whether every kind is known."""
         return self._followed.is_synced
 
+    async def kinds_synced(self) -> None:
+        """Return when every kind is known, but for ConfigMaps, which nodes may not read."""
+        await self._followed.kinds_synced()
+
     async def synced(self) -> None:
         """Return when every kind is known, and each object that something refers to."""
         await self._followed.synced()

@@ -26,8 +26,11 @@ from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 from podwire.mesh.envoy import node_resources
 from podwire.mesh.identity.certificate import TRUST_BUNDLE
+from podwire.mesh.informers.policy_objects import PolicyObjects
 from podwire.mesh.model.node_pod import PROXY, SOCKET
 from podwire.mesh.node.certificates import Certificates
+from podwire.mesh.node.frontends import Frontends
+from podwire.mesh.node.routing import Routing
 from podwire.mesh.node.signer_client import SignerClient
 from podwire.mesh.node.workload_objects import WorkloadObjects
 
@@ -73,6 +76,9 @@ class NodeProgram:
         self._config = config
         self._changed = asyncio.Event()
         self._objects = WorkloadObjects(client, config.node, config.trust_domain, self._changed.set)
+        self._policies = PolicyObjects(client, self._changed.set)
+        self._routing = Routing(client, config.node, self._changed.set)
+        self._frontends = Frontends(self._routing)
         self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
         self.certificates.subscribe(self._changed.set)
         self._proxies = Proxies(self._reported)
@@ -84,15 +90,19 @@ class NodeProgram:
         """Work until cancelled. Raises OSError where an address is taken."""
         server = DiscoveryServer(self._proxies, None)
         async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._objects.run())
+            for one in (self._objects, self._policies, self._routing.live):
+                tasks.create_task(one.run())
             tasks.create_task(self.certificates.run())
             await self._objects.synced()
+            await self._policies.synced()
+            await self._routing.live.kinds_synced()
             while not self._objects.bundle.roots:
                 await self._next_change()
             self._apply()
             self._proxies.add(PROXY, self._held.values())
             await server.start(f"unix:{self._config.folder}/{SOCKET}")
             self._serving.set()
+            tasks.create_task(self._frontends.run())
             log.info("all kinds are known; Envoy is served")
             try:
                 while True:
@@ -108,16 +118,21 @@ class NodeProgram:
 
     def _apply(self) -> None:
         """Serve what follows from the objects and certificates of now."""
-        workloads, certificates = self._objects.workloads, self.certificates
+        workloads = msgspec.structs.replace(self._objects.workloads, authorization=self._policies.authorization)
+        certificates = self.certificates
+        self._routing.update()
         certificates.trust(self._objects.bundle)
         certificates.require(workloads.identities)
         credentials = node_resources.Credentials(certificates.bundle, dict(certificates.leaves))
-        wanted = {one.key: one for one in node_resources.resources(workloads, credentials, self._versions)}
+        own = node_resources.resources(workloads, credentials, self._versions)
+        routed = self._routing.resources(workloads.clients, self._versions)
+        wanted = {one.key: one for one in (*own, *routed)}
         removals = tuple(self._held.keys() - wanted.keys())
         self._held = wanted
         proxy = self._proxies.get(PROXY)
         if proxy is not None:
             proxy.apply(wanted.values(), removals)
+            self._frontends.follow(proxy)
 
     def _reported(self, report: Report) -> None:
         """Take what Envoy has acknowledged or refuses."""
@@ -127,6 +142,7 @@ class NodeProgram:
         trust = (SECRET, TRUST_BUNDLE)
         if trust in report.keys and proxy.envoys() and not proxy.lacking((trust,)):
             self.certificates.applied(self.certificates.bundle.version)
+        self._frontends.follow(proxy)
         for key in report.keys:
             if reason := proxy.refusal(key):
                 log.error("Envoy refuses %s %s: %s", key[0].rpartition(".")[2], key[1], reason)

@@ -1,0 +1,88 @@
+"""Routes on Services for the Envoy of a node: tables, clusters and endpoints, and which Services are led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from podwire.edge.controller.derivation_faults import DerivationFaults
+from podwire.edge.controller.row_table import RowTable
+from podwire.edge.gateway.owners import Owner
+from podwire.edge.model.backends import Cluster, ServicePort, Transport
+from podwire.edge.xds.resource import Resource
+from podwire.kube.addresses import IPAddress, usable
+from podwire.kube.meta import NamespacedName
+from podwire.mesh.envoy import routed, routed_rows
+from podwire.mesh.envoy.routed import RoutedService
+from podwire.mesh.informers.route_objects import RouteObjects
+from podwire.mesh.routes.frontends import Frontend
+from podwire.mesh.routes.localities import Place
+from podwire.mesh.routes.service_routes import ServiceRoutes
+
+if TYPE_CHECKING:
+    from podwire.kube.client import Client
+    from podwire.kube.services import Service
+
+
+class Routing:
+    """What follows from routes and policies of Services. `changed` is called when `update` has something to do."""
+
+    def __init__(self, client: Client, node: str, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._dirty: set[Owner] = set()
+        self.live = RouteObjects(client, self._take, lambda _: None)
+        self._routes = ServiceRoutes(self.live.objects, self.live.policies)
+        place = Place(node)
+        self._table = RowTable(
+            lambda port: self._routes.endpoints(port, place), DerivationFaults(), routed_rows.resources
+        )
+        self.services: dict[NamespacedName, tuple[RoutedService, ...]] = {}
+        """By Service: its ports with routes or policies."""
+
+    def resources(self, clients: Mapping[str, Sequence[IPAddress]], versions: Sequence[int]) -> Iterator[Resource]:
+        """Yield all resources, none without a route. `clients`: enrolled pods' addresses by namespace."""
+        services = [one for _, found in sorted(self.services.items()) for one in found]
+        if services:
+            yield from routed.resources(services, clients, versions)
+            yield from self._table.resources()
+
+    def update(self) -> None:
+        """Derive what depends on changed objects again."""
+        owners, self._dirty = frozenset(self._dirty), set()
+        self.live.follow_references()
+        changes = self._routes.update(owners)
+        for source, rows in changes.rows.items():
+            self._table.replace(source, rows)
+        services = {one.key for one in owners if one.kind == "Service"}
+        for service in services:
+            self._table.endpoints_changed(service)
+        for service in services | {one.key for one in changes.rows if isinstance(one, Frontend)}:
+            self._serve(service)
+        self._table.difference()
+
+    def _take(self, owners: Iterable[Owner]) -> None:
+        self._dirty.update(owners)
+        self._changed()
+
+    def _serve(self, service: NamespacedName) -> None:
+        """Note the ports of a Service with routes. Clients without a table are passed on as they are."""
+        item = self.live.objects.services.get(service)
+        addresses = tuple(_addresses(item))
+        ports: list[RoutedService] = []
+        passed: list[Cluster] = []
+        for port, group in groupby(self._routes.frontends(service) if addresses else (), lambda one: one.port):
+            tables, others = tuple(group), ""
+            if all(one.client for one in tables):
+                passed.append(Cluster(ServicePort(service.namespace, service.name, port), Transport.TCP))
+                others = passed[-1].name
+            ports.append(RoutedService(addresses, tables, others))
+        self._table.replace(("passed", service), passed)
+        self.services.pop(service, None)
+        if ports:
+            self.services[service] = tuple(ports)
+
+
+def _addresses(service: Service | None) -> Iterator[IPAddress]:
+    texts = () if service is None else service.addresses
+    return (address for address in map(usable, texts) if address is not None)
