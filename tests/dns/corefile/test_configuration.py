@@ -112,11 +112,11 @@ def test_options_of_forward() -> None:
         ("hosts {\n1.1.1.1\n}", "must have a name"),
         ("hosts {\nexample.org 1.1.1.1\n}", "must be ADDRESS NAME"),
         ("rewrite type A AAAA", "only 'name' is served"),
-        ("rewrite name regex ( b", "is no regular expression"),
+        ("rewrite name regex ( b", "line 2: rewrite: '(' is no regular expression"),
         ("rewrite name regex a{99999999999} b", "is no regular expression"),
         (f"rewrite name regex a b answer name {'(' * 3000}{')' * 3000} c", "is no regular expression"),
         ("errors {\nconsolidate 5s a{99999999999}\n}", "is no regular expression"),
-        ("template IN A {\nmatch a{99999999999}\n}", "is no regular expression"),
+        ("template IN A {\nmatch a{99999999999}\n}", "line 3: 'a{99999999999}' is no regular expression"),
         (f"forward . 192.0.2.1 {{\nmax_concurrent {'0' * 20}99999999\n}}", "must be a whole number"),
         ('template IN A {\nanswer "{{ .Remote }} A 1.1.1.1"\n}', "is not served"),
         ('template IN A {\nanswer "a. 60 IN A example"\n}', "is no record"),
@@ -130,6 +130,12 @@ def test_what_is_not_served_is_refused_with_its_line(body: str, error: str) -> N
     with pytest.raises(CorefileError) as caught:
         configuration(f". {{\n{body}\n}}")
     assert error in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["tls", "https", "grpc"])
+def test_a_block_of_another_protocol_is_refused_with_its_line(scheme: str) -> None:
+    with pytest.raises(CorefileError, match=f"line 2: {scheme}://a.test: only plain DNS is served; remove {scheme}://"):
+        configuration(f"# comment\n{scheme}://a.test {{\n}}")
 
 
 def test_blocks_may_not_contradict_each_other() -> None:
