@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from podwire.cli.one_answer import without_collection
+from podwire.cli.one_answer import answering, without_collection
 from podwire.cli.options import choice, source_options, sources_of
 
 FORMS = ("text", "markdown", "json")
@@ -26,6 +26,7 @@ FORMS = ("text", "markdown", "json")
 )
 @click.option("--prune", is_flag=True, help="With `live`: what namespaces of the files have else is gone, too.")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form.")
+@answering
 @without_collection()
 def command(
     old: str,
@@ -43,8 +44,8 @@ def command(
     `live`, which is the world of --name or the cluster of kubectl's current context: the other state is taken as
     applied to it, so that each object takes the place of the live one of its kind, namespace and name. A path that one
     of both revisions does not have is an empty state. With -f and -k these objects are part of both. The exit status is
-    0, with --fail-on 1 where the change has such an effect, 1 where the API server is not there, and 2 for wrong
-    arguments or files.
+    0, with --fail-on 1 where the change has such an effect, and 2 without an answer: for wrong arguments or files, or
+    without an API server.
 
     \b
     podwire diff HEAD~1:deploy/ deploy/

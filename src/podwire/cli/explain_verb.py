@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from podwire.cli.one_answer import NO_ANSWER, answering
 from podwire.cli.options import choice, output_option, source_options, sources_of
 from podwire.cli.request_options import question_of, request_options
 
@@ -65,13 +66,15 @@ def command() -> None:
 @source_options
 @exit_code_option
 @output_option
+@answering
 def connection(source: str, destination: str, output: str, exit_code: bool, **given: Any) -> None:
     """Show whether FROM may connect to TO, by which policies and rules, and what would allow it.
 
     The word `connection` may be left out. Both are pods, workloads (shop/frontend, deploy/frontend), Services, nodes,
     IP addresses, host names or `outside`. With -f, -k or '-' nothing but these files is read; else the world of --name
-    or the cluster of kubectl's current context. The exit status is 0 whatever the answer is, 2 for wrong arguments or
-    files, and with --exit-code 1 unless the connection is certainly allowed.
+    or the cluster of kubectl's current context. The exit status is 0 whatever the answer is, with --exit-code 1
+    unless the connection is certainly allowed, and 2 without an answer: for wrong arguments, names or files, or without
+    an API server.
 
     \b
     podwire explain -f examples/shop shop/frontend shop/database:5432
@@ -79,8 +82,8 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     podwire explain outside shop/frontend:80 -k deploy/overlays/test --exit-code
     helm template chart | podwire explain -f - web api:8080 -o json
     """
+    from podwire.insight.answer_form import Verdict
     from podwire.insight.connection import answer
-    from podwire.insight.connection.report import Verdict
     from podwire.insight.snapshot.ends import EndError
     from podwire.insight.snapshot.opening import open_snapshot
     from podwire.insight.sources.manifests import ManifestError
@@ -103,20 +106,21 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
 @source_options
 @exit_code_option
 @output_option
+@answering
 def name(queried: str, client: str, output: str, exit_code: bool, **given: Any) -> None:
     """Show what a pod's resolver does with a name: each query, each answer and its object, and what keeps it away.
 
     The search list and ndots are those of the pod, the answers those of the cluster's DNS with its Corefile. Names that
-    the DNS forwards are not looked up. The exit status is 0 whatever is found, 2 for wrong arguments or files, and with
-    --exit-code 1 where a finding is an error.
+    the DNS forwards are not looked up. The exit status is 0 whatever is found, with --exit-code 1 where a
+    finding is an error, and 2 without an answer.
 
     \b
     podwire explain name web --from shop/frontend
     podwire explain name api.github.com --from shop/frontend
     podwire explain name web.shop -f examples/shop --from shop/frontend -o json
     """
+    from podwire.insight.answer_form import Verdict
     from podwire.insight.name import answer
-    from podwire.insight.service.report import has_error
     from podwire.insight.snapshot.ends import EndError
     from podwire.insight.sources.manifests import ManifestError
 
@@ -129,7 +133,7 @@ def name(queried: str, client: str, output: str, exit_code: bool, **given: Any) 
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
     click.echo(answer.shown(report, json=output == "json"), nl=False)
-    if exit_code and has_error(report.findings):
+    if exit_code and report.verdict is not Verdict.ALLOWED:
         sys.exit(1)
 
 
@@ -141,14 +145,15 @@ def name(queried: str, client: str, output: str, exit_code: bool, **given: Any) 
 @click.option("--allow-external-ips", is_flag=True, help="The agents of the cluster have this flag; known of a world.")
 @exit_code_option
 @output_option
+@answering
 def service(
     service: str, node: str, output: str, kernel: bool, allow_external_ips: bool, exit_code: bool, **given: Any
 ) -> None:
     """Show the addresses of a Service, which endpoints each node uses and why not the others, and what is wrong.
 
     It reads the world of --name, else the cluster of kubectl's current context; with --kernel the nodes too; with -f or
-    -k no API server at all. The exit status is 0 whatever is found, 1 where there is no such Service or node, 2 for
-    wrong arguments or files, and with --exit-code 1 where a finding is an error.
+    -k no API server at all. The exit status is 0 whatever is found, with --exit-code 1 where a finding is an error, and
+    2 without an answer: for a Service or node that does not exist, wrong arguments or files, or without an API server.
 
     \b
     podwire explain service shop/web
@@ -157,8 +162,8 @@ def service(
     podwire explain service shop/backend -f examples/shop -o json
     """
     from podwire.insight import target
+    from podwire.insight.answer_form import Verdict
     from podwire.insight.service import answer
-    from podwire.insight.service.report import has_error
     from podwire.insight.sources.manifests import ManifestError
     from podwire.kube.meta import NamespacedName
 
@@ -177,9 +182,9 @@ def service(
         raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
-        sys.exit(1)
+        sys.exit(NO_ANSWER)
     click.echo(answer.shown(report, json=output == "json"), nl=False)
-    if exit_code and has_error(report.findings):
+    if exit_code and report.verdict is not Verdict.ALLOWED:
         sys.exit(1)
 
 
@@ -189,13 +194,14 @@ def service(
 @source_options
 @exit_code_option
 @output_option
+@answering
 def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
     """Show what becomes of a request: Gateway, listener, each route and why it is not taken, backends, policies.
 
     `CLIENT URL` is the same as `url URL --from CLIENT`, where CLIENT is any FROM of an explanation. It reads the world
     of --name, else the cluster of kubectl's current context; with -f or -k no API server at all. The exit status is 0
-    whatever is found, 1 where the API server is not there, 2 for wrong arguments, names or files, and with --exit-code
-    1 unless a backend gets the request or the answer is no error.
+    whatever is found, with --exit-code 1 unless a backend gets the request or the answer is no error, and 2 without an
+    answer.
 
     \b
     podwire explain url https://app.example.com/login --from outside
@@ -203,7 +209,7 @@ def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
     podwire explain url https://app.example.com/ -f examples/gateway -o json
     """
     from podwire.insight import target
-    from podwire.insight.connection.report import Verdict
+    from podwire.insight.answer_form import Verdict
     from podwire.insight.snapshot.ends import EndError
     from podwire.insight.snapshot.names import OUTSIDE
     from podwire.insight.sources.manifests import ManifestError
@@ -220,7 +226,7 @@ def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
         raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
-        sys.exit(1)
+        sys.exit(NO_ANSWER)
     click.echo(answer.shown(report, json=output == "json"), nl=False)
     if exit_code and report.verdict is not Verdict.ALLOWED:
         sys.exit(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from podwire.cli.one_answer import answering
 from podwire.cli.options import choice, node_local_option, nodes_option, only_on_this_machine, target_options
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ VERDICTS = {"dropped": "DROPPED", "forwarded": "FORWARDED"}
     show_default=True,
     help="A table, or JSON lines.",
 )
+@answering
 def command(**given: Any) -> None:
     """Show connections that policies dropped, with the policies that isolate and the ends as pods.
 
     Admitted connections are recorded too where a namespace has the annotation podwire.dev/flow-records=all, or agents
     run with --flow-records=all. Each node keeps its last 10,000. JSON has the fields of 'hubble observe -o json'. With
     --node-local it is the records of this machine as JSON lines, by --since and --follow alone. The exit status is 0, 1
-    where a node or the API server is not there, and 2 for wrong arguments.
+    where the records of a node are missing, and 2 for wrong arguments or without an API server.
 
     \b
     podwire flows -n shop --since 5m

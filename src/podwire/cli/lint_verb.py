@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from podwire.cli.one_answer import without_collection
+from podwire.cli.one_answer import answering, without_collection
 from podwire.cli.options import choice, source_options, sources_of
 
 
@@ -28,6 +28,7 @@ from podwire.cli.options import choice, source_options, sources_of
     type=click.Choice(["error", "warning", "info"]),
     help="Exit with 1 where a finding is as serious as this or more.  [default: never]",
 )
+@answering
 @without_collection()
 def command(
     names: tuple[str, ...],
@@ -41,7 +42,7 @@ def command(
     """Find policies and Services that are valid and do not mean what their author meant.
 
     It reads what 'podwire reach' reads. Each finding has its line, the object and a remedy. The exit status is 0, 1 as
-    --fail-on has it, and 2 for wrong arguments or files.
+    --fail-on has it, and 2 without an answer: for wrong arguments or files, or without an API server.
 
     \b
     podwire lint examples/shop

@@ -1,10 +1,37 @@
-"""What a command does that reads, answers and ends."""
+"""What commands that read, answer and end have in common."""
 
 from __future__ import annotations
 
+import functools
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import click
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+NO_ANSWER = 2
+"""Exit status where nothing was found out; 1 is for an answer that is no. click has it for wrong arguments, too."""
+
+
+def answering(command: CommandT) -> CommandT:
+    """Exit with NO_ANSWER and one message where there is no API server or no world to answer from."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **given: Any) -> None:
+        try:
+            command(*arguments, **given)
+        except Exception as error:
+            from podwire.insight.user_errors import is_user_error
+
+            if not is_user_error(error):
+                raise
+            click.echo(f"podwire: {error}", err=True)
+            sys.exit(NO_ANSWER)
+
+    return cast("CommandT", run)
 
 
 @contextmanager

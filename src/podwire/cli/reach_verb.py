@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from podwire.cli.one_answer import without_collection
+from podwire.cli.one_answer import answering, without_collection
 from podwire.cli.options import choice, source_options, sources_of
 
 FORMS = ("text", "json", "csv", "dot", "html")
@@ -18,6 +18,7 @@ FORMS = ("text", "json", "csv", "dot", "html")
 @click.option(
     "-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form; html is one page."
 )
+@answering
 @without_collection()
 def command(
     names: tuple[str, ...], files: tuple[str, ...], kustomize: tuple[str, ...], output: str, **given: Any
@@ -26,7 +27,7 @@ def command(
 
     It reads files and folders, with -k kustomizations; without any of them the world of --name, else the cluster of
     kubectl's current context. It is derived from the same model that agents program kernels with. The exit status is 0,
-    1 where the API server is not there, and 2 for wrong arguments or files.
+    and 2 without an answer: for wrong arguments or files, or without an API server.
 
     \b
     podwire reach examples/shop

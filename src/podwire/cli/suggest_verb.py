@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import click
 
+from podwire.cli.one_answer import answering
 from podwire.cli.options import choice, target_options
 
 
@@ -28,6 +29,7 @@ from podwire.cli.options import choice, target_options
     metavar="FILE",
     help="Write what 'podwire verify' proves the policies with: what was seen is possible, other ways are closed.",
 )
+@answering
 def command(
     namespaces: tuple[str, ...], since: str, include_dropped: bool, expectations: BinaryIO | None, **target: str
 ) -> None:
@@ -35,7 +37,8 @@ def command(
 
     One policy a workload, with the fewest labels that select it; comments count the connections of each rule, and mark
     what was seen only once. Admitted connections are recorded once the namespace has the annotation
-    podwire.dev/flow-records=all: let it run through all that the workloads do.
+    podwire.dev/flow-records=all: let it run through all that the workloads do. The exit status is 0, 1 where the
+    records of a node are missing, and 2 for wrong arguments or without an API server.
 
     \b
     kubectl annotate namespace shop podwire.dev/flow-records=all

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
-from podwire.insight.connection.report import Report, Verdict, Word
+from podwire.insight.connection.report import Report, Word
 from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.sources.manifests import objects

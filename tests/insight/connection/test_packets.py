@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
-from podwire.insight.connection.report import Verdict
 from podwire.testing import Home
 from tests.insight.connection import random_cluster
 from tests.insight.connection.test_differential import Made, read

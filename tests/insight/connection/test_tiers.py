@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import yaml
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
 from podwire.insight.connection.explain import context_of, line
 from podwire.insight.connection.points import of_workload
-from podwire.insight.connection.report import Verdict
 from podwire.insight.connection.sides import Way, side
 from podwire.insight.connection.tier_lines import decided, steps
 from podwire.insight.reach.report import report

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
-from podwire.insight.connection.report import Verdict
 from podwire.insight.diff.connections import differences
 from podwire.insight.diff.report import ConnectionLine, Effect
 from podwire.insight.reach.parties import Parties

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
-from podwire.insight.connection.report import Verdict
 from podwire.insight.verify import expectation_file, generate
 from podwire.insight.verify.expectations import Expectation
 from podwire.testing import Home

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from podwire.insight.answer_form import as_json
 from podwire.insight.connection.explain import explain
 from podwire.insight.connection.report import Report
 from podwire.insight.connection.text import text
@@ -28,4 +27,4 @@ def report(source: str, destination: str, snapshot: Snapshot, namespace: str = "
 
 def shown(found: Report, *, json: bool) -> str:
     """Return the report as text or JSON."""
-    return f"{msgspec.json.format(msgspec.json.encode(found)).decode()}\n" if json else text(found)
+    return as_json(found, found.verdict, f"{found.verdict}: {found.text}") if json else text(found)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
 from podwire.insight.connection.points import Kind, dns_point
-from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Verdict, Word
+from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Word
 from podwire.insight.connection.service_changes import service_changes
 from podwire.insight.connection.sides import Context, Way, side
 from podwire.insight.connection.tier_changes import tier_changes

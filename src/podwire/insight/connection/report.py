@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.service.report import Finding, Value
-
-
-class Verdict(enum.StrEnum):
-    """The answer, for a connection and for one of its ends."""
-
-    ALLOWED = "allowed"
-    NOT_ALLOWED = "not allowed"
-    UNDECIDABLE = "undecidable"
 
 
 class Word(enum.StrEnum):

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import misses
 from podwire.insight.connection.points import Point
-from podwire.insight.connection.report import Miss, PolicyLine, RuleLine, SideLine, Verdict, Word
+from podwire.insight.connection.report import Miss, PolicyLine, RuleLine, SideLine, Word
 from podwire.insight.snapshot.snapshot import Snapshot, field
 from podwire.kube.meta import NamespacedName
 from podwire.kube.networking import NetworkPolicy

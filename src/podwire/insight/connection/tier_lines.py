@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.points import Kind, Point
-from podwire.insight.connection.report import TierLine, TierWord, Verdict
+from podwire.insight.connection.report import TierLine, TierWord
 from podwire.insight.connection.sides import Context, Way, is_port
 from podwire.kube.meta import NamespacedName
 from podwire.policy.model import Block, Direction, Pods, pods_match

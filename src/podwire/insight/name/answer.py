@@ -8,6 +8,7 @@ from podwire.dns.corefile.configuration import Configuration, configuration
 from podwire.dns.corefile.tokens import CorefileError
 from podwire.dns.default_corefile import default_corefile
 from podwire.insight import target
+from podwire.insight.answer_form import as_json
 from podwire.insight.name.explain import explain
 from podwire.insight.name.report import Report
 from podwire.insight.name.text import text
@@ -81,4 +82,4 @@ def _configuration(texts: dict[str, str]) -> tuple[Configuration, str]:
 
 def shown(found: Report, *, json: bool) -> str:
     """Return the report as text or JSON."""
-    return f"{msgspec.json.format(msgspec.json.encode(found)).decode()}\n" if json else text(found)
+    return as_json(found, found.verdict, found.answer) if json else text(found)

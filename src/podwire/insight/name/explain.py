@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.dns.corefile.configuration import Configuration
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.explain import DNS_PORT, context_of, line
 from podwire.insight.connection.points import Point, dns_point, of_workload
-from podwire.insight.connection.report import ConnectionLine, SideLine, Verdict, Word
+from podwire.insight.connection.report import ConnectionLine, SideLine, Word
 from podwire.insight.connection.sides import Way
 from podwire.insight.name.name_server import ALIAS, TYPES, NameServer
 from podwire.insight.name.report import QueryLine, Report, ResolverLine
@@ -40,7 +41,8 @@ def explain(name: str, client: End, configuration: Configuration, snapshot: Snap
     if not uses_cluster:
         servers = ", ".join(resolver.servers) or "nobody, as it has no name server"
         text = f"requested from {servers}: not from the cluster's DNS"
-        return Report(name, client.text, text, shown, findings=tuple(_elsewhere(server.domain, client)))
+        found = tuple(_elsewhere(server.domain, client))
+        return Report(name, client.text, text, shown, findings=found, is_planned=snapshot.is_planned)
     queries = tuple(_queries(name, candidates(name, searches, ndots), server, _address(client)))
     ways = tuple(_ways(client, snapshot))
     context = context_of(snapshot)
@@ -53,7 +55,10 @@ def explain(name: str, client: End, configuration: Configuration, snapshot: Snap
     ]
     findings = (*_way_findings(lines), *_query_findings(name, queries, ndots), *_hints(name, queries, client, snapshot))
     result = _result(queries, lines)
-    return Report(name, client.text, result, shown, queries, lines, findings, tuple(changes(blocked, context)))
+    found_changes = tuple(changes(blocked, context))
+    return Report(
+        name, client.text, result, shown, queries, lines, findings, found_changes, is_planned=snapshot.is_planned
+    )
 
 
 def _cluster_addresses(snapshot: Snapshot) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.report import Change, ConnectionLine
-from podwire.insight.service.report import Finding, Value
+from podwire.insight.service.report import Finding, Value, has_error
 
 
 class ResolverLine(Value, frozen=True):
@@ -48,3 +49,9 @@ class Report(Value, frozen=True):
     connections: tuple[ConnectionLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     changes: tuple[Change, ...] = ()
+    is_planned: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether nothing keeps the name from being resolved."""
+        return Verdict.NOT_ALLOWED if has_error(self.findings) else Verdict.ALLOWED

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.insight.connection.report import Verdict, Word
+from podwire.insight.answer_form import Verdict
+from podwire.insight.connection.report import Word
 from podwire.insight.name.report import Report
 from podwire.insight.service.text import finding_lines
 from podwire.lab.base.text_columns import table
@@ -17,7 +18,8 @@ def text(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     resolver = report.resolver
-    yield f"{report.name} from {report.client}"
+    planned = ", as written in files" if report.is_planned else ""
+    yield f"{report.client} -> name {report.name}{planned}"
     rows = [
         ("answer", report.answer),
         ("dnsPolicy", resolver.policy),
@@ -53,7 +55,7 @@ def _queries(report: Report) -> Iterator[str]:
 
 def _ways(report: Report) -> Iterator[str]:
     for line in report.connections:
-        yield f"WAY {line.source} -> {line.destination} {line.port}/{line.protocol}: {line.verdict}"
+        yield f"CONNECTION {line.source} -> {line.destination} {line.port}/{line.protocol}: {line.verdict}"
         for side in line.sides if line.verdict is not Verdict.ALLOWED else ():
             yield f"  {side.direction} of {side.subject}: {side.verdict} ({side.text})"
             for policy in side.policies:

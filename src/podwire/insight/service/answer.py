@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from podwire.insight.answer_form import as_json
 from podwire.insight.operations.programs import ClusterError
 from podwire.insight.service import access_findings, agent_settings, choices, planned, reading
 from podwire.insight.service.agent_settings import AgentSettings
@@ -64,12 +65,13 @@ def of_files(question: Question, sources: Sources) -> Report:
     objects = planned.objects_of(service, snapshot)
     _check_node(question.node, objects)
     settings = NodeView("", allow_external_ips=question.allow_external_ips)
-    return planned.without_assigned(explain(objects, settings, question.node), snapshot)
+    report = planned.without_assigned(explain(objects, settings, question.node), snapshot)
+    return msgspec.structs.replace(report, is_planned=True)
 
 
 def shown(report: Report, *, json: bool) -> str:
     """Return the report as text or JSON."""
-    return f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n" if json else text(report)
+    return as_json(report, report.verdict, report.answer) if json else text(report)
 
 
 def _check_node(node: str, objects: ServiceObjects) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from podwire.insight.answer_form import Verdict
 from podwire.kube.backend_choice import Outcome, Reason, Topology, TrafficPolicy
 
 
@@ -132,3 +133,17 @@ class Report(Value, frozen=True):
     findings: tuple[Finding, ...]
     kernel: tuple[str, ...] | None = None
     """Differences to the rows of the agents; None where they were not compared."""
+    is_planned: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether nothing makes clients fail."""
+        return Verdict.NOT_ALLOWED if has_error(self.findings) else Verdict.ALLOWED
+
+    @property
+    def answer(self) -> str:
+        """The first error, else what is served in a few words."""
+        error = next((one for one in self.findings if one.severity is Severity.ERROR), None)
+        if error is not None:
+            return error.text.rstrip(".")
+        return "clients are served" if self.frontends else "no node programs anything for it"

@@ -35,8 +35,8 @@ def text(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"Service {report.service}"
-    yield from _indented(table([("type", report.type), *report.settings]), 2)
+    yield f"Service {report.service}{', as written in files' if report.is_planned else ''}"
+    yield from _indented(table([("answer", report.answer), ("type", report.type), *report.settings]), 2)
     if report.frontends:
         yield ""
         yield from table([("FRONTEND", "ADDRESS", "PORT", "NAME", ""), *map(_frontend, report.frontends)])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from podwire.insight.answer_form import as_json
 from podwire.insight.operations.programs import ClusterError
 from podwire.insight.snapshot import names
 from podwire.insight.snapshot.ends import EndError, EndKind
@@ -72,11 +73,8 @@ def answer(question: Question, objects: UrlObjects) -> Report:
 
 
 def shown(report: Report, *, json: bool) -> str:
-    """Return the report as text or JSON, there with its verdict too."""
-    if not json:
-        return text(report)
-    value = {"verdict": report.verdict, **msgspec.to_builtins(report)}
-    return f"{msgspec.json.format(msgspec.json.encode(value)).decode()}\n"
+    """Return the report as text or JSON."""
+    return as_json(report, report.verdict, report.outcome.text) if json else text(report)
 
 
 def check_client(question: Question, objects: UrlObjects) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from podwire.insight.snapshot.workload import owner_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question, is_address
 from podwire.insight.url.report import BackendLine, PolicyLine
@@ -40,17 +41,29 @@ class Connection(msgspec.Struct, frozen=True):
     verdict: Verdict
 
     @property
-    def line(self) -> PolicyLine:
-        """What of it is shown."""
-        where = f"{self.destination.name} {self.protocol} {self.port}"
-        return PolicyLine(self.source.name, where, self.verdict.allowed, "; ".join(_reasons(self.verdict)))
-
-    @property
     def denied(self) -> Iterator[tuple[Direction, tuple[NamespacedName, ...], TierReference | None]]:
         """Each direction in which it may not be: the policies that isolate that end, the rule of a tier that denies."""
         for direction, found in ((Direction.EGRESS, self.verdict.egress), (Direction.INGRESS, self.verdict.ingress)):
             if not found.allowed:
                 yield direction, found.isolated_by, found.decided_by
+
+
+def lines(found: Iterable[Connection], objects: UrlObjects) -> tuple[PolicyLine, ...]:
+    """Return what of connections is shown, equal ones once."""
+    workloads = {str(one.key): str(owner_of(one).key) for one in objects.pods}
+    return tuple(
+        dict.fromkeys(
+            PolicyLine(
+                one.source.name,
+                f"{one.destination.name} {one.protocol} {one.port}",
+                one.verdict.allowed,
+                "; ".join(_reasons(one.verdict)),
+                workloads.get(one.source.name, one.source.name),
+                f"{workloads.get(one.destination.name, one.destination.name)} {one.protocol} {one.port}",
+            )
+            for one in found
+        )
+    )
 
 
 def view_of(objects: UrlObjects) -> View:

@@ -93,7 +93,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         route_lines(question, served, way, objects),
         tuple(steps(way.taken.route, question)) if way.taken is not None else (),
         lines,
-        tuple(dict.fromkeys(one.line for one in (*to_dns, *to_gateway, *to_endpoints))),
+        connections.lines((*to_dns, *to_gateway, *to_endpoints), objects),
         _sorted(found),
         objects.is_planned,
         changes_of((*to_dns, *to_gateway, *to_endpoints), objects),

@@ -52,7 +52,7 @@ def report(question: Question, found: ServedHost, objects: UrlObjects, now: date
         tuple(_routes(way, found, objects)),
         tuple(_steps(question, way, found)),
         lines,
-        tuple(dict.fromkeys(one.line for one in every)),
+        connections.lines(every, objects),
         (
             *_of_way(way, found, objects),
             *_of_annotations(way, found, objects),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 
-from podwire.insight.connection.report import Change, Verdict
+from podwire.insight.answer_form import Verdict
+from podwire.insight.connection.report import Change
 from podwire.insight.service.report import Finding, Value
 
 ERRORS = 400
@@ -112,12 +113,14 @@ class BackendLine(Value, frozen=True):
 
 
 class PolicyLine(Value, frozen=True):
-    """One connection on the way, and whether NetworkPolicies allow it."""
+    """One connection on the way, and whether NetworkPolicies allow it; with the workloads of both ends, if pods."""
 
     source: str
     destination: str
     is_allowed: bool
     text: str
+    source_workload: str = ""
+    destination_workload: str = ""
 
 
 class Report(Value, frozen=True):

@@ -39,7 +39,7 @@ def report(question: Question, service: Service, objects: UrlObjects) -> Report:
         _outcome(question, service, line, found),
         dns_line(question, None, objects),
         backends=(line,) if line is not None else (),
-        policies=tuple(dict.fromkeys(one.line for one in (*to_dns, *found))),
+        policies=connections.lines((*to_dns, *found), objects),
         findings=(
             *_findings(question, service, line),
             *findings.of_connections((*to_dns, *found)),

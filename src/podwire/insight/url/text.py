@@ -18,7 +18,8 @@ def text(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"{report.method} {report.url} from {report.client}{', as written in files' if report.is_planned else ''}"
+    planned = ", as written in files" if report.is_planned else ""
+    yield f"{report.client} -> {report.method} {report.url}{planned}"
     yield from _indented(table([("answer", report.outcome.text), ("DNS", _dns(report))]), 2)
     if report.gateway is not None:
         yield from _section(_gateway(report.gateway, is_planned=report.is_planned))
@@ -68,7 +69,7 @@ def _listeners(report: Report) -> list[str]:
 def _routes(report: Report) -> list[str]:
     if not report.routes:
         return []
-    head = f"Routes of host {report.host}, in the order in which they are tried:" if report.host else "Routes:"
+    head = f"ROUTES of host {report.host}, in the order in which they are tried" if report.host else "ROUTES"
     return [head, *_indented(table([("ROUTE", "RULE", "WANTS", "RESULT"), *map(_route, report.routes)]), 2)]
 
 
@@ -94,13 +95,27 @@ def _backends(lines: tuple[BackendLine, ...]) -> list[str]:
 def _policies(lines: tuple[PolicyLine, ...]) -> list[str]:
     if not lines:
         return []
-    ordered = sorted(lines, key=lambda one: one.is_allowed)
-    rows = [(one.source, "->", one.destination, "allowed" if one.is_allowed else "not allowed", one.text)
-            for one in ordered]  # fmt: skip
+    grouped: dict[tuple[str, str, bool, str], list[PolicyLine]] = {}
+    for one in sorted(lines, key=lambda one: one.is_allowed):
+        key = one.source_workload, one.destination_workload, one.is_allowed, one.text
+        grouped.setdefault(key, []).append(one)
+    rows = [_connections(found) for found in grouped.values()]
     found = ["CONNECTIONS", *_indented(table(rows[:SHOWN_POLICIES]), 2)]
     if len(rows) > SHOWN_POLICIES:
         found.append(f"  and {len(rows) - SHOWN_POLICIES} more")
     return found
+
+
+def _connections(found: list[PolicyLine]) -> tuple[str, ...]:
+    """Return one row for the pods of a workload of which the same is so."""
+    first = found[0]
+    sources, destinations = ({one.source for one in found}, {one.destination for one in found})
+    source = f"{first.source_workload} ({len(sources)} pods)" if len(sources) > 1 else first.source
+    destination = first.destination
+    if len(destinations) > 1:
+        name, _, port = first.destination_workload.partition(" ")
+        destination = f"{name} ({len(destinations)} pods) {port}"
+    return source, "->", destination, "allowed" if first.is_allowed else "not allowed", first.text
 
 
 def _indented(lines: list[str] | tuple[str, ...], by: int) -> list[str]:
