@@ -1,4 +1,4 @@
-"""An upgrade to another image and back under traffic, and an uninstallation that leaves the nodes as they were."""
+"""An upgrade and other overlays, there and back, under traffic; an uninstallation that leaves nodes as they were."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.cluster.proof.disturbances import LEAST_REQUESTS, described
 from tools.cluster.proof.subject import SETTLE_SECONDS, Subject
 from tools.cluster.traffic import Traffic
 
-UPGRADE, UNINSTALL = "upgrade", "uninstall"
+UPGRADE, OVERLAY, UNINSTALL = "upgrade", "overlay", "uninstall"
 IMAGE = f"docker.io/library/podwire:{__version__}"
 NEXT = f"docker.io/library/podwire:{__version__}-next"
 SHOWN_DIFFERENCES = 5
@@ -30,6 +30,16 @@ def upgrade_and_back(subject: Subject, traffic: Traffic) -> None:
         subject.settle()
         counts = traffic.take_after(LEAST_REQUESTS)
         subject.check(UPGRADE, name, described(counts), counts.lost == 0)
+
+
+def change_overlay(subject: Subject, traffic: Traffic) -> None:
+    """Go over to each other way between nodes that needs no router, and back: three rounds of all nodes each."""
+    traffic.take()
+    for overlay in ("vxlan", "cross-subnet", "direct"):
+        podwire(subject.layout, "upgrade", "--overlay", overlay)
+        subject.settle()
+        counts = traffic.take_after(LEAST_REQUESTS)
+        subject.check(OVERLAY, f"podwire upgrade --overlay {overlay}", described(counts), counts.lost == 0)
 
 
 def uninstall(subject: Subject, before: dict[str, dict[str, str]]) -> None:

@@ -46,9 +46,22 @@ DOCUMENT = REPOSITORY / "docs" / "reference" / "cluster.md"
 FILE = "evidence.json"
 START = "start"
 PARTS = (
-    "shop", "operations", "tiers", "dns", "disturbances", "gateway", "upgrade", "pod-start", "size", "suite",
-    "uninstall",
+    "shop", "operations", "tiers", "dns", "disturbances", "gateway", "upgrade", "overlay", "pod-start", "size",
+    "suite", "uninstall",
 )  # fmt: skip
+PLAIN_PARTS: dict[str, Callable[[Subject], None]] = {
+    "operations": operations.run,
+    "tiers": tiers.run,
+    "dns": corefile.run,
+    "pod-start": pod_start.measure,
+    "size": size.measure,
+}
+TRAFFIC_PARTS: dict[str, Callable[[Subject, Traffic], None]] = {
+    "disturbances": disturbances.run,
+    "upgrade": releases.upgrade_and_back,
+    "overlay": releases.change_overlay,
+}
+"""Those under traffic."""
 FAULTS = (
     NotReadyError, NotRunningError, KubectlError, subprocess.CalledProcessError, OSError, ValueError,
     http.client.HTTPException,
@@ -97,30 +110,19 @@ def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[st
     subject.report(f"-- {part}")
     subject.evidence.parts.append(part)
     try:
-        match part:
-            case "shop":
-                shop.apply(subject.record, subject.kubectl)
-                prove_shop(subject, part)
-            case "operations":
-                operations.run(subject)
-            case "tiers":
-                tiers.run(subject)
-            case "dns":
-                corefile.run(subject)
-            case "disturbances":
-                with_traffic(subject, part, disturbances.run)
-            case "gateway":
-                with_traffic(subject, part, gateway.run, lambda: gateway.targets(subject))
-            case "upgrade":
-                with_traffic(subject, part, releases.upgrade_and_back)
-            case "pod-start":
-                pod_start.measure(subject)
-            case "size":
-                size.measure(subject)
-            case "suite":
-                _run_suite(subject, plan)
-            case _:
-                releases.uninstall(subject, before)
+        if part in PLAIN_PARTS:
+            PLAIN_PARTS[part](subject)
+        elif part in TRAFFIC_PARTS:
+            with_traffic(subject, part, TRAFFIC_PARTS[part])
+        elif part == "shop":
+            shop.apply(subject.record, subject.kubectl)
+            prove_shop(subject, part)
+        elif part == "gateway":
+            with_traffic(subject, part, gateway.run, lambda: gateway.targets(subject))
+        elif part == "suite":
+            _run_suite(subject, plan)
+        else:
+            releases.uninstall(subject, before)
     except FAULTS as error:
         subject.check(part, "the part as a whole", f"{type(error).__name__}: {error}", ok=False)
 
