@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -34,6 +35,12 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first: at the end, short ones keep all workers busy (`--no-loadscope-reorder`)."""
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of later garbage collections: sandboxed tests are forks, which would copy all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def rank(item: pytest.Item) -> int:
