@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep what was collected out of later garbage collections: sandboxed tests are forks, which would copy all of it."""
+    """Keep what was collected out of garbage collections: sandboxed tests are forks, which would copy all of it."""
     gc.collect()
     gc.freeze()
 

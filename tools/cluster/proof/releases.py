@@ -13,18 +13,23 @@ from tools.cluster.proof.subject import SETTLE_SECONDS, Subject
 from tools.cluster.traffic import Traffic
 
 UPGRADE, OVERLAY, UNINSTALL = "upgrade", "overlay", "uninstall"
-IMAGE = f"docker.io/library/podwire:{__version__}"
-NEXT = f"docker.io/library/podwire:{__version__}-next"
+IMAGES = tuple(f"docker.io/library/{name}:{__version__}" for name in ("podwire", "podwire-gateway"))
+NEXT = "-next"
+"""After the tag of the same images under another name."""
 SHOWN_DIFFERENCES = 5
 
 
 def upgrade_and_back(subject: Subject, traffic: Traffic) -> None:
-    """Upgrade every node to the same image under another name, one after the other, and go back to revision 1."""
+    """Upgrade every node to the same images under other names, one after the other, and go back to revision 1."""
     for host in _nodes(subject):
-        words = (str(subject.record.built["ctr"]), "--namespace=k8s.io", "images", "tag", "--force", IMAGE, NEXT)
-        enter.run(subject.layout, host, *words)
+        for image in IMAGES:
+            words = (str(subject.record.built["ctr"]), "--namespace=k8s.io", "images", "tag", "--force")
+            enter.run(subject.layout, host, *words, image, image + NEXT)
     traffic.take()
-    steps = {"podwire upgrade": ("--image", NEXT), "podwire upgrade --to-revision 1": ("--to-revision", "1")}
+    steps = {
+        "podwire upgrade": ("--image", IMAGES[0] + NEXT),
+        "podwire upgrade --to-revision 1": ("--to-revision", "1"),
+    }
     for name, flags in steps.items():
         podwire(subject.layout, "upgrade", *flags)
         subject.settle()
