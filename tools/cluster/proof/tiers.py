@@ -24,7 +24,7 @@ CLOSED = plan.Probe(
     plan.BROWSER, plan.FRONTEND, 80, plan.Expected.DENY, "the Admin tier denies what the shop's policies allow"
 )
 OPENED = plan.Probe(
-    plan.BROWSER, plan.BACKEND, 8080, plan.Expected.ALLOW, "the Admin tier accepts what no policy of backend allows"
+    plan.PROMETHEUS, plan.FRONTEND, 80, plan.Expected.ALLOW, "the Admin tier accepts what no policy of frontend allows"
 )
 KEPT = plan.Probe(
     plan.FRONTEND, plan.BACKEND, 8080, plan.Expected.ALLOW, "no ClusterNetworkPolicy decides it: the shop's policies do"
@@ -38,10 +38,10 @@ spec:
   priority: 10
   subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: shop}}}
   ingress:
-  - name: backend-is-open
+  - name: frontend-is-open
     action: Accept
-    from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: visitors}}}]
-    protocols: [{tcp: {destinationPort: {number: 8080}}}]
+    from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+    protocols: [{tcp: {destinationPort: {number: 80}}}]
   - name: shop-is-closed
     action: Deny
     from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: visitors}}}]
