@@ -27,6 +27,7 @@ def mesh_node(arguments: Mapping[str, str]) -> None:
         signer_token=arguments["signer-token"],
         trust_domain=arguments["trust-domain"],
         folder=arguments["folder"],
+        workload_api=arguments.get("workload-api", ""),
     )
     program.main(config)
 

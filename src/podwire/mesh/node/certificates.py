@@ -37,10 +37,11 @@ class Certificates:
         self._source = source
         self._clock = clock
         self._wanted: frozenset[Spiffe] = frozenset()
+        self._owners: dict[str, frozenset[Spiffe]] = {}
         self._received: dict[Spiffe, Received] = {}
         self._refused: dict[Spiffe, tuple[float, int]] = {}
         """When to request again what the signer refused, and how often it did."""
-        self._bundle = TrustBundle("")
+        self._bundle = self._unusable = TrustBundle("")
         self._bundle_at = 0.0
         self._revoked: frozenset[int] = frozenset()
         self._applied = ""
@@ -72,9 +73,10 @@ class Certificates:
         """Call this after each change."""
         self._listeners.append(listener)
 
-    def require(self, ids: Iterable[Spiffe]) -> None:
-        """Have certificates of these identities and no others. Keys of the others are forgotten."""
-        wanted = frozenset(ids)
+    def require(self, ids: Iterable[Spiffe], owner: str = "") -> None:
+        """Have certificates of what each owner required last, and no others. Keys of the others are forgotten."""
+        self._owners[owner] = frozenset(ids)
+        wanted = frozenset().union(*self._owners.values())
         if wanted == self._wanted:
             return
         self._wanted = wanted
@@ -87,11 +89,17 @@ class Certificates:
         self._notify()
 
     def trust(self, bundle: TrustBundle) -> None:
-        """Use another bundle from now on."""
-        if bundle == self._bundle:
+        """Use another bundle from now on. One that is empty or cannot be read changes nothing."""
+        if bundle in {self._bundle, self._unusable}:
             return
-        self._bundle, self._bundle_at = bundle, self._clock()
-        self._revoked = authorities.revoked_serials(bundle.revocations.encode())
+        try:
+            revoked = authorities.revoked_serials(bundle.revocations.encode())
+            authorities.described(bundle.roots.encode())
+        except ValueError as error:
+            self._unusable = bundle
+            log.warning("the trust bundle cannot be used, the one before it remains: %s", error)
+            return
+        self._bundle, self._bundle_at, self._revoked = bundle, self._clock(), revoked
         self._woken.set()
         self._notify()
 

@@ -22,6 +22,7 @@ FILE = click.Path(dir_okay=False)
 @click.option("--signer-token", type=FILE, required=True, help="The token that proves this pod to the signer.")
 @click.option("--trust-domain", default="cluster.local", show_default=True, metavar="NAME", help="Of all identities.")
 @click.option("--folder", type=FOLDER, required=True, help="Shared with Envoy: xDS is served on a socket in it.")
+@click.option("--workload-api", default="", metavar="FOLDER", help="Where applications find the SPIFFE Workload API.")
 @click.option(
     "--bind-address",
     "addresses",

@@ -32,6 +32,7 @@ from podwire.mesh.node.certificates import Certificates
 from podwire.mesh.node.frontends import Frontends
 from podwire.mesh.node.routing import Routing
 from podwire.mesh.node.signer_client import SignerClient
+from podwire.mesh.node.workload_api import WorkloadApi
 from podwire.mesh.node.workload_objects import WorkloadObjects
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
             token for it.
         trust_domain: of all identities.
         folder: shared with Envoy's container: xDS is served on a socket in it.
+        workload_api: of the node, with the socket of the Workload API; empty: there is none.
         addresses: where `/healthz`, `/readyz` and `/metrics` answer.
         log_format: text or json.
         verbosity: 0 to 2.
@@ -64,6 +66,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     signer_token: str
     trust_domain: str
     folder: str
+    workload_api: str = ""
     addresses: tuple[tuple[str, int], ...] = ()
     log_format: LogFormat = "text"
     verbosity: int = 0
@@ -81,6 +84,7 @@ class NodeProgram:
         self._frontends = Frontends(self._routing)
         self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
         self.certificates.subscribe(self._changed.set)
+        self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain)
         self._proxies = Proxies(self._reported)
         self._serving = asyncio.Event()
         self._held: dict[Key, Resource] = {}
@@ -103,6 +107,8 @@ class NodeProgram:
             await server.start(f"unix:{self._config.folder}/{SOCKET}")
             self._serving.set()
             tasks.create_task(self._frontends.run())
+            if self._config.workload_api:
+                tasks.create_task(self._workload_api.serve(self._config.workload_api, self._config.folder))
             log.info("all kinds are known; Envoy is served")
             try:
                 while True:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from podwire.kube.addresses import IPAddress
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.identity.certificate import TrustBundle
+from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.identity.trust_objects import TRUST, trust_bundle
 from podwire.mesh.model.workload import Workload, workload
 from podwire.redirection.enrolment import ENABLED, REDIRECTED
@@ -58,6 +60,15 @@ class WorkloadObjects:
             tuple(sorted((one for one in own if one is not None), key=_key)),
             tuple(sorted(self._peers.objects.values(), key=_key)),
         )
+
+    def identity(self, address: IPAddress) -> Spiffe | None:
+        """Return the identity of the pod of this node that has an address; None where it is not known for sure."""
+        found = {
+            Spiffe(self._trust_domain, one.namespace, one.service_account)
+            for one in (workload(pod, None) for pod in self._pods.objects.values())
+            if one is not None and address in one.addresses
+        }
+        return found.pop() if len(found) == 1 else None
 
     async def synced(self) -> None:
         """Return when every kind is known."""
