@@ -135,7 +135,7 @@ def test_a_url_and_a_name_have_the_same_exit_status() -> None:
 @pytest.mark.parametrize("client", ["shop/frontend", "deploy/frontend", "frontend", "shop/deploy/frontend"])
 def test_the_client_of_a_url_has_the_same_names(client: str) -> None:
     found = run("-f", SHOP, client, "http://backend:8080/").output
-    assert found.startswith("GET http://backend:8080/ from shop/frontend")
+    assert found.startswith("shop/frontend -> GET http://backend:8080/")
 
 
 @pytest.mark.parametrize(

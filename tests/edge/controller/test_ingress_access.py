@@ -27,10 +27,15 @@ def basic(user: str, password: str = "myPassword") -> str:
 
 
 def authorize(received: Received) -> Response:
-    """Let the token `good` pass; cookies are set for all but tokens that begin with `quiet`."""
+    """Let the token `good` pass; cookies are set for all but tokens that begin with `quiet`.
+
+    A header `X-Answers: NAME VALUE` of the request is one of the answer.
+    """
     whole = received.headers.get("x-token", "")
     token = whole.removeprefix("quiet-")
     cookies = (("Set-Cookie", "session=1; Path=/"), ("Set-Cookie", "second=2")) if token == whole else ()
+    name, _, value = received.headers.get("x-answers", "").partition(" ")
+    cookies = (*cookies, *(((name, value),) if name else ()))
     if token == "good":
         return Response(200, (("X-User", "ann"), *cookies))
     statuses = {"bad": 403, "down": 500, "moved": 302}
@@ -67,6 +72,10 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealIn
             ),
             ingress("lost", path("/"), host="lost.test", auth_url="http://none.shop.svc.cluster.local/"),
             ingress("any", path("/"), host="any.test", satisfy="any", allowlist_source_range=ADDRESS, **users),
+            ingress(
+                "none-acme", path("/.well-known/acme-challenge"), host="none.test", satisfy="any",
+                denylist_source_range=ADDRESS, **users,
+            ),
             ingress("none", path("/"), host="none.test", satisfy="any", denylist_source_range=ADDRESS, **users),
             ingress("all", path("/"), host="all.test", allowlist_source_range=ADDRESS, **users),
             ingress(
@@ -165,6 +174,25 @@ async def test_an_answer_with_cookies_is_not_kept(edge: RealIngress) -> None:
     assert len(edge.backends["auth"].seen) - before == 2
 
 
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("cache-control no-store", False),
+        ("cache-control max-age=0, private", False),
+        ("cache-control max-age=0", False),
+        ("cache-control s-maxage=60, max-age=0", True),
+        ("expires Thu, 01 Jan 1970 00:00:01 GMT", False),
+        ("x-accel-expires 0", False),
+        ("x-accel-expires 60", True),
+    ],
+)
+async def test_the_service_may_forbid_that_its_answer_is_kept(edge: RealIngress, header: str, kept: bool) -> None:
+    before = len(edge.backends["auth"].seen)
+    for _ in range(2):
+        assert (await edge.get("cached.test", x_token=f"quiet-{header}", x_answers=header)).status == 401
+    assert len(edge.backends["auth"].seen) - before == (1 if kept else 2)
+
+
 async def test_protection_without_its_object_is_no_open_door(edge: RealIngress) -> None:
     assert (await edge.get("lost.test", x_token="good")).status == 503
 
@@ -177,6 +205,9 @@ async def test_one_of_addresses_and_users_or_both(edge: RealIngress) -> None:
     assert (await edge.get("any.test", **unknown)).status == 401
     assert (await edge.get("none.test", **unknown)).status == 401, "not to be denied is not enough"
     assert (await edge.get("none.test", **unknown, **user)).status == 200
+    challenge = "/.well-known/acme-challenge/x"
+    assert (await edge.get("none.test", challenge, **known)).status == 403, "without users addresses are the only check"
+    assert (await edge.get("none.test", challenge, **unknown)).status == 200
     assert (await edge.get("all.test", **known, **user)).status == 200
     assert (await edge.get("all.test", **known)).status == 401
     assert (await edge.get("all.test", **unknown, **user)).status == 403

@@ -94,6 +94,15 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
             ingress(
                 "named", path("/"), host="named.test", tls=tls, auth_tls_secret="clients", auth_tls_match_cn="CN=ann$"
             ),
+            ingress(
+                "moved", path("/moved"), host="on.test", permanent_redirect="https://new.test/",
+                created="2026-02-01T00:00:00Z",
+            ),
+            ingress("moved-by-script", path("/odd"), host="on.test", temporal_redirect="https://$host/x",
+                    created="2026-02-01T00:00:00Z"),
+            ingress("cors", path("/cors"), host="on.test", enable_cors="true", created="2026-02-01T00:00:00Z"),
+            ingress("moved-named", path("/moved"), host="named.test", permanent_redirect="https://new.test/",
+                    created="2026-02-01T00:00:00Z"),
             ingress("other", path("/"), host="other.test", tls=tls, auth_tls_secret="others"),
             ingress("open", path("/"), host="open.test", tls=tls),
             ingress("verified", path("/", "secure"), host="verified.test", proxy_ssl_server_name="on", **verified),
@@ -118,6 +127,18 @@ async def test_a_certificate_is_required_of_the_whole_host(edge: Edge) -> None:
     challenge = "/.well-known/acme-challenge/token"
     assert (await edge.proxy.get("on.test", challenge)).status == 200, "but a certificate can be renewed"
     assert await edge.status("on.test", "none", url=challenge) == 400
+
+
+async def test_what_the_proxy_answers_itself_is_for_clients_with_a_certificate_too(edge: Edge) -> None:
+    wanted = {"/moved": 301, "/odd": 302}
+    for url, status in wanted.items():
+        assert [await edge.status("on.test", one, url=url) for one in ("ann", "none", "eve")] == [status, 400, 400]
+    assert [await edge.status("named.test", one, url="/moved") for one in ("ann", "bob", "none")] == [301, 403, 400]
+    found = [
+        (await edge.proxy.get_secure("on.test", "/cors", method="OPTIONS", tls=edge.contexts[one])).status
+        for one in ("ann", "none")
+    ]
+    assert found == [204, 400]
 
 
 async def test_the_backend_gets_the_certificate_and_nothing_that_a_client_says(edge: Edge) -> None:

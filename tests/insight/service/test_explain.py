@@ -27,6 +27,7 @@ from tests.insight.service.scene import SETTINGS, endpoint, node, pod, report, s
 
 CLUSTER_IP = """\
 Service shop/web
+  answer    clients are served
   type      ClusterIP
   selector  app=web
 
@@ -47,6 +48,7 @@ FINDINGS
 
 LOCAL = """\
 Service shop/web
+  answer                 clients are served
   type                   LoadBalancer
   selector               app=web
   externalTrafficPolicy  Local
@@ -83,6 +85,7 @@ FINDINGS
 
 REFUSED = """\
 Service shop/web
+  answer    The selector app=shop matches no pod of namespace shop: nothing answers
   type      ClusterIP
   selector  app=shop
 

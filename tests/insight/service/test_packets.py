@@ -233,7 +233,7 @@ def test_of_two_services_over_one_address_the_older_one_answers_and_the_other_ha
 def test_what_does_not_exist_is_an_error(here: World) -> None:
     def failed(*words: str) -> str:
         answer = here.home.podwire("explain", "service", "--name", here.name, *words, check=False)
-        assert answer.returncode == 1
+        assert answer.returncode == 2
         return answer.stderr
 
     assert f"Service {here.namespace}/absent does not exist" in failed("-n", here.namespace, "absent")

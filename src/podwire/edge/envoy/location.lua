@@ -216,6 +216,23 @@ local function auth_headers(request, settings)
   return found
 end
 
+local function first(value) return type(value) == "table" and value[1] or value end
+
+-- How long an answer is kept: its own headers come before the annotation (nginx, proxy_cache_valid); nil: not at all.
+-- A date in Expires is not read: such an answer is not kept.
+local function kept_seconds(answer, usual)
+  if not usual then return nil end
+  local accelerated = first(answer["x-accel-expires"])
+  if accelerated then return tonumber(accelerated) end
+  local control = answer["cache-control"]
+  if type(control) == "table" then control = table.concat(control, ",") end
+  control = (control or ""):lower()
+  if control:find("no%-store") or control:find("no%-cache") or control:find("private") then return nil end
+  local age = control:match("s%-maxage=(%d+)") or control:match("max%-age=(%d+)")
+  if age then return tonumber(age) end
+  return not answer["expires"] and usual or nil
+end
+
 local function auth_answer(request, settings)
   local options = {timeout_ms = AUTH_MILLISECONDS, send_xff = false, return_duplicate_headers = true}
   if not settings.cache then
@@ -225,13 +242,11 @@ local function auth_answer(request, settings)
   local answer = answers.get(key)
   if answer then return answer end
   answer = request.handle:httpCall(settings.cluster, auth_headers(request, settings), nil, options)
-  local seconds = settings.cache.seconds[answer[":status"]] or settings.cache.seconds.any
+  local seconds = kept_seconds(answer, settings.cache.seconds[answer[":status"]] or settings.cache.seconds.any)
   -- Cookies are for one client: as by nginx (proxy_cache_valid) an answer that sets some is not kept.
-  if seconds and not answer["set-cookie"] then answers.put(key, answer, seconds) end
+  if seconds and seconds > 0 and not answer["set-cookie"] then answers.put(key, answer, seconds) end
   return answer
 end
-
-local function first(value) return type(value) == "table" and value[1] or value end
 
 local function check_authorization(request, settings)
   local answer = auth_answer(request, settings)

@@ -37,7 +37,7 @@ class Access(msgspec.Struct, frozen=True):
 def access(location: Location, server: Server, references: References) -> Access | Missing:
     """Return who may send requests to a location, or what is missing to say so."""
     settings, namespace = location.settings, location.ingress.namespace
-    if location.path.startswith(references.options.no_auth_locations):
+    if not _is_checked(location, references.options):
         return Access()
     users = references.users(namespace, settings)
     if isinstance(users, Missing):
@@ -60,20 +60,28 @@ def client_certificate(settings: Settings) -> ClientCertificate:
     )
 
 
-def clients(settings: Settings) -> ClientRanges | None:
+def clients(location: Location, options: Options) -> ClientRanges | None:
     """Return the addresses of clients; None: any.
 
     Where one check is enough, an address that is only not denied is none (nginx `ngx_http_access_module`).
     """
-    allowed, denied = settings.allowlist_source_range, settings.denylist_source_range
-    if any_suffices(settings) and not allowed:
+    allowed, denied = location.settings.allowlist_source_range, location.settings.denylist_source_range
+    chooses = any_suffices(location, options)
+    if chooses and not allowed:
         return None
-    return ClientRanges(allowed, denied, only_marks=any_suffices(settings)) if allowed or denied else None
+    return ClientRanges(allowed, denied, only_marks=chooses) if allowed or denied else None
 
 
-def any_suffices(settings: Settings) -> bool:
-    """Whether one of several checks is enough."""
-    return settings.satisfy == "any" and bool(settings.auth_type or settings.auth_url)
+def any_suffices(location: Location, options: Options) -> bool:
+    """Whether one of several checks is enough; where users are not checked, addresses are the only one."""
+    settings = location.settings
+    has_users = bool(settings.auth_type or settings.auth_url) and _is_checked(location, options)
+    return settings.satisfy == "any" and has_users
+
+
+def _is_checked(location: Location, options: Options) -> bool:
+    """Whether users are checked: not in the paths of `no-auth-locations`."""
+    return not location.path.startswith(options.no_auth_locations)
 
 
 def rate(settings: Settings, options: Options) -> RateLimit | None:

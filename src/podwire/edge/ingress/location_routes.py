@@ -65,6 +65,9 @@ def routes(
     base = Route(_name(location), match, Answer(NO_BACKEND))
     if location.denied or server.denied:
         return Routes((base,))
+    if not is_plain:  # what the proxy answers itself is for clients that the host lets in, too
+        script = Script(certificate=scripts.certificate(server))
+        base = msgspec.structs.replace(base, script=script, subject=_subject(server))
     preflight = tuple(_preflight(base, location))
     if moved := _moved(base, location):
         return Routes((*preflight, moved))
@@ -98,7 +101,7 @@ def _moved(base: Route, location: Location) -> Route | None:
         return None
     plain = templates.location(found)
     if plain is None or status not in STATUSES:
-        script = Script(redirect_status=status, redirect=located(found, location))
+        script = msgspec.structs.replace(base.script, redirect_status=status, redirect=located(found, location))
         return msgspec.structs.replace(base, script=script)
     return msgspec.structs.replace(base, action=RedirectTo(_to(plain, status)))
 
@@ -211,7 +214,7 @@ class _Forwarding:
         return msgspec.structs.replace(
             base,
             cors=cors.listed(settings),
-            clients=access.clients(settings),
+            clients=access.clients(self._location, self._references.options),
             rate=access.rate(settings, self._references.options),
             users=found.users,
             max_body=_max_body(settings),

@@ -48,7 +48,7 @@ def scripted(location: Location, server: Server, access: Access, references: Ref
     """Return what the script does for a location that leads to a backend."""
     settings = location.settings
     errors, copied = _error_pages(location, references), _copy(location, server, references)
-    chooses = any_suffices(settings)
+    chooses = any_suffices(location, references.options)
     script = Script(
         scope=str(location.ingress) if settings.limit_connections else "",
         certificate=certificate(server),
