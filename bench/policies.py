@@ -35,7 +35,6 @@ CLIENT, SERVER, OTHER = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 LEFT, RIGHT = "192.0.2.1", "192.0.2.2"
 PORTS_OF_POLICY = 20
 WARM_UP = 3
-SAMPLES = 5
 PODS, POLICIES = 1_000, 1_000
 NAMESPACES = 20
 
@@ -48,7 +47,7 @@ def ratio(policies: int, cluster_policies: int, turns: int) -> float:
     enter_network(wire.node.path)
     cluster = Cluster()
     cluster.add(namespace("x"), pod("x/a", CLIENT), pod("x/b", SERVER), pod("x/c", OTHER))
-    cluster.add(*(network_policy(f"x/p{number}", admitting(number)) for number in range(policies)))
+    cluster.add(*(network_policy(f"x/p{number}", _admitting(number)) for number in range(policies)))
     cluster.policy("x/served", _policy(f"[{{port: {POD_PORT}}}]"))
     cluster.add(*(cluster_policy(f"c{number}", _passing(number)) for number in range(cluster_policies)))
     asyncio.run(Enforced().enforce(cluster))
@@ -72,7 +71,7 @@ def _pair(wire: Wire, turn: int) -> float:
     return seconds["out/a"] / seconds["x/a"]
 
 
-def admitting(number: int) -> str:
+def _admitting(number: int) -> str:
     """Policy `number` admits 20 ports that no other one does, and that have no neighbours: each is a row."""
     peer, protocol = "ac"[number % 2], ("TCP", "UDP")[number // 2 % 2]
     first = number // 4 * PORTS_OF_POLICY
@@ -141,7 +140,7 @@ def figures(*, quick: bool) -> Iterator[Figure]:
     """The ratios and the times of changes."""
     turns = 60 if quick else 300
     for policies, cluster_policies in ((10, 0), (10, 10), (5_000, 0), (5_000, 1_000)):
-        found = [in_sandbox(ratio, policies, cluster_policies, turns) for _ in range(1 if quick else SAMPLES)]
+        found = [in_sandbox(ratio, policies, cluster_policies, turns) for _ in range(1 if quick else 3)]
         rows = policies * PORTS_OF_POLICY
         text = f"connections/s, {policies:,}+{cluster_policies:,} policies, {rows:,} rows : none"
         yield Figure(text, statistics.median(found), "x", 0.97, at_least=True)

@@ -26,7 +26,7 @@ VERBS = {
     "verify": "Prove with real packets who reaches whom, as a file expects it.",
     "lint": "Find policies and Services that do not mean what they seem to.",
     "trace": "Send a request, and show what each hop did with it.",
-    "migrate": "Show what Ingresses become here, line by line, or convert them to Gateway API.",
+    "migrate": "Show what Ingresses and Istio's objects become here, line by line, or convert them.",
     "replay": "Send the same requests to two servers, and show what their answers differ in.",
     "doctor": "Check a cluster and its nodes, and name what to do.",
     "rows": "Show the rows that the kernel should hold.",

@@ -67,3 +67,39 @@ def ingress(files: tuple[str, ...], output: str, gateway_class: str, *, exit_cod
         click.echo(report.json(lines) if output == "json" else report.text(lines), nl=False)
     if exit_code and lines.count(report.LOST):
         sys.exit(1)
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "objects"]),
+    default="text",
+    show_default=True,
+    help="The report; or objects of this mesh and of Gateway API as YAML, with what they cannot have as comments.",
+)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where something is lost.")
+def istio(files: tuple[str, ...], output: str, *, exit_code: bool) -> None:
+    """Report line by line which fields of Istio's objects behave as with Istio.
+
+    It reads AuthorizationPolicy, RequestAuthentication, PeerAuthentication, VirtualService and DestinationRule from
+    files and folders; '-' is standard input; no cluster is needed. Each field is same, differs (how is below it) or
+    lost (why, and what replaces it). The exit status is 0, and 2 for wrong arguments or files.
+
+    \b
+    kubectl get authorizationpolicies.security.istio.io -A -o yaml | podwire migrate istio -
+    podwire migrate istio istio/ -o objects > mesh.yaml
+    """
+    from podwire.insight.migration import istio_objects
+    from podwire.insight.sources import reading
+    from podwire.insight.sources.manifests import ManifestError
+
+    try:
+        found = istio_objects.migration(reading.read(files))
+    except ManifestError as error:
+        raise click.UsageError(str(error)) from None
+    shown = {"text": istio_objects.text, "json": istio_objects.json, "objects": istio_objects.objects}
+    click.echo(shown[output](found), nl=False)
+    if exit_code and found.count("lost"):
+        sys.exit(1)

@@ -112,5 +112,4 @@ def test_an_issuer_that_cannot_be_read_has_no_keys(issuer: dict[str, Any], probl
     value = {"metadata": {"name": "t", "namespace": "shop"}, "spec": {"issuers": [issuer]}}
     found = reading.read_tokens(msgspec.convert(value, RequestAuthentication))
     assert problem in found.problems[0]
-    assert found.policy.issuers[0].keys == '{"keys": []}'
-    assert found.policy.issuers[0].keys_url == ""
+    assert (found.policy.issuers[0].keys, found.policy.issuers[0].keys_url) == ("", "")

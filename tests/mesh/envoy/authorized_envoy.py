@@ -14,6 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+from envoy.config.cluster.v3 import cluster_pb2
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
@@ -33,6 +34,8 @@ from podwire.mesh.authorization.tokens import Issuer, TokenPolicy
 from podwire.mesh.envoy.authorization import normalise, request_filters
 from podwire.mesh.envoy.connection_match import connection_match
 from podwire.mesh.envoy.filter_state import SOURCE_IDENTITY
+from podwire.mesh.envoy.tokens import keys_cluster
+from podwire.mesh.node.key_sets import KeySets
 from tests.edge.xds.real_envoy import BINARY, is_listening, until
 from tests.mesh.authorization.random_policies import PORTS
 
@@ -110,13 +113,15 @@ def _entry(socket: Path) -> dict[str, Any]:
     }
 
 
-def _clusters(server: Path) -> list[dict[str, Any]]:
+def _clusters(folder: Path) -> list[dict[str, Any]]:
     raw = _named("raw", {"@type": f"{T}extensions.transport_sockets.raw_buffer.v3.RawBuffer"})
     inner = f"{T}extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"
     address = {"envoy_internal_address": {"server_listener_name": "authorized"}}
     inside = _static("authorized", address)
     inside["transport_socket"] = _named("internal", {"@type": inner, "transport_socket": raw})
-    return [inside, _static("server", {"pipe": {"path": str(server)}})]
+    server = _static("server", {"pipe": {"path": str(folder / "server")}})
+    keys = cluster_pb2.Cluster.FromString(keys_cluster(str(folder / "keys")).body)
+    return [inside, server, _as_dict(keys)]
 
 
 def _static(name: str, address: dict[str, Any]) -> dict[str, Any]:
@@ -244,14 +249,19 @@ async def authorized(
     """A real Envoy for workloads with these policies."""
     entry, file = folder / "in", folder / "envoy.json"
     internal = {"@type": f"{T}extensions.bootstrap.internal_listener.v3.InternalListener"}
+    no_reset = {"envoy.reloadable_features.enable_send_rst_on_user_space_socket": False}
     configuration = {
         "bootstrap_extensions": [_named("envoy.bootstrap.internal_listener", internal)],
+        "layered_runtime": {"layers": [{"name": "mesh", "static_layer": no_reset}]},
         "static_resources": {
             "listeners": [_entry(entry), _inner(workloads, tokens)],
-            "clusters": _clusters(folder / "server"),
+            "clusters": _clusters(folder),
         },
     }
     file.write_text(json.dumps(configuration))
+    keys = KeySets(str(folder / "keys"))
+    keys.require(issuer for one in tokens for issuer in one.issuers)
+    serving_keys = asyncio.create_task(keys.run())
     server = await asyncio.start_unix_server(_speak_first, str(folder / "server"))
     arguments = ("-c", str(file), "--concurrency", "1", "-l", "error", "--disable-hot-restart")
     process = await asyncio.create_subprocess_exec(BINARY, *arguments)
@@ -264,3 +274,5 @@ async def authorized(
             process.kill()
         await process.wait()
         server.close()
+        serving_keys.cancel()
+        await asyncio.wait([serving_keys])

@@ -67,7 +67,7 @@ WORKLOADS = (
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def envoy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Authorized]:
     without_keys = Issuer("https://away.test", keys_url="https://away.test/keys")
-    unreadable = Issuer("https://unreadable.test", keys='{"keys": []}')
+    unreadable = Issuer("https://unreadable.test", keys='{"keys": [{"kty": "EC"}]}')
     tokens = TokenPolicy(KEY, (issuer(KEYS), without_keys, unreadable))
     async with authorized(tmp_path_factory.mktemp("threats"), WORKLOADS, [tokens]) as found:
         yield found

@@ -167,10 +167,23 @@ class Cluster:
         words = (sys.executable, "-IS", "-c", CLIENT, address, str(port), str(source_port))
         return self.output(client, *words).strip()
 
-    def get(self, client: str, address: str, path: str) -> str:
+    def get(self, client: str, address: str, path: str, header: str = "X: y") -> str:
         """Send a request from a pod; return the status and the body. The status is 000 without a response."""
         host = f"[{address}]" if ":" in address else address
-        words = ("curl", "-sg", "--path-as-is", "-m", "20", "-w", "%{http_code} ", f"http://{host}{path}", "-o", "-")
+        words = (
+            "curl",
+            "-sg",
+            "--path-as-is",
+            "-m",
+            "20",
+            "-w",
+            "%{http_code} ",
+            f"http://{host}{path}",
+            "-o",
+            "-",
+            "-H",
+            header,
+        )
         command = ("ip", "netns", "exec", client, *words)
         return subprocess.run(command, text=True, check=False, capture_output=True).stdout.strip()
 

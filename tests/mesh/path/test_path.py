@@ -115,6 +115,7 @@ def policies_decide_what_is_requested(cluster: Cluster) -> None:
         for client_address, address in zip(POD["a"].addresses, POD[server].addresses, strict=True):
             until(lambda to=address: cluster.get("a", to, "/x").endswith("403"), "a path is refused")  # type: ignore[misc]
             assert cluster.get("a", address, "/open/x") == f"{client_address} was served200", server
+            assert cluster.get("a", address, "/open/x", "Connection: close") == f"{client_address} was served200"
             assert cluster.get("a", address, "/open/../x").endswith("403")
             assert refused((cluster.connect("a", address, ANSWERS),)), "a port that is not HTTP allows nothing"
             for stranger in ("b" if server == "c" else "c", "u"):

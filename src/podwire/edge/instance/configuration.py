@@ -85,10 +85,13 @@ def files(instance: Instance) -> dict[str, str]:
         whole["overload_manager"] = _overload_manager(instance)
     if instance.is_mesh:
         whole["bootstrap_extensions"] = [_INTERNAL_LISTENERS]
+        whole["layered_runtime"] = {"layers": [{"name": "mesh", "static_layer": _NO_RESET_INSIDE}]}
     secrets = {} if client is None else bootstrap.sds_files(client)
     return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **secrets}
 
 
+_NO_RESET_INSIDE = {"envoy.reloadable_features.enable_send_rst_on_user_space_socket": False}
+"""Else what a listener inside Envoy has sent before it closes is lost: a response with `Connection: close` (tried)."""
 _INTERNAL_LISTENERS = {
     "name": "envoy.bootstrap.internal_listener",
     "typed_config": {"@type": f"{_TYPES}.extensions.bootstrap.internal_listener.v3.InternalListener"},

@@ -83,7 +83,7 @@ def read_tokens(item: RequestAuthentication) -> ReadTokens:
     for number, one in enumerate(item.spec.issuers):
         if problem := _issuer_problem(one):
             problems.append(f"spec.issuers[{number}].{problem}")
-            one = msgspec.structs.replace(one, jwks='{"keys": []}', jwks_uri="")  # noqa: PLW2901
+            one = msgspec.structs.replace(one, jwks="", jwks_uri="")  # noqa: PLW2901
         issuers.append(_issuer(one))
     return ReadTokens(TokenPolicy(item.key, tuple(issuers), item.spec.selector), tuple(problems))
 

@@ -21,7 +21,7 @@ class Issuer(msgspec.Struct, frozen=True):
 
     Attributes:
         audiences: one of them must be in the token; none: any token of the issuer.
-        keys: the key set itself; empty: it is at `keys_url`.
+        keys: the key set itself; empty: it is at `keys_url`; both empty: there are none, and tokens are refused.
         headers, parameters, cookies: where the token is; none: `Authorization: Bearer` and `access_token` in the query.
         forward: whether the workload receives the token.
         payload_header: a header in which the workload receives the verified claims, as base64url.
@@ -42,8 +42,8 @@ class Issuer(msgspec.Struct, frozen=True):
 
     @property
     def keys_name(self) -> str:
-        """The name under which a node serves the keys of `keys_url` to its Envoy."""
-        return hashlib.blake2b(self.keys_url.encode(), digest_size=12).hexdigest()
+        """The name under which a node serves the keys to its Envoy."""
+        return hashlib.blake2b((self.keys or self.keys_url).encode(), digest_size=12).hexdigest()
 
 
 class TokenPolicy(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from podwire.edge.xds.resource import Resource
-from podwire.mesh.envoy import inside, listeners, pods, secrets
+from podwire.mesh.envoy import inside, listeners, pods, secrets, tokens
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.identity.certificate import Leaf, TrustBundle
 from podwire.mesh.identity.spiffe import Spiffe
@@ -20,10 +20,17 @@ class Credentials(msgspec.Struct, frozen=True):
     leaves: dict[Spiffe, Leaf] = {}
 
 
-def resources(node: NodeWorkloads, credentials: Credentials, versions: Sequence[int] = (4, 6)) -> Iterator[Resource]:
-    """Return all resources; `versions` are the IP versions that the node has."""
+def resources(
+    node: NodeWorkloads, credentials: Credentials, versions: Sequence[int] = (4, 6), keys_socket: str = ""
+) -> Iterator[Resource]:
+    """Return all resources.
+
+    `versions` are the IP versions that the node has; key sets are served on the unix socket `keys_socket`.
+    """
     yield from pods.clusters(node.trust_domain)
     yield from inside.clusters()
+    if node.authorization.tokens:
+        yield tokens.keys_cluster(keys_socket)
     yield from listeners.listeners(node, versions)
     yield from certificates(node, credentials)
 

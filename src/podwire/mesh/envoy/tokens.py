@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from envoy.config.core.v3 import base_pb2, http_uri_pb2
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import address_pb2, http_uri_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf import empty_pb2
 
-from podwire.edge.envoy.message import duration, packed
+from podwire.edge.envoy.message import duration, packed, resource
+from podwire.edge.xds.resource import CLUSTER, Resource
 from podwire.mesh.authorization.tokens import Issuer, TokenPolicy
 
 FILTER = "envoy.filters.http.jwt_authn"
@@ -45,6 +48,22 @@ def token_filters(policies: Iterable[TokenPolicy]) -> Iterator[Any]:
     yield http_connection_manager_pb2.HttpFilter(name=FILTER, typed_config=packed(made))
 
 
+def keys_cluster(socket: str) -> Resource:
+    """Return the cluster of the node's server of key sets, which listens on a unix socket."""
+    address = address_pb2.Address(pipe=address_pb2.Pipe(path=socket))
+    endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
+    made = cluster_pb2.Cluster(
+        name=KEYS_CLUSTER,
+        type=cluster_pb2.Cluster.STATIC,
+        connect_timeout=duration(FETCH_SECONDS),
+        load_assignment=endpoint_pb2.ClusterLoadAssignment(
+            cluster_name=KEYS_CLUSTER,
+            endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])],
+        ),
+    )
+    return resource(CLUSTER, KEYS_CLUSTER, made)
+
+
 def _provider(one: Issuer) -> Any:
     made = config_pb2.JwtProvider(
         issuer=one.issuer,
@@ -60,10 +79,7 @@ def _provider(one: Issuer) -> Any:
             config_pb2.JwtClaimToHeader(header_name=header, claim_name=claim) for header, claim in one.claim_headers
         ],
     )
-    if one.keys:
-        made.local_jwks.CopyFrom(base_pb2.DataSource(inline_string=one.keys))
-    else:
-        made.remote_jwks.CopyFrom(_served_by_node(one))
+    made.remote_jwks.CopyFrom(_served_by_node(one))
     return made
 
 

@@ -9,3 +9,5 @@ SOCKET = "xds.sock"
 """In the folder of both: where Envoy finds its configuration."""
 ENVOY_PROBE_PORT, NODE_PROBE_PORT = 15021, 15020
 """On loopback addresses of the node: `/ready` and `/metrics` of Envoy; `/healthz`, `/readyz`, `/metrics` beside it."""
+KEYS_SOCKET = "jwks.sock"
+"""In the folder of both: where Envoy reads the key sets of issuers of tokens."""

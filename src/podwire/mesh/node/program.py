@@ -27,9 +27,10 @@ from podwire.kube.credentials import Credentials
 from podwire.mesh.envoy import node_resources
 from podwire.mesh.identity.certificate import TRUST_BUNDLE
 from podwire.mesh.informers.policy_objects import PolicyObjects
-from podwire.mesh.model.node_pod import PROXY, SOCKET
+from podwire.mesh.model.node_pod import KEYS_SOCKET, PROXY, SOCKET
 from podwire.mesh.node.certificates import Certificates
 from podwire.mesh.node.frontends import Frontends
+from podwire.mesh.node.key_sets import KeySets
 from podwire.mesh.node.routing import Routing
 from podwire.mesh.node.signer_client import SignerClient
 from podwire.mesh.node.workload_api import WorkloadApi
@@ -80,6 +81,8 @@ class NodeProgram:
         self._changed = asyncio.Event()
         self._objects = WorkloadObjects(client, config.node, config.trust_domain, self._changed.set)
         self._policies = PolicyObjects(client, self._changed.set)
+        self._keys_socket = f"{config.folder}/{KEYS_SOCKET}"
+        self._key_sets = KeySets(self._keys_socket)
         self._routing = Routing(client, config.node, self._changed.set)
         self._frontends = Frontends(self._routing)
         self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
@@ -97,6 +100,7 @@ class NodeProgram:
             for one in (self._objects, self._policies, self._routing.live):
                 tasks.create_task(one.run())
             tasks.create_task(self.certificates.run())
+            tasks.create_task(self._key_sets.run())
             await self._objects.synced()
             await self._policies.synced()
             await self._routing.live.kinds_synced()
@@ -124,13 +128,15 @@ class NodeProgram:
 
     def _apply(self) -> None:
         """Serve what follows from the objects and certificates of now."""
-        workloads = msgspec.structs.replace(self._objects.workloads, authorization=self._policies.authorization)
+        authorization = self._policies.authorization
+        workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
+        self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)
         certificates = self.certificates
         self._routing.update()
         certificates.trust(self._objects.bundle)
         certificates.require(workloads.identities)
         credentials = node_resources.Credentials(certificates.bundle, dict(certificates.leaves))
-        own = node_resources.resources(workloads, credentials, self._versions)
+        own = node_resources.resources(workloads, credentials, self._versions, self._keys_socket)
         routed = self._routing.resources(workloads.clients, self._versions)
         wanted = {one.key: one for one in (*own, *routed)}
         removals = tuple(self._held.keys() - wanted.keys())

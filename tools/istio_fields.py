@@ -1,0 +1,57 @@
+"""Write docs/reference/istio.md from the table of Istio's fields: `python -m tools.istio_fields`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from podwire.mesh.istio.field import Field, Support
+from podwire.mesh.istio.table import KINDS, TABLE
+from tools.generated_page import write_or_check
+
+TARGET = Path(__file__).parents[1] / "docs" / "reference" / "istio.md"
+INTRODUCTION = """# Istio's objects
+
+`podwire migrate istio FILES` reads objects of Istio, reports each field with its line, and writes the objects of this
+mesh and of the Gateway API that do the same:
+
+    podwire migrate istio istio/
+    podwire migrate istio istio/ -o objects > mesh.yaml
+
+Exact: as Istio documents it. Differs: how is said. Refused: it is not converted, and why. What cannot be said never
+opens anything: a rule that allows is left out, one that denies matches more, a route whose meaning would change is left
+out. Objects of `istio-system` are for all namespaces, and become objects of `podwire-system`.
+
+| kind | becomes |
+|---|---|
+| AuthorizationPolicy | [AuthorizationPolicy](mesh-authorization.md) of mesh.podwire.dev |
+| RequestAuthentication | RequestAuthentication of mesh.podwire.dev |
+| PeerAuthentication | AuthorizationPolicy that denies who has no identity |
+| VirtualService | HTTPRoute whose parents are Services |
+| DestinationRule | BackendPolicy of mesh.podwire.dev |
+
+Made from the table of fields by `python -m tools.istio_fields`; a test keeps it true.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([INTRODUCTION, *sections()])
+
+
+def sections() -> Iterator[str]:
+    """Yield how many fields are honoured, and a table for each kind."""
+    counts = {one: sum(row.support is one for row in TABLE) for one in Support}
+    yield f"{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"
+    for kind, group in KINDS.items():
+        rows = "".join(_row(row) for row in TABLE if row.kind == kind)
+        yield f"## {kind} ({group})\n\n| field | support | |\n|---|---|---|\n{rows}"
+
+
+def _row(row: Field) -> str:
+    return f"| `{row.path}` | {row.support} | {row.note.replace('|', '&#124;')} |\n"
+
+
+if __name__ == "__main__":
+    sys.exit(write_or_check(TARGET, page))
