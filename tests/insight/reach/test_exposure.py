@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from podwire.insight.reach.exposure import Exposure
 from podwire.insight.reach.report import report
 from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.sources.reading import read
 from tests.insight.reach.scene import answer, policy, workload
+from tests.insight.snapshot.written_text import snapshot
 
 WEB = workload("shop/web")
 CLOSED = policy("shop/web", "{podSelector: {}, policyTypes: [Ingress]}")
@@ -80,3 +83,29 @@ def test_hosts_of_ingresses_are_closed_by_policies_that_do_not_admit_the_envoy()
     edge = "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: podwire-system}}}"
     spec = f"{{podSelector: {{}}, ingress: [{{from: [{edge}]}}]}}"
     assert opened(WEB, made, INGRESS, CLOSED, policy("shop/edge", spec))[0][3].startswith("outside through")
+
+
+def test_ingresses_and_gateways_that_others_serve_are_left_out_with_a_note() -> None:
+    made = service("ports: [{port: 80}]")
+    traefik = INGRESS.replace("ingressClassName: podwire", "ingressClassName: traefik")
+    gateway = (
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: other}\n"
+        "spec: {controllerName: example.com/other}\n"
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw, namespace: shop}\n"
+        "spec: {gatewayClassName: other, listeners: [{name: http, port: 80, protocol: HTTP}]}\n"
+    )
+    found = answer(WEB, made, traefik, gateway)
+    assert found.exposures == ()
+    assert found.notes == (
+        "left out: 1 Ingress object of class traefik, which podwire does not serve",
+        "left out: 1 Gateway object of class other, which podwire does not serve",
+    )
+
+
+def test_a_clusters_own_classes_decide() -> None:
+    made = service("ports: [{port: 80}]")
+    without = INGRESS.replace("  ingressClassName: podwire\n", "")
+    files = snapshot(WEB, made, without)
+    assert report(files).exposures != ()
+    cluster = msgspec.structs.replace(files, serves_nginx=False)
+    assert report(cluster).exposures == ()

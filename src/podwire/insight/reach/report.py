@@ -71,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 
 def report(snapshot: Snapshot) -> Report:
     """Return the report of these objects."""
+    others: tuple[str, ...] = ()
     if any(one.kind[1] in REQUEST_KINDS for one in snapshot.others):
         from podwire.insight.reach import request_exposure  # the edge is imported where there is one
 
@@ -78,6 +79,7 @@ def report(snapshot: Snapshot) -> Report:
         parties = Parties(snapshot)
         sources = Sources(snapshot, parties)
         opened = (*of_services(sources), *request_exposure.of_requests(objects, sources))
+        others = tuple(request_exposure.of_others(objects))
     else:
         parties = Parties(snapshot)
         opened = tuple(of_services(Sources(snapshot, parties)))
@@ -87,7 +89,7 @@ def report(snapshot: Snapshot) -> Report:
         WorkloadLine(str(one), one.kind, one.pods, one.place, one.host_network, one.is_assumed) for one in parties.all
     )
     unreached = tuple(sorted(one.name for one in workloads if one.name not in reached))
-    return Report(workloads, tuple(found), unreached, tuple(_notes(snapshot)), opened)
+    return Report(workloads, tuple(found), unreached, (*_notes(snapshot), *others), opened)
 
 
 def _order(one: Connection) -> tuple[bool, str, bool, str, str]:

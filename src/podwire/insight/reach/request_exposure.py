@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -13,6 +14,7 @@ from podwire.insight.reach.exposure import Exposure, Sources
 from podwire.insight.snapshot.endpoints import backings
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Owner, Workload
+from podwire.insight.url.ingresses import held
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.planned import objects_of
 from podwire.insight.url.served import served
@@ -36,9 +38,21 @@ def of_requests(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:
     yield from _of_gateways(objects, sources)
 
 
+def of_others(objects: UrlObjects) -> Iterator[str]:
+    """Yield a note for each class of Ingresses and Gateways that others serve."""
+    ours = held(objects)
+    ingresses = Counter(one.class_name for one in objects.ingresses if not ours.is_ours(one))
+    gateways = (one for one in objects.edge.gateways.values() if not objects.edge.is_ours(one))
+    classes = Counter(one.spec.gateway_class_name for one in gateways)
+    for kind, found in (("Ingress", ingresses), ("Gateway", classes)):
+        for name, count in sorted(found.items()):
+            what = f"class {name}" if name else "no class"
+            yield f"left out: {count} {kind} object{'s' if count > 1 else ''} of {what}, which podwire does not serve"
+
+
 def _of_ingresses(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:
-    proxy = _proxy(INGRESS, sources)
-    for item in objects.ingresses:
+    proxy, ours = _proxy(INGRESS, sources), held(objects)
+    for item in filter(ours.is_ours, objects.ingresses):
         for rule in item.spec.rules:
             for path in rule.http.paths if rule.http else ():
                 backend = path.backend.service
@@ -50,7 +64,7 @@ def _of_ingresses(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:
 
 
 def _of_gateways(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:
-    for gateway in objects.edge.gateways.values():
+    for gateway in filter(objects.edge.is_ours, objects.edge.gateways.values()):
         found = served(gateway, objects.edge)
         proxy = _proxy(proxy_name(gateway), sources)
         for owner, attached in sorted(found.attached.items()):

@@ -57,9 +57,9 @@ async def read(client: Client) -> Snapshot:
 async def read_with_requests(client: Client) -> Snapshot:
     """Read Ingresses and Gateway API too."""
     from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
-    from podwire.edge.ingress.kinds import INGRESSES
+    from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES
 
-    kinds: tuple[Kind[Any], ...] = (*GATEWAY_KINDS, INGRESSES)
+    kinds: tuple[Kind[Any], ...] = (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES)
     snapshot = await read(client)
     listed = await asyncio.gather(*(list_all(client, kind) for kind in kinds))
     unreadable = (kind.resource for kind, items in zip(kinds, listed, strict=True) if items is None)

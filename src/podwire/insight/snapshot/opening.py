@@ -54,8 +54,9 @@ def open_snapshot(sources: Sources, choice: Choice | None = None, *, with_reques
         reader = live.read_with_requests if with_requests else live.read
         chosen = target.choose(choice or target.Choice())
         found = chosen.read(reader)
+        is_world = chosen.world is not None
         is_closed = chosen.world is not None and chosen.world.default_deny
-        return msgspec.structs.replace(found, default_deny=True) if is_closed else found
+        return msgspec.structs.replace(found, default_deny=is_closed, serves_nginx=is_world)
     if LIVE in sources.names:
         raise ManifestError(f"-f {LIVE}: cannot be joined with files: give either")
     written = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)

@@ -58,6 +58,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         unreadable: kinds that this account may not list.
         default_deny: whether agents deny what nothing admits (`--default-deny`); known of a world.
         manifests: where each object is written.
+        serves_nginx: whether Ingresses of ingress-nginx's class, and those without a class, are podwire's: in a world.
 
     """
 
@@ -77,6 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
     egress_gateways: tuple[EgressGateway, ...] = ()
     default_deny: bool = False
+    serves_nginx: bool = True
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:
         """Return where a field is: `10-policies.yaml:42`, for live objects `NetworkPolicy shop/web spec.ingress[0]`."""

@@ -52,28 +52,28 @@ class ServedHost(msgspec.Struct, frozen=True):
 
 def served_host(question: Question, objects: UrlObjects) -> ServedHost | None:
     """Return the host of Ingresses that a request is for; None where no Ingress of podwire has one."""
-    held = _held(objects)
-    if not held.claims or (question.is_address and question.host not in entry_addresses(objects)):
+    ours = held(objects)
+    if not ours.claims or (question.is_address and question.host not in entry_addresses(objects)):
         return None
     host = question.request.host
     aliases = {
         alias: one
-        for one in sorted(held.hosts, reverse=True)
-        for alias in further_names(server(one, held.of_host(one)))
+        for one in sorted(ours.hosts, reverse=True)
+        for alias in further_names(server(one, ours.of_host(one)))
     }
-    domains = {**aliases, **{one: one for one in held.hosts}}
+    domains = {**aliases, **{one: one for one in ours.hosts}}
     best = most_specific(host, [one for one in domains if one != ANY_HOST]) or (ANY_HOST if ANY_HOST in domains else "")
     if not best:
         return None
     name = domains[best]
-    found, others = server(name, held.of_host(name)), server(ANY_HOST, held.of_host(ANY_HOST))
-    certificates = host_certificates(held.claims.values(), objects.edge)
+    found, others = server(name, ours.of_host(name)), server(ANY_HOST, ours.of_host(ANY_HOST))
+    certificates = host_certificates(ours.claims.values(), objects.edge)
     made = virtual_hosts(
         found, References(objects.edge), has_certificate=certificates.of(name) is not None, others=others
     )
     if best != name:
         made = msgspec.structs.replace(made, hosts=virtual_hosts_of_name(found, made, best))
-    return ServedHost(name, found, made, held.of_host(name), certificates)
+    return ServedHost(name, found, made, ours.of_host(name), certificates)
 
 
 def passage(question: Question, found: ServedHost) -> Passage:
@@ -101,9 +101,9 @@ def fits(question: Question, objects: UrlObjects) -> bool:
 
 def foreign(question: Question, objects: UrlObjects) -> Iterator[Ingress]:
     """Yield the Ingresses for the host which podwire does not serve."""
-    held = _held(objects)
+    ours = held(objects)
     for one in objects.ingresses:
-        if not held.is_ours(one) and any(
+        if not ours.is_ours(one) and any(
             rule.host and contains(rule.host.lower(), question.request.host) for rule in one.spec.rules
         ):
             yield one
@@ -125,15 +125,15 @@ def envoys(pods: Iterable[Pod]) -> tuple[Pod, ...]:
     return tuple(sorted(found, key=lambda one: one.metadata.name))
 
 
-def _held(objects: UrlObjects) -> Ingresses:
+def held(objects: UrlObjects) -> Ingresses:
     """Return the Ingresses that podwire serves: in a world and in files those without a class and for nginx, too."""
     controllers = [name for _, name in CLASSES] if objects.serves_nginx else [CONTROLLER_NAME]
-    held = Ingresses(controllers, without_class=objects.serves_nginx)
+    found = Ingresses(controllers, without_class=objects.serves_nginx)
     for one in objects.ingress_classes:
-        held.put_class(one)
+        found.put_class(one)
     for item in objects.ingresses:
-        held.put(item)
-    return held
+        found.put(item)
+    return found
 
 
 def _table(question: Question, hosts: Iterable[VirtualHost]) -> VirtualHost:

@@ -41,7 +41,7 @@ _CLASSES = tuple(
 def objects_of(snapshot: Snapshot) -> UrlObjects:
     """Return the objects. Raises ManifestError where one of a kind that only requests read does not decode."""
     edge, ingresses = Objects(), []
-    for name in CLASSES:
+    for name in CLASSES if snapshot.serves_nginx else ():
         value = {"metadata": {"name": name}, "spec": {"controllerName": CONTROLLER_NAME}}
         edge.put("GatewayClass", msgspec.convert(value, _type("GatewayClass")))
     for one in snapshot.others:
@@ -62,10 +62,11 @@ def objects_of(snapshot: Snapshot) -> UrlObjects:
             edge.put("EndpointSlice", piece)
     places = {Owner(kind, key.namespace, key.name): one.place for (kind, key), one in snapshot.manifests.items()}
     written = [one for one in snapshot.others if one.kind == ("networking.k8s.io", "IngressClass")]
+    classes = tuple(decoded(one.value, INGRESS_CLASSES.type, one) for one in written)
     return UrlObjects(
         edge, pods, (), snapshot.policies, OUTSIDE, places, is_planned=True, ingresses=tuple(ingresses),
-        ingress_classes=(*_CLASSES, *(decoded(one.value, INGRESS_CLASSES.type, one) for one in written)),
-        serves_nginx=True, snapshot=snapshot, cluster_policies=snapshot.cluster_policies,
+        ingress_classes=(*_CLASSES, *classes) if snapshot.is_planned else classes,
+        serves_nginx=snapshot.serves_nginx, snapshot=snapshot, cluster_policies=snapshot.cluster_policies,
     )  # fmt: skip
 
 
