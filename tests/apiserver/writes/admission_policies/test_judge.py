@@ -85,6 +85,15 @@ async def test_an_expression_that_fails_follows_the_failure_policy(talk: Talk, f
         assert "resulted in error: no such key: absent" in await denied(talk, "POST", CONFIG_MAPS, config_map(x="1"))
 
 
+async def test_a_match_condition_that_is_false_decides_though_one_before_it_fails(talk: Talk) -> None:
+    fails = {"name": "fails", "expression": "object.data.absent == 'x'"}
+    is_large = {"name": "large", "expression": "size(object.data) > 1"}
+    await bound(talk, policy("false", matchConditions=[fails, is_large]))
+    await talk.ok("POST", CONFIG_MAPS, config_map(x="1"))
+    text = await denied(talk, "POST", CONFIG_MAPS, config_map("large", x="1", y="2"))
+    assert "match condition: no such key: absent" in text
+
+
 async def test_params_of_a_binding(talk: Talk) -> None:
     kind = {"apiVersion": "v1", "kind": "ConfigMap"}
     reference = {"name": "limits", "namespace": "default", "parameterNotFoundAction": "Deny"}

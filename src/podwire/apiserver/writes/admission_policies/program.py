@@ -44,13 +44,14 @@ class Program:
     def violations(self, values: Mapping[str, Any]) -> Iterator[Violation]:
         """Yield what is violated, by `object`, `oldObject`, `request`, `params` and `namespaceObject`.
 
-        None where a match condition is false. With failurePolicy Ignore an expression that fails admits.
+        None where a match condition is false, though another one fails. With failurePolicy Ignore an expression that
+        fails admits.
         """
         known = self._known(values)
         longest = _longest(values)
         try:
             scope = cel.scope(known)
-            if not all(_value(one, scope, longest) is True for _, one in self._conditions):
+            if not self._matches(scope, longest):
                 return
         except cel.EvaluationError as error:
             yield from self._failed(f"match condition: {error}")
@@ -63,6 +64,22 @@ class Program:
                 continue
             if is_true is not True:
                 yield Violation(_message(validation, message, scope, longest), validation.reason or "Invalid")
+
+    def _matches(self, scope: Any, longest: int) -> bool:
+        """Whether all match conditions are true (`matchconditions/matcher.go`): one that is false decides.
+
+        Raises EvaluationError where none is false and one of them fails.
+        """
+        failed: cel.EvaluationError | None = None
+        for _, one in self._conditions:
+            try:
+                if _value(one, scope, longest) is not True:
+                    return False
+            except cel.EvaluationError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return True
 
     def annotations(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the audit annotations of a request; those that are null or fail are left out."""
