@@ -21,9 +21,9 @@ import msgspec
 from podwire.dns.corefile.kubernetes import REVERSE, covered
 from podwire.dns.message import QUESTION_POINTER, Query, Rcode, Response, record
 from podwire.dns.names import IPAddress, compress, labels, parent
-from podwire.dns.node import Node, RecordSet
+from podwire.dns.node import RecordSet
 from podwire.dns.records import PodAddresses, RecordType, address_data
-from podwire.dns.sink import Zone
+from podwire.dns.sink import Found, Zone
 
 LONGEST_CHAIN = 8
 """Aliases followed for one query; a longer chain is a loop for us."""
@@ -76,13 +76,13 @@ class Authority:
             found = self._records(node, query.type)
             if found is not None:
                 return self._positive(found, query)
-            if RecordType.CNAME in node.data:
+            if RecordType.CNAME in node.types:
                 return self._chain(query)
         return self._negative(query.key, query, ())
 
-    def _records(self, node: Node, kind: int) -> RecordSet | None:
+    def _records(self, node: Found, kind: int) -> RecordSet | None:
         if kind == RecordType.ANY:
-            kind = min((one for one in node.data if one > 0), default=0)
+            kind = min((one for one in node.types if one > 0), default=0)
         return self._zone.records(node, kind)
 
     def _positive(self, found: RecordSet, query: Query) -> Response:
@@ -138,7 +138,7 @@ class Authority:
     def _spelled(self, name: bytes) -> IPAddress | None:
         """The address that a pod name such as `10-244-1-2` spells; None where this is no such name."""
         node = self._zone.find(parent(name)) if name[0] else None
-        if node is None or PodAddresses.type not in node.data:
+        if node is None or PodAddresses.type not in node.types:
             return None
         text, namespace = (label.decode("latin-1") for label in labels(name)[:2])
         try:

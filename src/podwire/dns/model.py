@@ -6,6 +6,7 @@ Objects are hostile input here too: what is no address or no label gives no name
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 import msgspec
@@ -56,3 +57,16 @@ def dashed(address: IPAddress) -> str:
     if text.startswith(":") or text.endswith(":"):
         text = address.exploded
     return text.replace(".", "-").replace(":", "-")
+
+
+def undashed(label: str, size: int) -> bytes | None:
+    """The packed address of 4 or 16 bytes whose label this is; None where it is none's."""
+    try:
+        address: IPAddress = (
+            ipaddress.IPv4Address(label.replace("-", "."))
+            if size == 4
+            else ipaddress.IPv6Address(label.replace("-", ":"))
+        )
+    except ValueError:
+        return None
+    return address.packed if dashed(address) == label else None

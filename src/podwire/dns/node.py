@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import msgspec
 
@@ -38,6 +38,11 @@ class Node:
         self.data: dict[int, tuple[Data, ...] | dict[Data, None]] = {}
         self.below = 0
         self.prepared: dict[int, RecordSet] | None = None
+
+    @property
+    def types(self) -> Set[int]:
+        """The types of its data."""
+        return self.data.keys()
 
     def add(self, data: Data) -> None:
         """Hold this too."""

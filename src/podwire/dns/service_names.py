@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from podwire.dns.kept import READY, SERVING, TERMINATING, KeptService, KeptSlice
-from podwire.dns.model import NamedPort, dashed
+from podwire.dns.model import NamedPort, dashed, undashed
 from podwire.dns.names import reverse_name
 from podwire.dns.owner import Owner
 from podwire.dns.records import CNAME, PTR, SRV, Record, address_data
@@ -39,15 +39,45 @@ class Hosts(msgspec.Struct, frozen=True, gc=False):
     addresses: bytes
     labels: tuple[str, ...] = ()
 
+    @property
+    def count(self) -> int:
+        """How many endpoints there are."""
+        return len(self.addresses) // self.size
+
     def each(self) -> Iterator[tuple[str, bytes]]:
         """The label of each endpoint below the Service's name, and its address."""
         for number, address in enumerate(self.split()):
-            yield (self.labels and self.labels[number]) or dashed(ipaddress.ip_address(address)), address
+            yield self._label(number, address), address
 
     def split(self) -> list[bytes]:
         """The addresses."""
         size, addresses = self.size, self.addresses
         return [addresses[place : place + size] for place in range(0, len(addresses), size)]
+
+    def named(self, label: str) -> Iterator[bytes]:
+        """The addresses of the endpoints with a folded label."""
+        for number, own in enumerate(self.labels):
+            if own.lower() == label:
+                yield self.addresses[number * self.size : (number + 1) * self.size]
+        address = undashed(label, self.size)
+        if address is not None:
+            yield from (address for number in self._places(address) if not (self.labels and self.labels[number]))
+
+    def labels_of(self, address: bytes) -> Iterator[str]:
+        """The labels of the endpoints with an address."""
+        if len(address) == self.size:
+            yield from (self._label(number, address) for number in self._places(address))
+
+    def _label(self, number: int, address: bytes) -> str:
+        return (self.labels and self.labels[number]) or dashed(ipaddress.ip_address(address))
+
+    def _places(self, address: bytes) -> Iterator[int]:
+        """The numbers of the endpoints with an address."""
+        place = self.addresses.find(address)
+        while place >= 0:
+            if place % self.size == 0:
+                yield place // self.size
+            place = self.addresses.find(address, place + 1)
 
 
 class ServiceNames(msgspec.Struct, frozen=True, gc=False):
@@ -141,8 +171,7 @@ class ServiceNames(msgspec.Struct, frozen=True, gc=False):
         if address in self.addresses:
             yield self.name
         for hosts in self.hosts:
-            if hosts.size == len(address) and address in hosts.addresses:
-                yield from (f"{label}.{self.name}" for label, one in hosts.each() if one == address)
+            yield from (f"{label}.{self.name}" for label in hosts.labels_of(address))
 
 
 def _of_port(name: str, port: NamedPort, target: str) -> Record:

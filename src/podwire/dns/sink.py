@@ -11,7 +11,11 @@ from podwire.dns.records import PTR, Record, RecordType
 from podwire.dns.reverse_index import ReverseIndex
 from podwire.dns.rows import Row
 from podwire.dns.service_names import ServiceNames
+from podwire.dns.service_nodes import ServiceNode
 from podwire.engine.row import Delta
+
+Found = Node | ServiceNode
+"""A name that exists."""
 
 
 class Zone:
@@ -62,15 +66,12 @@ class Zone:
                 self._make(_wire(new), new.name).add(new.data)
         self._changed()
 
-    def find(self, name: bytes) -> Node | None:
+    def find(self, name: bytes) -> Found | None:
         """The node of a folded wire name; None: no such name."""
         node = self._nodes.get(name)
         if node is not None or not self._services:
             return node
-        service = self._services.get(name)
-        if service is not None:
-            return self._expansions.own(name, service)
-        return self._below_service(name) or self._reversed(name)
+        return self._of_service(name) or self._reversed(name)
 
     def apex(self, name: bytes) -> bytes | None:
         """The nearest name at or above this one that heads a zone of ours; None: the name is not ours to answer."""
@@ -80,20 +81,21 @@ class Zone:
                 return tail
         return None
 
-    def records(self, node: Node, kind: int) -> RecordSet | None:
+    def records(self, node: Found, kind: int) -> RecordSet | None:
         """The records of one type, in an order that does not depend on history."""
         return node.records(kind, self._ttl)
 
-    def _below_service(self, name: bytes) -> Node | None:
-        """The node of an endpoint or a protocol, one label below a Service, or of a port, two below."""
-        above = name
-        for _ in range(2):
-            if not above[0]:
-                return None
-            above = parent(above)
+    def _of_service(self, name: bytes) -> ServiceNode | None:
+        """The node of a Service, of an endpoint or a protocol below it, or of a port two labels below."""
+        above, before = name, list[str]()
+        for _ in range(3):
             service = self._services.get(above)
             if service is not None:
-                return self._expansions.below(above, service).get(name)
+                return self._expansions.find(above, service, before)
+            if not above[0]:
+                break
+            before.append(above[1 : 1 + above[0]].decode("latin-1"))
+            above = parent(above)
         return None
 
     def _reversed(self, name: bytes) -> Node | None:
