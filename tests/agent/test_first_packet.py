@@ -156,6 +156,7 @@ async def test_ten_thousand_pods_start_without_a_packet_that_is_forbidden(tmp_pa
             guesses = addresses_after(0)
             for number in range(STARTS):
                 host = await start(client, race, number, guesses, closed=number % 2 == 0)
+                assert race.leaks == [], f"of {number + 1} starts"
                 assert (await cni("DEL", host))[0] == 0
                 await client.delete(PODS, NamespacedName("shop", host.name), grace_seconds=0)
                 namespaces.remove_network_namespace(host.path)
