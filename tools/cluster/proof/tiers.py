@@ -85,5 +85,5 @@ def _denied(subject: Subject) -> set[str]:
         f"{policy['kind']} {policy['name']} {policy['rule']}"
         for flow in flows
         for policy in flow.get("ingress_denied_by", ())
-        if policy["kind"] == KIND
+        if policy.get("kind") == KIND
     }
