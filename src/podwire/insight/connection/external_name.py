@@ -46,7 +46,8 @@ def followed(question: Question, snapshot: Snapshot) -> Target:
     if not seen:
         return Target(question)
     if question.source.kind in (EndKind.OUTSIDE, EndKind.ADDRESS):
-        text = f"{question.destination.text} is a name of the cluster's DNS: clients outside do not know it."
+        shown = question.destination.service.key if question.destination.service else question.destination.text
+        text = f"Service {shown} is a name of the cluster's DNS: clients outside do not know it."
         return Target(None, (*findings, Finding(Severity.ERROR, "ClusterAddress", text, "Use the target's own name.")))
     end = msgspec.structs.replace(end, requested=seen[0]) if end.kind is EndKind.HOST else end
     return Target(msgspec.structs.replace(question, destination=end, port=port), tuple(findings))

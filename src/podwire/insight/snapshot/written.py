@@ -70,6 +70,8 @@ def decoded(value: Any, type_: type[ValueT], one: Manifest, within: Path = ()) -
         place = one.field((*within, *_path(path.rstrip("`"))))
         name = one.value.get("metadata", {}).get("name", "")
         where = f" ({path.strip('.`')})" if path else ""
+        if text.startswith("Expected `str`, got `") and text.endswith(("bool`", "int`", "float`")):
+            text = f"{text}: write it in quotes"
         raise ManifestError(f"{place}: {one.kind[1]} {name}: {text}{where}") from None
 
 

@@ -18,6 +18,7 @@ from podwire.insight.url import (
     gateways,
     ingress_way,
     ingresses,
+    name_way,
     service_way,
 )
 from podwire.insight.url.changes import changes_of
@@ -46,6 +47,8 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
     if chosen is not None:
         return _explained(question, objects, chosen, now)
     service = service_way.service_of(question, objects) if not question.gateway else None
+    if service is not None and name_way.is_one(service):
+        return name_way.report(question, service, objects)
     if service is not None:
         return _shown(service_way.report(question, service, objects))
     return Report(

@@ -121,6 +121,7 @@ class PolicyLine(Value, frozen=True):
     text: str
     source_workload: str = ""
     destination_workload: str = ""
+    is_undecidable: bool = False
 
 
 class Report(Value, frozen=True):
@@ -146,4 +147,6 @@ class Report(Value, frozen=True):
     @property
     def verdict(self) -> Verdict:
         """Whether a backend gets the request, or the proxy answers it without an error."""
+        if self.outcome.kind is Kind.UNKNOWN and any(one.is_undecidable for one in self.policies):
+            return Verdict.UNDECIDABLE
         return Verdict.ALLOWED if self.outcome.is_good else Verdict.NOT_ALLOWED

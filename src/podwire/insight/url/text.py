@@ -115,7 +115,8 @@ def _connections(found: list[PolicyLine]) -> tuple[str, ...]:
     if len(destinations) > 1:
         name, _, port = first.destination_workload.partition(" ")
         destination = f"{name} ({len(destinations)} pods) {port}"
-    return source, "->", destination, "allowed" if first.is_allowed else "not allowed", first.text
+    word = "allowed" if first.is_allowed else "undecidable" if first.is_undecidable else "not allowed"
+    return source, "->", destination, word, first.text
 
 
 def _indented(lines: list[str] | tuple[str, ...], by: int) -> list[str]:
