@@ -5,6 +5,7 @@ from podwire.component import permissions
 CONDITION, GATEWAY = "clusternetworkpolicies/status", "egressgateways/status"
 """What agents write conditions into."""
 LABEL = "pods/status"
+MESH_STATUS = ["authorizationpolicies/status", "requestauthentications/status"]
 """Where they label pods: the status cannot change what a pod runs."""
 
 
@@ -35,7 +36,7 @@ def test_no_program_reads_secrets_or_writes_anything_but_events_in_all_namespace
             continue
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
-            written = [["events"], [CONDITION], [GATEWAY], [LABEL], ["tokenreviews"]]
+            written = [["events"], [CONDITION], [GATEWAY], [LABEL], ["tokenreviews"], MESH_STATUS]
             assert rule["resources"] in written or set(rule["verbs"]) <= set(permissions.READ)
 
 

@@ -109,6 +109,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     MESH: (
         *_MESH_READS,
+        (MESH_API, ("authorizationpolicies/status", "requestauthentications/status"), ("patch",)),
         # Whose token a node has.
         ("authentication.k8s.io", ("tokenreviews",), ("create",)),
     ),

@@ -28,6 +28,7 @@ from podwire.mesh.controller.daemon_set import NodeSettings
 from podwire.mesh.controller.mesh_objects import MeshObjects
 from podwire.mesh.controller.node_pods import NodePods
 from podwire.mesh.controller.node_reports import NodeReports
+from podwire.mesh.controller.policy_statuses import PolicyStatuses
 from podwire.mesh.controller.signer import Signer
 from podwire.mesh.controller.signer_endpoint import SERVICE
 from podwire.mesh.controller.signing_service import SigningService
@@ -88,6 +89,7 @@ class MeshController:
         self._authority = AuthorityLoop(
             client, self._signer, self._reports, self._objects.nodes, config.trust_domain, config.lifetimes
         )
+        self._policies = PolicyStatuses(client)
         self._pods = NodePods(client, self._objects, config.nodes)
         self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
 
@@ -103,6 +105,7 @@ class MeshController:
         pages = leader_pages(self._elector, lambda: self._informers, self._families, lambda: self._objects.is_synced)
         async with serving(pages, self._config.addresses), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._objects.run())
+            tasks.create_task(self._policies.objects.run())
             await self._objects.synced()
             await self._elector.run(self._lead)
 
@@ -114,6 +117,7 @@ class MeshController:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._authority.lead())
             tasks.create_task(self._pods.lead())
+            tasks.create_task(self._policies.lead())
             tasks.create_task(self._sign(service))
 
     async def _sign(self, service: SigningService) -> None:

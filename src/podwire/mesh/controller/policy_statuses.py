@@ -1,0 +1,71 @@
+"""The status of policies of authorization and of tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from podwire.kube.client import ApiError
+from podwire.kube.status_writer import StatusWriter
+from podwire.mesh.authorization import reading
+from podwire.mesh.authorization.status import authentication_status, authorization_status
+from podwire.mesh.informers.policy_objects import PolicyObjects
+from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES
+from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS
+
+if TYPE_CHECKING:
+    from podwire.kube.client import Client
+    from podwire.kube.kinds import Kind
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 0.05
+RETRY_SECONDS = 2.0
+
+
+class PolicyStatuses:
+    """`objects` runs in every replica, `lead` in the leader."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._changed = asyncio.Event()
+        self.objects = PolicyObjects(client, self._changed.set)
+
+    async def lead(self) -> None:
+        """Write the statuses that differ, until cancelled."""
+        await self.objects.synced()
+        self._changed.set()
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(SETTLE_SECONDS)
+            self._changed.clear()
+            try:
+                await self._write_all()
+            except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.warning("statuses of policies: %s; again in %g s", error, RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def _write_all(self) -> None:
+        now = datetime.now(UTC)
+        services = tuple(self.objects.services.objects.values())
+        for policy in tuple(self.objects.policies.objects.values()):
+            await self._write(
+                AUTHORIZATION_POLICIES,
+                policy,
+                lambda one: authorization_status(one, reading.read(one), services, now),
+            )
+        for tokens in tuple(self.objects.tokens.objects.values()):
+            await self._write(
+                REQUEST_AUTHENTICATIONS, tokens, lambda one: authentication_status(one, reading.read_tokens(one), now)
+            )
+
+    async def _write(self, kind: Kind[Any], item: Any, desired: Callable[[Any], Mapping[str, Any]]) -> None:
+        if desired(item) and not item.metadata.deletion_timestamp:
+            writer: StatusWriter[Any] = StatusWriter(self._client, kind)
+            await writer.write(item, desired)
