@@ -8,6 +8,8 @@ import itertools
 import socket
 from pathlib import Path
 
+import pytest
+
 from podwire.kernel import namespaces
 from podwire.kube.client import Client
 from podwire.kube.kinds import EGRESS_GATEWAYS, PODS
@@ -18,7 +20,7 @@ from tests.agent.test_first_packet import GAP_SECONDS, bare_host, received
 from tests.agent.test_program import Cluster, eventually, program
 from tests.sandbox import Host, join, sandboxed
 
-STARTS = 8
+STARTS = 3
 FAR, PORT = "172.18.255.1", 7003
 GATEWAY = {
     "metadata": {"name": "stable"},
@@ -64,6 +66,7 @@ async def start(client: Client, name: str, labels: dict[str, str], seen: socket.
     return arrived
 
 
+@pytest.mark.timeout(300)
 @sandboxed
 async def test_no_packet_leaves_before_the_gateway_is_known(tmp_path: Path) -> None:
     """Without a Ready gateway node nothing of a selected pod leaves; other pods take its address in turn."""

@@ -28,6 +28,7 @@ from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
 from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.name_learning import NameLearning
+from podwire.agent.pod_addresses import pod_ranges
 from podwire.agent.policy_gate import PolicyGate
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
@@ -40,7 +41,6 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process, of_readiness
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel import memory
-from podwire.kernel.elements import IPAddress
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.access_problem import AccessProblem
 from podwire.kube.client import Client
@@ -49,12 +49,10 @@ from podwire.kube.kinds import NODES, SERVICES
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
-from podwire.pods.model import Cluster, read_node, tunnel_address
 from podwire.pods.network import PodNetwork, Settings
 from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.established import EstablishedFlows, FollowedSink
 from podwire.policy.identities import IdentityAllocator
-from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.policies import Policies, PolicyFeeds
 from podwire.policy.sink import PolicySink
 from podwire.services.node_view import NodeView
@@ -109,7 +107,7 @@ class Agent:
             policy_sink,
             numbers,
             DEFAULT_DENY if config.default_deny else (),
-            _pod_ranges(config.cluster),
+            pod_ranges(config.cluster),
         )
         self._names = NameLearning(self._policies, config.folder)
         self._established: EstablishedFlows | None = None
@@ -322,13 +320,3 @@ class Agent:
 def _setting(event: asyncio.Event) -> Callable[[object], None]:
     """A listener that sets the event at each change."""
     return lambda _: event.set()
-
-
-def _pod_ranges(cluster: Cluster) -> PodRanges:
-    """The ranges of pods; with an overlay each node has an address in them."""
-
-    def tunnel(node: Node) -> Iterator[IPAddress]:
-        network, _ = read_node(node, cluster)
-        yield from map(tunnel_address, network.ranges)
-
-    return PodRanges(cluster.ranges, tunnel) if cluster.overlay is not None else PodRanges(cluster.ranges)
