@@ -34,7 +34,7 @@ SOCKET = "socket"
 """The file in the folder that applications mount."""
 OWNER = "workload API"
 MOST_CONNECTIONS, MOST_OF_ONE = 4096, 64
-"""At one time, of all and of one identity."""
+"""At one time, of all and of one identity; of those without one together."""
 CHUNK = 1 << 16
 _PEER = "unix-abstract:"
 
@@ -58,8 +58,8 @@ class WorkloadApi:
         self._identify = identify
         self._trust_domain = trust_domain
         self._find = find
-        self._callers: dict[str, Spiffe] = {}
-        """By the name of the socket that a connection is passed on from."""
+        self._callers: dict[str, Spiffe | None] = {}
+        """By the name of the socket that a connection is passed on from. None gets PERMISSION_DENIED."""
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -95,7 +95,7 @@ class WorkloadApi:
             log.warning("the caller of the Workload API is not found: %s", error)
             caller = None
         alike = sum(one == caller for one in self._callers.values())
-        if caller is None or len(self._callers) >= MOST_CONNECTIONS or alike >= MOST_OF_ONE:
+        if len(self._callers) >= MOST_CONNECTIONS or alike >= MOST_OF_ONE:
             writer.close()
             return
         name = secrets.token_hex(16)
@@ -119,7 +119,7 @@ class WorkloadApi:
 
     def _require(self) -> None:
         """Have certificates of those that are connected, whether they are enrolled or not."""
-        self._certificates.require(set(self._callers.values()), OWNER)
+        self._certificates.require({one for one in self._callers.values() if one is not None}, OWNER)
 
     def _notify(self) -> None:
         self._run(self._wake())
