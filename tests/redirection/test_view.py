@@ -77,6 +77,16 @@ def test_ranges_are_disjoint() -> None:
     assert lines(RedirectionView(RANGES), CLUSTER) == ["ranges4 10.244.0.0/16", "ranges6 fd00::/56"]
 
 
+def test_addresses_of_nodes() -> None:
+    view = RedirectionView(())
+    assert view.node_changed("node-1", (SIX, FOUR)) == (CLUSTER,)
+    assert view.node_changed("node-2", (FOUR,)) == (CLUSTER,)
+    assert lines(view, CLUSTER) == ["nodes4 10.244.1.5", "nodes6 fd00::5"]
+    assert view.node_changed("node-2", (FOUR,)) == ()
+    view.node_changed("node-1", ())
+    assert lines(view, CLUSTER) == ["nodes4 10.244.1.5"]
+
+
 def test_a_pod_that_is_gone_has_no_rows() -> None:
     view = enrolled_view()
     view.pod_changed(WEB, None)

@@ -15,9 +15,9 @@ from podwire.engine.reconcile import Reconciler
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
-from podwire.kube.addresses import parsed
+from podwire.kube.addresses import IPAddress, parsed
 from podwire.kube.client import Client
-from podwire.kube.core import Namespace, Pod
+from podwire.kube.core import Namespace, Node, Pod
 from podwire.kube.feed import Feed
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.kinds import PODS
@@ -42,6 +42,7 @@ class RedirectionFeeds(msgspec.Struct, frozen=True):
     pods: Feed[Pod]
     namespaces: Feed[Namespace]
     peers: OnDemandInformer[PeerPod]
+    nodes: Feed[Node]
 
 
 class Settling(Protocol):
@@ -101,12 +102,13 @@ class Redirection:
         feeds.peers.require()
         feeds.namespaces.subscribe(self._namespace_changed)
         feeds.peers.subscribe(self._peer_changed)
+        feeds.nodes.subscribe(self._node_changed)
         await self._policies.settle()
         await mark_routable()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._elements.run())
             tasks.create_task(self._labels.run())
-            for synced in (feeds.pods, feeds.namespaces, feeds.peers):
+            for synced in (feeds.pods, feeds.namespaces, feeds.peers, feeds.nodes):
                 await synced.synced.wait()
             self._touch(self.view.owners)
             self._elements.inputs_synced()
@@ -128,6 +130,13 @@ class Redirection:
         item = change.new or change.old
         assert item is not None, "a change has an object"
         self._touch(self.view.peer_changed(item.key, () if change.new is None else change.new.addresses))
+
+    def _node_changed(self, change: Change[Node]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        self._touch(
+            self.view.node_changed(item.metadata.name, () if change.new is None else node_addresses(change.new))
+        )
 
     def _touch(self, owners: Iterable[NamespacedName]) -> None:
         if not self._needed.is_set():
@@ -166,6 +175,11 @@ async def mark_routable() -> None:
 def is_node_proxy(pod: Pod) -> bool:
     """Whether this is the pod of the mesh that runs a node's Envoy."""
     return pod.metadata.namespace == PROXIES and pod.metadata.labels.get("app.kubernetes.io/name") == NODE_PROXY
+
+
+def node_addresses(node: Node) -> tuple[IPAddress, ...]:
+    """Return the addresses that a node's own packets have."""
+    return tuple(address for address in map(parsed, node.internal_addresses) if address is not None)
 
 
 def local_pod(pod: Pod) -> LocalPod | None:

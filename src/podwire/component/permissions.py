@@ -55,7 +55,7 @@ _MESH_READS: tuple[Rule, ...] = (
     ("discovery.k8s.io", ("endpointslices",), READ),
     (GATEWAY_API, ("httproutes", "grpcroutes", "backendtlspolicies"), READ),
     ("gateway.networking.x-k8s.io", ("xbackendtrafficpolicies",), READ),
-    (MESH_API, ("authorizationpolicies", "requestauthentications", "backendpolicies"), READ),
+    (MESH_API, ("authorizationpolicies", "backendpolicies", "requestauthentications", "transportpolicies"), READ),
 )
 """What the mesh is made from. A node reads no ConfigMaps or Secrets: authorities that a BackendTLSPolicy names do not
 count there."""

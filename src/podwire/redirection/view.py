@@ -10,7 +10,7 @@ import msgspec
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.meta import NamespacedName
 from podwire.redirection.enrolment import pod_enrolled
-from podwire.redirection.rows import ElementRow, peer_rows, pod_rows, range_rows
+from podwire.redirection.rows import ElementRow, node_rows, peer_rows, pod_rows, range_rows
 
 CLUSTER = NamespacedName("", "")
 """The owner of rows that belong to no pod."""
@@ -32,6 +32,7 @@ class RedirectionView:
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._pods: dict[NamespacedName, LocalPod] = {}
         self._peers: dict[NamespacedName, tuple[IPAddress, ...]] = {}
+        self._nodes: dict[str, tuple[IPAddress, ...]] = {}
 
     def namespace_changed(self, name: str, labels: Mapping[str, str] | None) -> tuple[NamespacedName, ...]:
         """Take the labels of a namespace, None where it is gone; return the owners that it concerns."""
@@ -57,6 +58,16 @@ class RedirectionView:
             self._peers.pop(key, None)
         return (key,)
 
+    def node_changed(self, name: str, addresses: tuple[IPAddress, ...]) -> tuple[NamespacedName, ...]:
+        """Take the addresses of a node; none where it is gone. Return the owners that it concerns."""
+        if self._nodes.get(name, ()) == addresses:
+            return ()
+        if addresses:
+            self._nodes[name] = addresses
+        else:
+            del self._nodes[name]
+        return (CLUSTER,)
+
     @property
     def owners(self) -> tuple[NamespacedName, ...]:
         """All that have rows, or may have."""
@@ -76,10 +87,15 @@ class RedirectionView:
         """The rows of an owner."""
         if owner == CLUSTER:
             yield from range_rows(self._ranges)
+            yield from node_rows(sorted({one for found in self._nodes.values() for one in found}, key=_order))
         elif self.is_enrolled(owner):
             yield from pod_rows(self._pods[owner].addresses)
         else:
             yield from peer_rows(self._peers.get(owner, ()))
+
+
+def _order(address: IPAddress) -> tuple[int, int]:
+    return address.version, int(address)
 
 
 def _disjoint(networks: Iterable[IPNetwork]) -> Iterator[IPNetwork]:

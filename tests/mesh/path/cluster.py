@@ -19,6 +19,7 @@ from podwire.edge.instance.configuration import Instance, arguments, files
 from podwire.edge.instance.executable import envoy_file
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.authorization.selection import Authorization
+from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.envoy.routed import RoutedService
 from podwire.mesh.model.workload import Workload
@@ -30,6 +31,9 @@ from tests.mesh.path import control_plane
 DEADLINE_SECONDS = 60.0
 RANGES = ("10.244.0.0/16", "fd00::/16")
 DOMAIN = "cluster.local"
+
+PERMISSIVE = Transport()
+"""Plain text is accepted everywhere."""
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -108,12 +112,12 @@ class Cluster:
         for node in (1, 2):
             self.restart_control_plane(node, {})
 
-    def restart_control_plane(self, node: int, accounts: Mapping[str, str]) -> None:
-        """Let it serve other ServiceAccounts of these pods of the other node."""
+    def restart_control_plane(self, node: int, accounts: Mapping[str, str], transport: Transport = PERMISSIVE) -> None:
+        """Let it serve other ServiceAccounts of these pods of the other node, and other policies."""
         self.kill(f"xds-n{node}")
-        self._start_control_plane(node, accounts)
+        self._start_control_plane(node, accounts, transport)
 
-    def _start_control_plane(self, node: int, accounts: Mapping[str, str]) -> None:
+    def _start_control_plane(self, node: int, accounts: Mapping[str, str], transport: Transport = PERMISSIVE) -> None:
         name = f"n{node}"
         folder = self.folder / name
         workloads = self.workloads(node)
@@ -121,7 +125,7 @@ class Cluster:
             msgspec.structs.replace(one, service_account=accounts.get(one.key.name, one.service_account))
             for one in workloads.peers
         )
-        workloads = msgspec.structs.replace(workloads, peers=peers)
+        workloads = msgspec.structs.replace(workloads, peers=peers, transport=transport)
         plan = control_plane.Plan(str(folder / "xds.sock"), workloads, _texts(self.authority), self.services, self.rows)
         (folder / "plan").write_bytes(control_plane.encoded(plan))
         self.spawn(f"xds-{name}", name, sys.executable, "-m", "tests.mesh.path.control_plane", str(folder / "plan"))

@@ -38,6 +38,8 @@ from podwire.redirection.capture import INBOUND_PORT, INBOUND_TLS_PORT, OUTBOUND
 
 OUTBOUND, INBOUND, INBOUND_TLS = "mesh-outbound", "mesh-inbound", "mesh-inbound-tls"
 POD, UNKNOWN, PLAIN = "pod", "unknown", "plain"
+REFUSED = "refused"
+"""A chain that does not exist: the connection is closed."""
 CLOSED = "closed"
 """No chain has this name: Envoy closes the connection before anything is connected."""
 ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  the address that a client connected to is known of such sockets only
@@ -83,9 +85,27 @@ def _peer_chains(node: NodeWorkloads) -> Iterator[Any]:
 
 def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = listener(INBOUND, INBOUND_PORT, versions)
-    made.filter_chain_matcher.CopyFrom(_by_client(node))
+    everyone = matching.nested(_by_client(node))
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(_strict_choices(node, everyone), everyone))
     made.filter_chains.extend(_client_chains(node))
     return _resource(made, INSIDE)
+
+
+def _strict_choices(node: NodeWorkloads, everyone: Any) -> dict[str, Any]:
+    """Return by address of a pod who may send plain text, where that is not everyone: enrolled pods of this node."""
+    clients = node.addresses(node.enrolled)
+    own = {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
+    # Without this choice Envoy would go on with that of all others.
+    enrolled = matching.nested(matching.by_source(own, matching.chain(REFUSED)))
+    choices: dict[str, Any] = {}
+    for one in node.enrolled:
+        is_strict, ports = node.transport.modes(one)
+        if is_strict or any(ports.values()):
+            by_port = {str(port): enrolled if strict else everyone for port, strict in ports.items()}
+            rest = enrolled if is_strict else everyone
+            choice = matching.nested(matching.by_port(by_port, rest)) if ports else rest
+            choices.update((str(address), choice) for address in one.addresses)
+    return choices
 
 
 def _by_client(node: NodeWorkloads) -> Any:

@@ -8,6 +8,7 @@ import msgspec
 
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.authorization.selection import Authorization
+from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.model.workload import Workload
 
@@ -20,6 +21,7 @@ class NodeWorkloads(msgspec.Struct, frozen=True):
         pods: all pods of the node, enrolled or not: each is a client whose identity is known by its address.
         peers: pods of other nodes whose connections pass an Envoy.
         authorization: the policies of the cluster.
+        transport: which pods accept no plain text.
 
     """
 
@@ -27,6 +29,7 @@ class NodeWorkloads(msgspec.Struct, frozen=True):
     pods: tuple[Workload, ...] = ()
     peers: tuple[Workload, ...] = ()
     authorization: Authorization = Authorization()
+    transport: Transport = Transport()
 
     def identity(self, workload: Workload) -> Spiffe:
         """Return the identity of a pod."""

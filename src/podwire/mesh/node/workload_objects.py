@@ -11,16 +11,22 @@ import msgspec
 from podwire.kube.addresses import IPAddress
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
+from podwire.kube.optional_informer import OptionalInformer
+from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.identity.certificate import TrustBundle
 from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.identity.trust_objects import TRUST, trust_bundle
+from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
 from podwire.mesh.model.workload import Workload, workload
 from podwire.redirection.enrolment import ENABLED, REDIRECTED
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.core import ConfigMap, Namespace, Pod
+
+NOT_SERVED_SECONDS = 10.0
+"""Until a kind that is not served is looked for again."""
 
 
 class WorkloadObjects:
@@ -40,9 +46,13 @@ class WorkloadObjects:
         self._namespaces: Informer[Namespace] = Informer(client, NAMESPACES)
         maps = msgspec.structs.replace(CONFIG_MAPS, within=TRUST.namespace)
         self._trust: Informer[ConfigMap] = Informer(client, maps, field_selector=f"metadata.name={TRUST.name}")
+        self._transport: OptionalInformer[TransportPolicy] = OptionalInformer(
+            client, TRANSPORT_POLICIES, retry_seconds=NOT_SERVED_SECONDS
+        )
         self.informers: tuple[Informer[Any], ...] = (self._pods, self._peers, self._namespaces, self._trust)
         for informer in self.informers:
             informer.subscribe(lambda _: changed())
+        self._transport.subscribe(lambda _: changed())
 
     @property
     def bundle(self) -> TrustBundle:
@@ -59,6 +69,7 @@ class WorkloadObjects:
             self._trust_domain,
             tuple(sorted((one for one in own if one is not None), key=_key)),
             tuple(sorted(self._peers.objects.values(), key=_key)),
+            transport=Transport(tuple(self._transport.objects.values())),
         )
 
     def identity(self, address: IPAddress) -> Spiffe | None:
@@ -74,12 +85,14 @@ class WorkloadObjects:
         """Return when every kind is known."""
         for informer in self.informers:
             await informer.synced.wait()
+        await self._transport.synced.wait()
 
     async def run(self) -> None:
         """Follow the API server until cancelled. Raises ListenerError."""
         async with asyncio.TaskGroup() as tasks:
             for informer in self.informers:
                 tasks.create_task(informer.run())
+            tasks.create_task(self._transport.run())
 
 
 def _peer(pod: Pod) -> Workload | None:

@@ -1,0 +1,48 @@
+"""Which pods and ports accept plain text, as TransportPolicies say. Pure.
+
+The narrowest policy counts: one that selects pods, else that of the namespace, else that of podwire-system; of several
+the oldest one (as Istio's PeerAuthentication, istio.io/docs/reference/config/security/peer_authentication).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.selectors import matches
+from podwire.mesh.kinds.transport_policy import STRICT, TransportPolicy
+from podwire.mesh.model.workload import Workload
+
+
+class Transport(msgspec.Struct, frozen=True):
+    """All policies."""
+
+    policies: tuple[TransportPolicy, ...] = ()
+
+    def policy_of(self, one: Workload) -> TransportPolicy | None:
+        """Return the policy that counts for a pod; None: plain text is accepted."""
+        return min(self._ranked(one), key=lambda pair: (pair[0], _age(pair[1])), default=(0, None))[1]
+
+    def modes(self, one: Workload) -> tuple[bool, dict[int, bool]]:
+        """Return whether a pod accepts only TLS, and for ports with a mode of their own whether they do."""
+        policy = self.policy_of(one)
+        if policy is None:
+            return False, {}
+        ports = {found.port: found.mode == STRICT for found in policy.spec.ports}
+        return policy.spec.mode == STRICT, ports
+
+    def _ranked(self, one: Workload) -> Iterator[tuple[int, TransportPolicy]]:
+        for policy in self.policies:
+            namespace, selector = policy.metadata.namespace, policy.spec.selector
+            if selector is None and namespace == one.namespace:
+                yield 1, policy
+            elif selector is not None and namespace == one.namespace and matches(selector, one.labels):
+                yield 0, policy
+            elif selector is None and namespace == PROXIES:
+                yield 2, policy
+
+
+def _age(policy: TransportPolicy) -> tuple[str, str]:
+    return (policy.metadata.creation_timestamp or "", policy.metadata.name)
