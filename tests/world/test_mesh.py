@@ -24,12 +24,12 @@ spec: {{nodeName: node-1, containers: [{{name: c, image: nginx}}]}}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {{name: near, namespace: shop, labels: {{app: server}}}}
+metadata: {{name: near, namespace: shop, labels: {{app: server, place: near}}}}
 spec: {{nodeName: node-1, containers: [{{name: c, image: nginx}}]}}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {{name: far, namespace: shop, labels: {{app: server}}}}
+metadata: {{name: far, namespace: shop, labels: {{app: server, place: far}}}}
 spec: {{nodeName: node-2, containers: [{{name: c, image: nginx}}]}}
 ---
 apiVersion: v1
@@ -53,6 +53,33 @@ spec:
   podSelector: {matchLabels: {app: client}}
   policyTypes: [Egress]
   egress: [{to: [{podSelector: {matchLabels: {app: nobody}}}]}]
+"""
+ROUTE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: server}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: far, namespace: shop}
+spec: {selector: {place: far}, ports: [{port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: web}]
+  rules: [{backendRefs: [{name: far, port: 80}]}]
+"""
+NEAR_ALONE = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: clients, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: client}}
+  policyTypes: [Egress]
+  egress: [{to: [{podSelector: {matchLabels: {place: near}}}]}]
 """
 MESH = ("-n", "podwire-system", "get", "pods", "-l", "app.kubernetes.io/name=podwire-mesh", "-o")
 
@@ -117,6 +144,27 @@ def test_network_policies_hold_as_without_the_mesh(mesh: World, policy: str) -> 
     finally:
         mesh.kubectl("delete", "-f", "-", stdin=policy)
         mesh.kubectl("-n", "shop", "label", "pod", "client", "app=client", "--overwrite")
+
+
+def test_a_route_chooses_the_server_and_never_one_that_policies_forbid(mesh: World) -> None:
+    mesh.kubectl("apply", "-f", "-", stdin=ROUTE)
+    url = f"http://{mesh.jsonpath('service web', '{.spec.clusterIP}', '--namespace', 'shop')}/"
+
+    def servers(number: int) -> set[str]:
+        words = ("curl", "-s", "-m", "3", *[url] * number)
+        shown = mesh.run_in("shop/pod/client", *words, check=False).stdout
+        return {line.removeprefix("pod: ") for line in shown.splitlines() if line.startswith("pod: ")}
+
+    eventually(lambda: servers(8) == {"shop/far"}, 90, "the route is in force")
+    mesh.kubectl("apply", "-f", "-", stdin=NEAR_ALONE)
+    try:
+        eventually(lambda: not answers(mesh, "client", "far"), 90, "far is forbidden")
+        eventually(lambda: servers(3) == {"shop/near"}, 90, "the kernel chooses, and judges")
+        assert servers(3) <= {"shop/near"}
+    finally:
+        mesh.kubectl("delete", "-f", "-", stdin=NEAR_ALONE)
+    eventually(lambda: servers(8) == {"shop/far"}, 90, "the route is in force again")
+    mesh.kubectl("delete", "-f", "-", stdin=ROUTE)
 
 
 @pytest.mark.long
