@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from podwire.cli.mesh_audit import audit
 from podwire.cli.mesh_ca import ca
 
 
@@ -13,7 +14,9 @@ def command() -> None:
 
     \b
     podwire mesh ca status
+    podwire mesh audit
     """
 
 
+command.add_command(audit)
 command.add_command(ca)

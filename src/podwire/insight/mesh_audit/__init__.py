@@ -1,0 +1,1 @@
+"""Zero trust: what is reachable without identity, without encryption or without a rule."""
