@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from podwire.install import cluster_objects, connection, kube_proxy, revisions
-from podwire.install.manifests import agent_daemon_set
+from podwire.install.manifests import agent_daemon_set, gateway_deployment
 from podwire.install.manifests.rights import rights
 from podwire.kube import kubeconfig
 from podwire.testing import Home, World
@@ -36,6 +36,7 @@ spec:
       nodeSelector: {kubernetes.io/os: linux}
       containers: [{name: kube-proxy, image: registry.k8s.io/kube-proxy}]
 """
+GATEWAY_CONTROLLER = f"deployment.apps/{gateway_deployment.NAME}"
 ACCOUNT = "system:serviceaccount:kube-system:podwire-agent"
 AGENT_SELECTOR = ("-n", "kube-system", "daemonset", "kube-proxy", "-o", "jsonpath={.spec.template.spec.nodeSelector}")
 
@@ -120,6 +121,10 @@ def test_an_agent_may_read_pods_and_no_secrets(world: World) -> None:
         assert result.stdout.split()[0] == answer, question
 
 
+def deployments(world: World) -> list[str]:
+    return world.kubectl("-n", "kube-system", "get", "deployments", "-o", "name").stdout.split()
+
+
 @pytest.mark.long
 def test_the_objects_of_helm_are_left_to_helm(world: World, tmp_path: Path) -> None:
     credentials = kubeconfig.load(world.kubeconfig)
@@ -138,6 +143,11 @@ def test_the_objects_of_helm_are_left_to_helm(world: World, tmp_path: Path) -> N
         for verb, remedy in (("install", "helm upgrade"), ("uninstall", "helm uninstall")):
             result = podwire(world, verb)
             assert (result.returncode, remedy in result.stderr) == (1, True), result.stderr
+        values.write_text(podwire(world, "install", "-o", "helm", "--gateway-api", "standard").stdout)
+        helm(tmp_path, "upgrade", *release[:1], str(CHART), *release[1:], "-f", str(values), "--take-ownership")
+        assert GATEWAY_CONTROLLER in deployments(world), "an upgrade adds a part"
+        helm(tmp_path, "rollback", "podwire", "1", *release[1:])
+        assert GATEWAY_CONTROLLER not in deployments(world), "and going back removes it"
     finally:
         helm(tmp_path, "uninstall", *release)
     assert not world.kubectl("-n", "kube-system", "get", "daemonsets", "-o", "name").stdout

@@ -18,7 +18,7 @@ NAMESPACE = "traffic"
 SERVER_PORT, REPORT_PORT, DENIED_PORT = 8080, 8081, 8082
 SERVERS = 4
 READY_SECONDS = 90.0
-READ = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+READ = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())"
 
 
 @dataclass(frozen=True, slots=True)
