@@ -127,3 +127,19 @@ def test_an_object_of_the_wrong_form_has_its_line(text: str, error: str) -> None
     with pytest.raises(ManifestError) as raised:
         snapshot(text)
     assert str(raised.value).startswith(error)
+
+
+def test_a_pod_of_a_stateful_set_that_a_cluster_policy_names_is_a_workload_of_its_own() -> None:
+    pods = (
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\n"
+        "spec: {replicas: 2, template: {metadata: {labels: {app: db}}, spec: {}}}\n---\n"
+    )
+    tier = (
+        "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: first}\n"
+        "spec:\n  tier: Admin\n  priority: 1\n  subject: {pods: {namespaceSelector: {}, podSelector: "
+        "{matchLabels: {statefulset.kubernetes.io/pod-name: db-0}}}}\n"
+        "  ingress: [{action: Deny, from: [{namespaces: {}}]}]\n"
+    )
+    assert len(snapshot(pods).workloads) == 1
+    found = snapshot(pods, tier).workloads
+    assert [one.labels["statefulset.kubernetes.io/pod-name"] for one in found] == ["db-0", "db-1"]

@@ -41,7 +41,7 @@ async def read(client: Client) -> Snapshot:
     running = (one for one in pods if not one.finished)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in namespaces},
-        tuple(of_pods(running, read_keys(policies, services))),
+        tuple(of_pods(running, read_keys(policies, services, tiers))),
         policies,
         services,
         slices,

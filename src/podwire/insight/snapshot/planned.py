@@ -16,10 +16,12 @@ from podwire.kube import egress_gateway, network_policy_api
 from podwire.kube.core import Namespace, Node, Pod
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import LabelSelector
+from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.selectors import label_keys
 from podwire.kube.services import Service
 from podwire.policy.model import IPNetwork
+from podwire.policy.tier_reading import cluster_policy
 
 _TYPES: Mapping[tuple[str, str], type[Any]] = {
     ("", "Namespace"): Namespace,
@@ -59,7 +61,8 @@ def snapshot_of(
             values[_TYPES[one.kind]].append(decoded(value, _TYPES[one.kind], one))
     nodes = tuple(values[Node])
     policies, services = tuple(values[NetworkPolicy]), tuple(values[Service])
-    workloads = tuple(_workloads(written, values[Pod], nodes, read_keys(policies, services)))
+    tiers = tuple(values[network_policy_api.ClusterNetworkPolicy])
+    workloads = tuple(_workloads(written, values[Pod], nodes, read_keys(policies, services, tiers)))
     labels = {one.metadata.name: one.metadata.labels for one in values[Namespace]}
     used = {value["metadata"].get("namespace") for _, value in written} - {None, *labels}
     where = pod_ranges.of_nodes(nodes, ranges)
@@ -79,7 +82,7 @@ def snapshot_of(
         (*twice, *_notes(written, policies, sorted(used - set(_ALWAYS)))),
         where,
         manifests={(one.kind[1], key_of(value)): one for one, value in written if _is_named(one)},
-        cluster_policies=tuple(values[network_policy_api.ClusterNetworkPolicy]),
+        cluster_policies=tiers,
         egress_gateways=tuple(values[egress_gateway.EgressGateway]),
     )
 
@@ -89,11 +92,15 @@ def _is_named(one: Manifest) -> bool:
     return one.kind in _TYPES or one.kind in TEMPLATES or one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS
 
 
-def read_keys(policies: Iterable[NetworkPolicy], services: Iterable[Service]) -> frozenset[str]:
+def read_keys(
+    policies: Iterable[NetworkPolicy], services: Iterable[Service], tiers: Iterable[ClusterNetworkPolicy]
+) -> frozenset[str]:
     """Return the keys of pods' labels that some selector reads."""
     found = {key for one in services for key in one.spec.selector}
     for selector in _pod_selectors(policies):
         found |= label_keys(selector)
+    for one in tiers:
+        found |= cluster_policy(one).label_keys
     return frozenset(found)
 
 

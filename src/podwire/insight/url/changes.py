@@ -36,9 +36,10 @@ def snapshot_of_objects(objects: UrlObjects) -> Snapshot:
     """Return what policies and Services read of the objects of a request."""
     services = tuple(one for _, one in sorted(objects.edge.services.items()))
     known = objects.snapshot
+    read = read_keys(objects.policies, services, objects.cluster_policies)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in objects.edge.namespaces.values()},
-        tuple(of_pods((one for one in objects.pods if not one.finished), read_keys(objects.policies, services))),
+        tuple(of_pods((one for one in objects.pods if not one.finished), read)),
         objects.policies,
         services,
         tuple(one for _, one in sorted(objects.edge.endpoint_slices.items())),
