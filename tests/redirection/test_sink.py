@@ -12,10 +12,11 @@ import pytest
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import sysctl
+from podwire.kernel.netlink import Netlink
 from podwire.redirection import capture
 from podwire.redirection.frontend_sink import FrontendSink
 from podwire.redirection.rows import frontend_rows, node_rows, peer_rows, pod_rows, range_rows
-from podwire.redirection.sink import RedirectionSink, is_loaded
+from podwire.redirection.sink import RedirectionSink, is_loaded, way_removal
 from tests.sandbox import sandboxed
 
 FOUR, SIX = ipaddress.ip_address("10.244.1.5"), ipaddress.ip_address("fd00::5")
@@ -55,6 +56,16 @@ async def test_the_way_to_envoy_is_made_once() -> None:
     for _ in range(2):
         await RedirectionSink.here(sysctl.write).read()
     assert_way()
+    with Netlink() as netlink:
+        netlink.run(way_removal())
+        netlink.run(way_removal())  # repeatable
+    assert not ways()
+
+
+def ways() -> list[str]:
+    words = (("-4", "rule"), ("-6", "rule"), ("-4", "route", "show", "table", "28781"))
+    found = (subprocess.run(["ip", *one], capture_output=True, text=True, check=False).stdout for one in words)
+    return [line for text in found for line in text.splitlines() if "28781" in line or "local" in line.split()[:1]]
 
 
 def assert_way() -> None:

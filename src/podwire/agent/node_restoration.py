@@ -24,6 +24,7 @@ from podwire.pods import links as pod_links
 from podwire.pods import node_routes
 from podwire.pods.runtime import node_files, ready_mark
 from podwire.pods.runtime.node_files import NodeFiles
+from podwire.redirection.sink import way_removal
 
 TABLE_PREFIX = "podwire-"
 LINK_PREFIX = "podwire."
@@ -83,7 +84,7 @@ def _routes(_: NodeFiles) -> list[str]:
         found = [way for way in made if way.link not in adopted]
         announced = (announcement.PROTOCOL, egress.PROTOCOL)
         proxies = [one for protocol in announced for one in proxy_neighbours.proxy_neighbours(netlink, protocol)]
-        netlink.run([*map(routes.delete_route, found), *map(proxy_neighbours.delete, proxies)])
+        netlink.run([*map(routes.delete_route, found), *map(proxy_neighbours.delete, proxies), *way_removal()])
         count = len(found) + _gateways(netlink)
     return [*_counted(count, "routes"), *_counted(len(proxies), "announced addresses")]
 

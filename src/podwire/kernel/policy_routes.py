@@ -122,9 +122,19 @@ def add_rule(rule: SourceRule) -> Request:
 
 def replace_local(version: int, table: int, protocol: int, loopback: int) -> Request:
     """Let a table deliver all packets of an IP version on this machine; `loopback` is the index of its link."""
-    head = _ROUTE.pack(_family(version), 0, 0, 0, 0, protocol, _RT_SCOPE_HOST, _RTN_LOCAL, 0)
-    body = head + number(_RTA_TABLE, table) + number(_RTA_OIF, loopback)
+    body = _local(version, table, protocol, loopback)
     return Request(_RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body, f"add local route of table {table}")
+
+
+def delete_local(version: int, table: int, protocol: int, loopback: int) -> Request:
+    """Remove it. No error if it does not exist."""
+    body = _local(version, table, protocol, loopback)
+    return Request(_RTM_DELROUTE, 0, body, f"remove local route of table {table}", _GONE)
+
+
+def _local(version: int, table: int, protocol: int, loopback: int) -> bytes:
+    head = _ROUTE.pack(_family(version), 0, 0, 0, 0, protocol, _RT_SCOPE_HOST, _RTN_LOCAL, 0)
+    return head + number(_RTA_TABLE, table) + number(_RTA_OIF, loopback)
 
 
 def add_mark_rule(version: int, mark: int, table: int, preference: int, protocol: int) -> Request:

@@ -83,9 +83,8 @@ class RedirectionSink:
         """Let marked packets be this node's own, and Envoy's connections have source ports above ephemeral ones."""
         first = sysctl.read(_LOCAL_PORTS).split()[0]
         self._write_sysctls({_LOCAL_PORTS: f"{first}\t{LAST_PORT}"})
-        versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
         with Netlink() as netlink:
-            netlink.run(request for version in versions for request in _way(version))
+            netlink.run(request for version in _versions() for request in _way(version))
 
     def _write(self, delta: Delta[ElementRow]) -> None:
         try:
@@ -99,6 +98,18 @@ def _way(version: int) -> Iterator[Request]:
     loopback = socket.if_nametoindex("lo")
     yield policy_routes.replace_local(version, ROUTE_TABLE, PROTOCOL, loopback)
     yield policy_routes.add_mark_rule(version, MARK, ROUTE_TABLE, RULE_PREFERENCE, PROTOCOL)
+
+
+def way_removal() -> Iterator[Request]:
+    """Yield what removes the route and the rule that lead to Envoy. No error where they do not exist."""
+    loopback = socket.if_nametoindex("lo")
+    for version in _versions():
+        yield policy_routes.delete_mark_rule(version, MARK, ROUTE_TABLE, RULE_PREFERENCE, PROTOCOL)
+        yield policy_routes.delete_local(version, ROUTE_TABLE, PROTOCOL, loopback)
+
+
+def _versions() -> tuple[int, ...]:
+    return (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
 
 
 def _change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:

@@ -13,7 +13,9 @@ from podwire.mesh.envoy.routed import ROUTED, RoutedService
 from podwire.mesh.node.routing import Routing
 from podwire.redirection.frontend_sink import FrontendSink
 from podwire.redirection.rows import ElementRow, frontend_rows
+from podwire.redirection.sink import is_loaded
 
+LOADED_SECONDS = 0.2
 READ_AGAIN_SECONDS = 30.0
 """An agent of another release loads the rules again, without these elements."""
 
@@ -45,6 +47,8 @@ class Frontends:
     async def run(self) -> None:
         """Wait for the first Service with routes and work until cancelled."""
         await self._needed.wait()
+        while not is_loaded():  # noqa: ASYNC110  the agent of the node loads the rules once this pod is ready
+            await asyncio.sleep(LOADED_SECONDS)
         self._elements.inputs_synced()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._elements.run())
