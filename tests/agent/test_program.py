@@ -28,6 +28,8 @@ from tests.sandbox import sandboxed
 BINDINGS = Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", Object, namespaced=False)
 ROLES = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", Object, namespaced=False)
 ACCOUNT = NamespacedName("kube-system", "podwire")
+A_DAY = 86_400
+"""Long tests take more than the hour after which a token ends."""
 RANGES = ("--pod-cidrs", "10.244.0.0/16", "--service-cidrs", "10.96.0.0/16,fd00:10:96::/112")
 
 
@@ -81,7 +83,7 @@ class Cluster:
         """Make the account, and replace the file by a new token of it, as a kubelet does."""
         await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": ACCOUNT.name}}, ACCOUNT.namespace)
         fresh = self.token.with_suffix(".new")
-        fresh.write_text((await client.request_token(SERVICE_ACCOUNTS, ACCOUNT, {})).token)
+        fresh.write_text((await client.request_token(SERVICE_ACCOUNTS, ACCOUNT, {"expirationSeconds": A_DAY})).token)
         fresh.rename(self.token)
 
     async def renew_token(self, client: Client) -> None:
