@@ -108,7 +108,7 @@ def figures(*, quick: bool) -> Iterator[Figure]:
 
 
 def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[type-arg]
-    client = _dnsperf()
+    client = dnsperf()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podwire-bench-")))
         make_keys(folder)
@@ -120,9 +120,9 @@ def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[typ
             "echo": stack.enter_context(_echo()),
         }
         for name, start in (("CoreDNS", 1), ("CoreDNS, 2 processors", 2)):
-            with _left_out(name):
+            with left_out(name):
                 peers[name] = stack.enter_context(coredns_server(served, folder, name, start))
-        with _left_out("Knot"):
+        with left_out("Knot"):
             peers["Knot"] = stack.enter_context(_knot(folder, services))
         memory = {name: _memory(peer.pid) for name, peer in peers.items() if peer.pid}
         fresh = {name: _freshness(served, peers[name].port) for name in ("podwire", "CoreDNS") if name in peers}
@@ -149,7 +149,7 @@ def _freshness(served: Served, port: int) -> list[float]:
         client.settimeout(5)
         for _ in range(FRESH_SAMPLES):
             address = service_objects.fresh_address(next(_addresses))
-            query = _query(f"{address.replace('.', '-')}.bench-0.{DOMAIN}")
+            query = query_of(f"{address.replace('.', '-')}.bench-0.{DOMAIN}")
             began = time.perf_counter()
             if not accepted(connection.send(service_objects.change(0, ENDPOINTS, address))):
                 raise RuntimeError(f"the change to {address} was refused")
@@ -161,13 +161,13 @@ def _freshness(served: Served, port: int) -> list[float]:
     return sorted(taken)
 
 
-def _query(name: str) -> bytes:
+def query_of(name: str) -> bytes:
     """A question for the A records of a name."""
     return HEADER.pack(1, RD, 1, 0, 0, 0) + to_wire(name) + struct.pack("!HH", RecordType.A, INTERNET)
 
 
 @contextlib.contextmanager
-def _left_out(name: str) -> Iterator[None]:
+def left_out(name: str) -> Iterator[None]:
     """Go on without a peer that is not on this machine, and say so."""
     try:
         yield
@@ -190,43 +190,36 @@ def _rates(
         file.write_text("".join(f"{line}\n" for line in lines))
         for turn in range(ROUNDS + 1):
             for name, peer in peers.items():
-                rate = _run(client, file, peer.port, seconds)
+                rate = rate_of(client, file, peer.port, seconds)
                 if turn:  # the first round fills caches
                     found[kind].setdefault(name, []).append(rate)
     return {kind: {name: statistics.median(rates) for name, rates in by.items()} for kind, by in found.items()}
 
 
-def _run(client: list[str], file: Path, port: int, seconds: int) -> float:
-    options = [
-        "-T",
-        "1",
-        "-c",
-        "8",
-        "-q",
-        "100",
-        "-l",
-        str(seconds),
-        "-d",
-        str(file),
-        "-s",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    done = subprocess.run([*client, *options], env=_environment(), capture_output=True, text=True, check=False)
+def load(client: list[str], file: Path, port: int, seconds: int, *limits: str) -> list[str]:
+    """The command line of dnsperf: eight clients with a hundred queries under way, without limits."""
+    limits = limits or ("-q", "100")
+    ends = ("-l", str(seconds), "-d", str(file), "-s", "127.0.0.1", "-p", str(port))
+    return [*client, "-T", "1", "-c", "8", *limits, *ends]
+
+
+def rate_of(client: list[str], file: Path, port: int, seconds: int) -> float:
+    """Queries a second of a load without pause."""
+    command = load(client, file, port, seconds)
+    done = subprocess.run(command, env=library_paths(), capture_output=True, text=True, check=False)
     match = _RATE.search(done.stdout)
     if match is None:
         raise RuntimeError(f"dnsperf measured nothing: {done.stdout}{done.stderr}")
     return float(match[1])
 
 
-def _environment() -> dict[str, str]:
+def library_paths() -> dict[str, str]:
     """That of unpacked programs: their libraries are beside them."""
     folders = sorted({str(one.parent) for one in (PEERS / "usr/lib").glob("*/lib*.so*")})
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)}
 
 
-def _dnsperf() -> list[str]:
+def dnsperf() -> list[str]:
     unpacked = PEERS / "usr/bin/dnsperf"
     found = str(unpacked) if unpacked.is_file() else shutil.which("dnsperf")
     if not found:
@@ -241,7 +234,7 @@ def _running(command: list[str], log: Path, **environment: str) -> Iterator[subp
             command,
             stdout=output,
             stderr=output,
-            env={**_environment(), **environment},
+            env={**library_paths(), **environment},
             preexec_fn=end_with_parent,  # noqa: PLW1509 this process has one thread
         )
         try:
@@ -267,7 +260,7 @@ def _answers(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
         client.settimeout(1)
-        client.send(_query(DOMAIN))
+        client.send(query_of(DOMAIN))
         return bool(client.recv(1500))
 
 
@@ -303,8 +296,13 @@ def _kubeconfig(served: Served) -> str:
 
 
 @contextlib.contextmanager
-def coredns_server(served: Served, folder: Path, name: str, processors: int, *, cached: bool = True) -> Iterator[Peer]:
-    """CoreDNS with kubeadm's Corefile, which keeps no answers of the cluster's domain, but those of reverse names."""
+def coredns_server(
+    served: Served, folder: Path, name: str, processors: int, *, cached: bool = True, plugins: str = ""
+) -> Iterator[Peer]:
+    """CoreDNS with kubeadm's Corefile, which keeps no answers of the cluster's domain, but those of reverse names.
+
+    `plugins` are further lines of it.
+    """
     program = programs.build(CLUSTER_DNS)
     proof, port, health = served.proof(), PORTS[name], HEALTH[name]
     file = folder / f"Corefile-{processors}"
@@ -320,6 +318,7 @@ def coredns_server(served: Served, folder: Path, name: str, processors: int, *, 
         ttl 30
     }}
     {CACHE if cached else ""}
+    {plugins}
     loadbalance
 }}
 """)
