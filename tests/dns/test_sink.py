@@ -143,13 +143,13 @@ def test_a_service_of_another_domain_takes_the_place_of_its_names() -> None:
     domain = Domain("cluster.local")
     reconciler: Reconciler[Owner, Row] = Reconciler("test", lambda owner: rows(owner, view, domain), zone)
     reconciler.inputs_synced()
-    for name in ("cluster.local", "other.test"):
+    for name in ("cluster.local", "home.arpa"):
         domain = Domain(name)
         reconciler.touch(*view.owners())
         asyncio.run(reconciler.turn())
     assert zone.find(to_wire("web.shop.svc.cluster.local")) is None
-    assert zone.find(to_wire("web.shop.svc.other.test")) is not None
-    pointer = PTR("10-244-1-2.web.shop.svc.other.test")
+    assert zone.find(to_wire("web.shop.svc.home.arpa")) is not None
+    pointer = PTR("10-244-1-2.web.shop.svc.home.arpa")
     assert held(zone, to_wire("2.1.244.10.in-addr.arpa")) == {(RecordType.PTR, pointer.wire())}
 
 

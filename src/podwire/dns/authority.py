@@ -78,7 +78,7 @@ class Authority:
                 return self._positive(found, query)
             if RecordType.CNAME in node.types:
                 return self._chain(query)
-        return self._negative(query.key, query, ())
+        return self._negative(query.key, query, (), exists=node is not None)
 
     def _records(self, node: Found, kind: int) -> RecordSet | None:
         if kind == RecordType.ANY:
@@ -111,20 +111,20 @@ class Authority:
                 return Response(answer=chain + renamed(found.records, name, query), authoritative=True)
             alias = self._zone.records(node, RecordType.CNAME) if node is not None else None
             if alias is None:
-                return self._negative(name, query, chain) or Alias(chain, name)
+                return self._negative(name, query, chain, exists=node is not None) or Alias(chain, name)
             chain += renamed(alias.records[:1], name, query)
             name = alias.targets[0]
         return Response(Rcode.SERVFAIL, chain)
 
-    def _negative(self, name: bytes, query: Query, chain: tuple[bytes, ...]) -> Response | None:
+    def _negative(self, name: bytes, query: Query, chain: tuple[bytes, ...], *, exists: bool) -> Response | None:
         """No such data or no such name, with the zone's SOA; None where the name is not ours."""
         apex = self._zone.apex(name)
-        head = self._zone.find(apex) if apex is not None else None
+        head = self._zone.own(apex) if apex is not None else None
         authority = self._zone.records(head, RecordType.SOA) if head is not None else None
         if apex is None or authority is None:
             return None
         rcode = Rcode.NOERROR
-        if self._zone.find(name) is None:
+        if not exists:
             address = self._spelled(name)
             if address is None:
                 if not chain and covered(name, self._fallthrough) and not covered(apex, REVERSE):
@@ -137,7 +137,7 @@ class Authority:
 
     def _spelled(self, name: bytes) -> IPAddress | None:
         """The address that a pod name such as `10-244-1-2` spells; None where this is no such name."""
-        node = self._zone.find(parent(name)) if name[0] else None
+        node = self._zone.own(parent(name)) if name[0] else None
         if node is None or PodAddresses.type not in node.types:
             return None
         text, namespace = (label.decode("latin-1") for label in labels(name)[:2])

@@ -67,11 +67,9 @@ class ReadyAnswers:
             self._put(key, found)
         if found.until <= now:
             return None
-        if not found.cuts:
+        if not found.cuts:  # most answers: a call would cost as much as the rest
             return raw[:2] + found.head, found.rcode
-        cut = found.cuts[(raw[0] << 8 | raw[1]) % len(found.cuts)]
-        turning = found.turning
-        return b"".join((raw[:2], found.head, turning[cut:], turning[:cut], found.tail)), found.rcode
+        return _answer(found, raw), found.rcode
 
     def entry(self, raw: bytes) -> ReadyAnswer | None:
         """What is kept for these bytes."""
@@ -81,21 +79,32 @@ class ReadyAnswers:
         """Keep an answer to these bytes that another process made."""
         self._put(raw[2:], found)
 
-    def keep(self, raw: bytes, query: Query, outcome: Outcome, limit: int, now: float) -> None:
-        """Remember the answer to these bytes, if it may be."""
+    def keep(self, raw: bytes, query: Query, outcome: Outcome, limit: int, now: float) -> bytes | None:
+        """Remember the answer to these bytes and return it; None where it may not be remembered."""
         seconds = outcome.seconds
         if seconds == 0 or not self._most_bytes:
-            return
+            return None
         until = float("inf") if seconds is None else now + seconds
         found = _entry(query, outcome, limit, until)
-        if found is not None:
-            self._put(raw[2:], found)
+        if found is None:
+            return None
+        self._put(raw[2:], found)
+        return _answer(found, raw)
 
     def _put(self, key: bytes, found: ReadyAnswer) -> None:
         self._young[key] = found
         self._bytes += len(key) + len(found.head) + len(found.turning) + len(found.tail) + _OVERHEAD
         if self._bytes > self._most_bytes:
             self._old, self._young, self._bytes = self._young, {}, 0
+
+
+def _answer(found: ReadyAnswer, raw: bytes) -> bytes:
+    """The answer to a message: with its number, which also says where the records that change places begin."""
+    if not found.cuts:
+        return raw[:2] + found.head
+    cut = found.cuts[(raw[0] << 8 | raw[1]) % len(found.cuts)]
+    turning = found.turning
+    return b"".join((raw[:2], found.head, turning[cut:], turning[:cut], found.tail))
 
 
 def _entry(query: Query, outcome: Outcome, limit: int, until: float) -> ReadyAnswer | None:

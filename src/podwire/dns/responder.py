@@ -108,7 +108,9 @@ class ClusterResponder:
             return self._later(request, block, found)
         logged = block is not None and block.query_log is not None
         if not stream and not logged and version == self._ready_answers.version:
-            self._ready_answers.keep(raw, query, found, request.limit, request.began)
+            kept = self._ready_answers.keep(raw, query, found, request.limit, request.began)
+            if kept is not None:
+                return kept
         return self._sent(request, block, found)
 
     def failed(self, raw: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from podwire.dns.expansions import Expansions
-from podwire.dns.names import ROOT, parent, suffixes, to_wire
+from podwire.dns.names import ROOT, labels, parent, suffixes, to_wire
 from podwire.dns.node import Node, RecordSet
 from podwire.dns.records import PTR, Record, RecordType
 from podwire.dns.reverse_index import ReverseIndex
@@ -13,6 +13,9 @@ from podwire.dns.rows import Row
 from podwire.dns.service_names import ServiceNames
 from podwire.dns.service_nodes import ServiceNode
 from podwire.engine.row import Delta
+
+ARPA = to_wire("arpa")
+"""The end of reverse names."""
 
 Found = Node | ServiceNode
 """A name that exists."""
@@ -71,7 +74,11 @@ class Zone:
         node = self._nodes.get(name)
         if node is not None or not self._services:
             return node
-        return self._of_service(name) or self._reversed(name)
+        return self._of_service(name) or (self._reversed(name) if name.endswith(ARPA) else None)
+
+    def own(self, name: bytes) -> Node | None:
+        """The node of a name that is no Service's: of a zone's head, of a Namespace."""
+        return self._nodes.get(name)
 
     def apex(self, name: bytes) -> bytes | None:
         """The nearest name at or above this one that heads a zone of ours; None: the name is not ours to answer."""
@@ -87,15 +94,14 @@ class Zone:
 
     def _of_service(self, name: bytes) -> ServiceNode | None:
         """The node of a Service, of an endpoint or a protocol below it, or of a port two labels below."""
-        above, before = name, list[str]()
-        for _ in range(3):
-            service = self._services.get(above)
-            if service is not None:
-                return self._expansions.find(above, service, before)
-            if not above[0]:
+        above, services = name, self._services
+        for depth in range(3):
+            if above in services:
+                before = [one.decode("latin-1") for one in labels(name)[:depth]]
+                return self._expansions.find(above, services[above], before)
+            above = above[1 + above[0] :]  # of the root nothing is left
+            if not above:
                 break
-            before.append(above[1 : 1 + above[0]].decode("latin-1"))
-            above = parent(above)
         return None
 
     def _reversed(self, name: bytes) -> Node | None:
