@@ -180,6 +180,7 @@ def test_a_load_balancer_is_reached_from_outside_and_from_the_host(world: World)
     assert world.outside.run("curl", "-s", "-m2", inside, check=False).returncode != 0
 
 
+@pytest.mark.long
 def test_the_source_is_the_outside_host_where_the_policy_is_local(world: World) -> None:
     world.apply(balanced("kept", "Local"))
     inside = world.outside.address("kept")
@@ -206,6 +207,7 @@ def test_datagrams_reach_a_node_port_where_its_endpoint_is(world: World) -> None
         assert source(eventually(answer, 60, "an answer to a datagram")) == OUTSIDE
 
 
+@pytest.mark.long
 def test_an_internal_load_balancer_is_reached_from_nodes_only(world: World) -> None:
     world.apply(balanced("inner", annotation=INTERNAL))
     path = "{.status.loadBalancer.ingress[0].ip}"
