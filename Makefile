@@ -37,8 +37,8 @@ bench: .venv/ready-test
 	sh tools/peers.sh dnsperf libldns3 knot libknot13 libdnssec9 libzscanner4 liburcu8 libxdp1
 	.venv/bin/python -m bench
 
-# FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time. SUITE=gateway is Gateway API's, SUITE=policy network-policy-api's.
-ONE_SUITE = $(if $(filter gateway policy,$(SUITE)),tools.conformance.$(SUITE),$(if $(filter real,$(CLUSTER)),tools.cluster suite,tools.conformance))
+# FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time. SUITE=gateway is Gateway API's, SUITE=mesh its profiles of a mesh, SUITE=policy network-policy-api's.
+ONE_SUITE = $(if $(filter gateway mesh policy,$(SUITE)),tools.conformance.$(SUITE),$(if $(filter real,$(CLUSTER)),tools.cluster suite,tools.conformance))
 conformance: .venv/ready-run
 	.venv/bin/python -m $(ONE_SUITE) --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4) $(if $(CHANNEL),--channel $(CHANNEL)) \
 		$(if $(filter gatewayreal,$(SUITE)$(CLUSTER)),--cluster cluster)

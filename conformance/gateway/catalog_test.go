@@ -17,6 +17,7 @@ type catalog struct {
 	Tests    []test    `json:"tests"`
 	Features []feature `json:"features"`
 	Profiles []profile `json:"profiles"`
+	OfMesh   []profile `json:"of_mesh"`
 }
 
 type test struct {
@@ -37,13 +38,26 @@ type profile struct {
 	Extended []features.FeatureName       `json:"extended"`
 }
 
-// profiles are those of gateways; a mesh has others.
+// profiles are those of gateways, meshProfiles those of a mesh.
 var profiles = []suite.ConformanceProfile{
 	suite.GatewayHTTPConformanceProfile,
 	suite.GatewayGRPCConformanceProfile,
 	suite.GatewayTLSConformanceProfile,
 	suite.GatewayTCPConformanceProfile,
 	suite.GatewayUDPConformanceProfile,
+}
+
+var meshProfiles = []suite.ConformanceProfile{
+	suite.MeshHTTPConformanceProfile,
+	suite.MeshGRPCConformanceProfile,
+}
+
+func described(all []suite.ConformanceProfile) []profile {
+	var found []profile
+	for _, known := range all {
+		found = append(found, profile{known.Name, sets.List(known.CoreFeatures), sets.List(known.ExtendedFeatures)})
+	}
+	return found
 }
 
 func writeCatalog(target io.Writer) error {
@@ -54,9 +68,7 @@ func writeCatalog(target io.Writer) error {
 	for _, known := range features.AllFeatures.UnsortedList() {
 		found.Features = append(found.Features, feature{known.Name, known.Channel})
 	}
-	for _, known := range profiles {
-		found.Profiles = append(found.Profiles, profile{known.Name, sets.List(known.CoreFeatures), sets.List(known.ExtendedFeatures)})
-	}
+	found.Profiles, found.OfMesh = described(profiles), described(meshProfiles)
 	slices.SortFunc(found.Tests, func(a, b test) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(found.Features, func(a, b feature) int { return cmp.Compare(a.Name, b.Name) })
 	return json.NewEncoder(target).Encode(found)

@@ -52,10 +52,19 @@ class Catalog(msgspec.Struct, frozen=True):
     tests: tuple[Test, ...]
     features: tuple[Feature, ...]
     profiles: tuple[Profile, ...]
+    of_mesh: tuple[Profile, ...] = ()
 
     def of_gateways(self) -> tuple[Test, ...]:
         """The tests of gateways, without those of a mesh."""
         return tuple(test for test in self.tests if MESH not in test.features)
+
+    def tests_of_mesh(self) -> tuple[Test, ...]:
+        """The tests of a mesh."""
+        return tuple(test for test in self.tests if MESH in test.features)
+
+    def features_of_mesh(self) -> list[str]:
+        """The names of all features that its tests need."""
+        return sorted({feature for test in self.tests_of_mesh() for feature in test.features})
 
     def features_of(self, channel: str) -> list[str]:
         """The names of all features of gateways in a channel; the experimental channel has the standard ones too."""

@@ -14,6 +14,8 @@ from tools.conformance.archive import File, Image, Settings, write
 
 MODULE = "sigs.k8s.io/gateway-api/conformance"
 ECHO = programs.Program("echo-basic", f"{MODULE}/echo-basic", module="gateway")
+CLIENT = programs.Program("echo-advanced", "./echo-advanced", module="gateway")
+"""A stand-in: upstream's is an image of Istio's, which is published as an image alone."""
 NOBODY = "65532:65532"
 """The user of upstream's base image (gcr.io/distroless/static:nonroot)."""
 
@@ -33,6 +35,16 @@ def archives() -> list[Path]:
         _archive(one_program(named(manifests, "echo-basic"), echo, NOBODY), echo),
         _archive(one_program(named(manifests, "coredns"), coredns), coredns),
     ]
+
+
+def of_mesh() -> list[Path]:
+    """The archives of the images of a mesh's tests; the program is a client too, by its other name."""
+    source = programs.module_folder(MODULE, "gateway")
+    manifests = [path.read_text() for path in sorted(source.rglob("*.yaml"))]
+    program = programs.build(CLIENT)
+    path = f"/{program.name}"
+    files = (File(path, program, 0o755), File("/usr/local/bin/client", program, 0o755))
+    return [_archive(Image(named(manifests, program.name), Settings(entrypoint=(path,)), files=files), program)]
 
 
 def one_program(names: tuple[str, ...], program: Path, user: str = "") -> Image:

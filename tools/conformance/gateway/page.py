@@ -56,11 +56,12 @@ def profiles(catalog: Catalog, results: Iterable[Result]) -> str:
         own = [test for test in catalog.of_gateways() if profile.has(test)]
         core = [test for test in own if not profile.is_extended(test)]
         extended = [test for test in own if profile.is_extended(test)]
-        rows.append((profile.name, _share(core, ends), _share(extended, ends), _claimed(profile, own, ends)))
+        rows.append((profile.name, share(core, ends), share(extended, ends), _claimed(profile, own, ends)))
     return table(("profile", "core tests passed", "extended tests passed", "extended features passed"), rows)
 
 
-def _share(chosen: Sequence[Test], ends: dict[str, Outcome]) -> str:
+def share(chosen: Sequence[Test], ends: dict[str, Outcome]) -> str:
+    """How many of these tests have passed."""
     return f"{sum(ends.get(test.name) in PASSED for test in chosen)} of {len(chosen)}"
 
 
@@ -83,7 +84,7 @@ def features(catalog: Catalog, results: Iterable[Result]) -> str:
         level = "core" if name in core else "extended"
         level += "" if channels[name] == STANDARD else f", {channels[name]}"
         failed = ", ".join(test.name for test in own if ends.get(test.name) in FAILED)
-        rows.append((name, level, _share(own, ends) if own else "no test", failed))
+        rows.append((name, level, share(own, ends) if own else "no test", failed))
     return table(("feature", "support", "tests passed", "failed"), rows)
 
 

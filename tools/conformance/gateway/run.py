@@ -40,7 +40,10 @@ WAITS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is run. `features` are claimed by hand; none: those of the GatewayClass' status."""
+    """What is run. `features` are claimed by hand; none: those of the GatewayClass' status.
+
+    `namespace_labels` are given to the namespaces of the tests, as `NAME=VALUE`.
+    """
 
     gateway_class: str
     profiles: tuple[Profile, ...]
@@ -53,6 +56,7 @@ class Plan:
     version: str = ""
     mode: str = "default"
     keep: bool = False
+    namespace_labels: str = ""
 
 
 def command(suite: Path, plan: Plan, folder: Path) -> list[str]:
@@ -72,6 +76,7 @@ def command(suite: Path, plan: Plan, folder: Path) -> list[str]:
         "contact": "the issues of the repository",
         "version": plan.version,
         "mode": plan.mode,
+        "namespace-labels": plan.namespace_labels,
         "cleanup-base-resources": str(not plan.keep).lower(),
     }
     flags = [f"-{name}={value}" for name, value in given.items() if value]

@@ -1,0 +1,1 @@
+"""Gateway API's own conformance suite, profiles of a mesh, against a world."""
