@@ -18,7 +18,11 @@ func main() {
 		os.Exit(runClient(os.Args[1:]))
 	}
 	failed := make(chan error)
-	for _, argument := range os.Args[1:] {
+	arguments := os.Args[1:]
+	if len(arguments) == 0 {
+		arguments = []string{"--port=8080"}
+	}
+	for _, argument := range arguments {
 		name, port, _ := strings.Cut(argument, "=")
 		if (name == "--port" || name == "--grpc") && port != "8443" {
 			go func() { failed <- server(port).ListenAndServe() }()

@@ -11,6 +11,7 @@ from typing import Any
 
 from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.egress_gateway import GROUP as OWN_API
+from podwire.kube.gateway_api import EXPERIMENTAL_GROUP as EXPERIMENTAL_API
 from podwire.kube.gateway_api import GROUP as GATEWAY_API
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.network_policy_api import GROUP as POLICY_API
@@ -54,7 +55,7 @@ _MESH_READS: tuple[Rule, ...] = (
     ("", ("namespaces", "pods", "services"), READ),
     ("discovery.k8s.io", ("endpointslices",), READ),
     (GATEWAY_API, ("httproutes", "grpcroutes", "backendtlspolicies"), READ),
-    ("gateway.networking.x-k8s.io", ("xbackendtrafficpolicies",), READ),
+    (EXPERIMENTAL_API, ("xbackendtrafficpolicies",), READ),
     (MESH_API, ("authorizationpolicies", "backendpolicies", "requestauthentications", "transportpolicies"), READ),
 )
 """What the mesh is made from. A node reads no ConfigMaps or Secrets: authorities that a BackendTLSPolicy names do not
@@ -109,7 +110,15 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     MESH: (
         *_MESH_READS,
-        (MESH_API, ("authorizationpolicies/status", "requestauthentications/status"), ("patch",)),
+        (GATEWAY_API, ("httproutes/status", "grpcroutes/status"), ("patch",)),
+        (EXPERIMENTAL_API, ("xmeshes",), READ),
+        (EXPERIMENTAL_API, ("xmeshes/status",), ("patch",)),
+        (
+            MESH_API,
+            ("authorizationpolicies/status", "backendpolicies/status", "requestauthentications/status"),
+            ("patch",),
+        ),
+        ("", ("events",), RECORD),
         # Whose token a node has.
         ("authentication.k8s.io", ("tokenreviews",), ("create",)),
     ),

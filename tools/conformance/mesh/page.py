@@ -46,8 +46,8 @@ PAGE = """\
 
 Written by `make conformance SUITE=mesh` ([how it works](../../conformance/README.md)); a change by hand is lost.
 
-Suite: `sigs.k8s.io/gateway-api/conformance` {release}, unchanged, with all features that its tests of a mesh need.
-podwire: {run}.
+Suite: `sigs.k8s.io/gateway-api/conformance` {release}, with all features that its tests of a mesh need, unchanged but
+for one line: programs are run in pods over WebSocket, as kubectl does, not over SPDY. podwire: {run}.
 
 The servers and clients of the tests are a stand-in for `echo-advanced` (conformance/gateway/echo-advanced), which is
 Istio's echo and published as an image alone: it prints what the suite reads.

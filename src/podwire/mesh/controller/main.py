@@ -22,13 +22,16 @@ from podwire.kube.gateway_api import PROXIES
 from podwire.kube.kinds import ENDPOINT_SLICES
 from podwire.kube.leader_election import LeaderElector
 from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
 from podwire.mesh.controller import metrics, signer_endpoint
 from podwire.mesh.controller.authority_loop import TICK_SECONDS, AuthorityLoop
 from podwire.mesh.controller.daemon_set import NodeSettings
 from podwire.mesh.controller.mesh_objects import MeshObjects
+from podwire.mesh.controller.mesh_statuses import MeshStatuses
 from podwire.mesh.controller.node_pods import NodePods
 from podwire.mesh.controller.node_reports import NodeReports
 from podwire.mesh.controller.policy_statuses import PolicyStatuses
+from podwire.mesh.controller.route_statuses import RouteStatuses
 from podwire.mesh.controller.signer import Signer
 from podwire.mesh.controller.signer_endpoint import SERVICE
 from podwire.mesh.controller.signing_service import SigningService
@@ -91,6 +94,9 @@ class MeshController:
         )
         self._policies = PolicyStatuses(client)
         self._pods = NodePods(client, self._objects, config.nodes)
+        self._recorder = Recorder(client, NAME)
+        self._routes = RouteStatuses(client, self._recorder)
+        self._meshes = MeshStatuses(client)
         self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
 
     @property
@@ -106,8 +112,18 @@ class MeshController:
         async with serving(pages, self._config.addresses), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._objects.run())
             tasks.create_task(self._policies.objects.run())
+            tasks.create_task(self._routes.live.run())
             await self._objects.synced()
+            tasks.create_task(self._follow_routes())
             await self._elector.run(self._lead)
+
+    async def _follow_routes(self) -> None:
+        await self._routes.live.kinds_synced()
+        await self._routes.follow()
+
+    async def _write_routes(self) -> None:
+        await self._routes.live.kinds_synced()
+        await self._routes.lead()
 
     async def _lead(self) -> None:
         """Work until cancelled. Raises OSError where the signer's address is taken."""
@@ -119,6 +135,9 @@ class MeshController:
             tasks.create_task(self._pods.lead())
             tasks.create_task(self._policies.lead())
             tasks.create_task(self._sign(service))
+            tasks.create_task(self._recorder.run())
+            tasks.create_task(self._write_routes())
+            tasks.create_task(self._meshes.lead())
 
     async def _sign(self, service: SigningService) -> None:
         """Serve nodes once there is an authority; keep the server's own certificate valid."""
