@@ -18,6 +18,7 @@ from podwire.insight.url import (
     gateways,
     ingress_way,
     ingresses,
+    mesh_way,
     name_way,
     service_way,
 )
@@ -49,6 +50,9 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
     service = service_way.service_of(question, objects) if not question.gateway else None
     if service is not None and name_way.is_one(service):
         return name_way.report(question, service, objects)
+    routed = mesh_way.routed_port(question, service, objects) if service is not None else None
+    if routed is not None:
+        return _shown(mesh_way.report(question, routed, objects))
     if service is not None:
         return _shown(service_way.report(question, service, objects))
     return Report(

@@ -38,7 +38,7 @@ _PATHS = {
 
 def route_lines(question: Question, gateway: Served, way: Passage, objects: UrlObjects) -> tuple[RouteLine, ...]:
     """Return the routes of the host in the order in which they are tried, then those that are not tried, with why."""
-    return (*_stream(way, objects), *_tried(way, objects), *_untried(question, gateway, way, objects))
+    return (*_stream(way, objects), *tried_lines(way, objects), *_untried(question, gateway, way, objects))
 
 
 def _stream(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
@@ -63,7 +63,8 @@ def wants(match: Match) -> str:
     return ", ".join(parts)
 
 
-def _tried(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
+def tried_lines(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
+    """Yield the routes of the host in the order in which they are tried."""
     taken = way.taken
     for one in way.tried:
         route, name = one.route, one.route.name
