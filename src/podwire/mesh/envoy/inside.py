@@ -22,13 +22,15 @@ from podwire.edge.xds.resource import CLUSTER, Resource
 
 INSIDE, INSIDE_TLS = "mesh-inside", "mesh-inside-tls"
 """Names of a listener and of the cluster that leads to it: of clients in plain text, and of those by TLS."""
+SELF = "mesh-self"
+"""The same, of requests of a pod to itself."""
 LEG = "mesh-leg"
 """Name of the listener that connections to the endpoints of routes enter."""
 
 
 def clusters() -> tuple[Resource, ...]:
     """Return the clusters, which never change."""
-    return tuple(resource(CLUSTER, name, _cluster(name)) for name in (INSIDE, INSIDE_TLS))
+    return tuple(resource(CLUSTER, name, _cluster(name)) for name in (INSIDE, INSIDE_TLS, SELF))
 
 
 def _cluster(name: str) -> Any:

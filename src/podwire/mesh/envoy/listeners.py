@@ -5,6 +5,7 @@
     inbound-tls  TLS of another node's Envoy                   -> inside-tls
     inside, inside-tls   inside Envoy: the client's identity is known, policies decide -> the pod
     leg          inside Envoy: a request of a routed connection to the endpoint that was chosen for it
+    self         inside Envoy: the same where the endpoint is the client
 
 An identity is known by the address of a client of this node, which no pod can forge, and by the certificate of others.
 Whatever no chain takes is closed.
@@ -27,7 +28,7 @@ from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
 from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
 from podwire.mesh.envoy.connection_match import connection_match
-from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG
+from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG, SELF
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.envoy.on_demand_certificate import SECRET_KEY
 from podwire.mesh.envoy.request_chain import request_chain
@@ -56,6 +57,7 @@ def listeners(node: NodeWorkloads, versions: Sequence[int]) -> tuple[Resource, .
         _inside(INSIDE, pods.PODS, node),
         _inside(INSIDE_TLS, pods.PODS_OF_TLS, node),
         _leg(node),
+        _self(),
     )
 
 
@@ -131,15 +133,19 @@ def _leg(node: NodeWorkloads) -> Resource:
 
     What comes next is that of connections without routes: TLS to a peer, policies and the pod, or the pod alone.
     """
-    inner = matching.nested(_by_client(node))
-    choices = {str(address): inner for address, _ in node.addresses(node.enrolled)}
+    by_client = matching.nested(_by_client(node))
+    choices = {
+        str(address): matching.nested(matching.by_source({str(address): matching.chain(SELF)}, by_client))
+        for address, _ in node.addresses(node.enrolled)
+    }
     made = _internal(LEG)
     by_destination = matching.by_destination({**choices, **_peer_choices(node)}, matching.chain(PLAIN))
     made.filter_chain_matcher.CopyFrom(by_destination)
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
     plain = _chain(PLAIN, states, connection_proxy(pods.PODS, access_log.OUTBOUND))
-    made.filter_chains.extend((*_peer_chains(node), *_client_chains(node), plain))
-    requires = ((CLUSTER, pods.PEERS), (CLUSTER, INSIDE), (CLUSTER, pods.PODS))
+    own = _chain(SELF, filter_state.on_connection(_ADDRESSES), connection_proxy(SELF))
+    made.filter_chains.extend((*_peer_chains(node), *_client_chains(node), plain, own))
+    requires = tuple((CLUSTER, one) for one in (pods.PEERS, INSIDE, pods.PODS, SELF))
     return resource(LISTENER, made.name, made, requires=requires)
 
 
@@ -163,6 +169,14 @@ def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     return _resource(made, INSIDE_TLS, secrets)
 
 
+def _self() -> Resource:
+    """Return the listener for requests of a pod to itself. They come from the node: a pod drops its own address."""
+    made = _internal(SELF, _original_destination())
+    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
+    made.filter_chains.append(_chain(POD, states, connection_proxy(pods.PODS, access_log.INBOUND)))
+    return _resource(made, pods.PODS)
+
+
 def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     """Return a listener inside Envoy. It has the addresses of the client's connection, and so decides by them."""
     chains: dict[str, Any] = {}
@@ -175,12 +189,12 @@ def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     return _resource(made, cluster)
 
 
-def _internal(name: str) -> Any:
+def _internal(name: str, *filters: Any) -> Any:
     return listener_pb2.Listener(
         name=name,
         stat_prefix=name,
         internal_listener=listener_pb2.Listener.InternalListenerConfig(),
-        listener_filters=[_original_destination(), _original_source()],
+        listener_filters=filters or (_original_destination(), _original_source()),
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
     )
 
