@@ -93,8 +93,8 @@ PAGE = """\
 
 Written by `make conformance SUITE=gateway` ([how it works](../../conformance/README.md)); a change by hand is lost.
 
-Suite: `sigs.k8s.io/gateway-api/conformance` {release}, unchanged, all profiles of gateways; profiles of a mesh are not
-implemented. podwire: {runs}.
+Suite: `sigs.k8s.io/gateway-api/conformance` {release}, unchanged, all profiles of gateways; those of a mesh:
+[mesh-conformance.md](mesh-conformance.md). podwire: {runs}.
 
 The servers of the tests are the suite's own `echo-basic`, built from the same module, and CoreDNS v1.14, not v1.12.
 Requests come from the world's host `outside`.
