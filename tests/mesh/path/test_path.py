@@ -23,7 +23,7 @@ from podwire.mesh.kinds.transport_policy import (
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
 from tests.mesh.path.routed_requests import objects, requests_are_routed, routed
-from tests.sandbox import sandboxed
+from tests.sandbox import in_world
 
 POD = {pod.name: pod for pod in PODS}
 SECRET = b"a secret word"
@@ -33,7 +33,7 @@ CLOSED = frozenset({"closed", "ConnectionResetError"})
 
 
 @pytest.mark.timeout(300)
-@sandboxed
+@in_world
 def test_path(tmp_path: Path) -> None:
     with running(tmp_path, *routed(objects())) as cluster:
         every_pair_is_served_with_the_address_of_the_client(cluster)
@@ -44,7 +44,7 @@ def test_path(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@sandboxed
+@in_world
 def test_refusals(tmp_path: Path) -> None:
     with running(tmp_path) as cluster:
         listeners_of_envoy_are_reached_by_no_other_way(cluster)
