@@ -234,7 +234,7 @@ class Authorized:
         reader, writer = await self.connect(number, connection)
         try:
             writer.write("\r\n".join((*lines, "Connection: close", "", "")).encode("latin-1"))
-            answer = await asyncio.wait_for(reader.read(), 60)
+            answer = await asyncio.wait_for(reader.readline(), 60)  # Envoy closes a second later
             return int(answer.split(b" ")[1]) if answer else 0
         except ConnectionError:
             return 0
