@@ -1,4 +1,7 @@
-"""The Workload API with gRPC clients; who they are is what the test's kernel says of their connection."""
+"""The Workload API with gRPC clients; who they are is what the test's kernel says of their connection.
+
+Each test is a process of its own: a fork of one with threads of gRPC, as other tests make it, can hang.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from podwire.mesh.node.workload_api import MOST_OF_ONE, SOCKET, WorkloadApi
 from podwire.mesh.node.workload_messages import HEADER
 from tests.mesh.node.test_certificates import BACK, FRONT, FakeSigner, until
 from tests.mesh.node.test_workload_messages import message
+from tests.sandbox import sandboxed
 
 ADDRESSES = {ipaddress.ip_address("10.1.0.1"): FRONT, ipaddress.ip_address("10.1.0.2"): BACK}
 HEADERS = ((HEADER, "true"),)
@@ -83,6 +87,7 @@ def identity(body: bytes) -> str:
     return str(svid.spiffe_id)
 
 
+@sandboxed
 async def test_each_caller_gets_its_own_identity_whether_it_is_enrolled_or_not() -> None:
     async with served() as node, call(node) as first:
         assert identity(await first.read()) == str(FRONT)
@@ -91,6 +96,7 @@ async def test_each_caller_gets_its_own_identity_whether_it_is_enrolled_or_not()
             assert identity(await second.read()) == str(BACK)
 
 
+@sandboxed
 async def test_a_node_has_the_keys_of_those_that_are_connected() -> None:
     async with served() as node:
         _, writer = await asyncio.open_unix_connection(node.folder / SOCKET)
@@ -100,6 +106,7 @@ async def test_a_node_has_the_keys_of_those_that_are_connected() -> None:
 
 
 @pytest.mark.parametrize("address", ["10.9.9.9", "10.1.0.1,10.1.0.2", "10.1.0.1,10.9.9.9", ""])
+@sandboxed
 async def test_who_is_not_known_for_sure_gets_nothing(address: str) -> None:
     async with served() as node:
         node.address = address
@@ -110,6 +117,7 @@ async def test_who_is_not_known_for_sure_gets_nothing(address: str) -> None:
         assert not node.signer.messages or not any(one.requests for one in node.signer.messages)
 
 
+@sandboxed
 async def test_the_inner_socket_knows_nobody() -> None:
     async with served() as node:
         node.folder = node.folder / "private"
@@ -120,6 +128,7 @@ async def test_the_inner_socket_knows_nobody() -> None:
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+@sandboxed
 async def test_a_call_without_the_security_header_is_refused() -> None:
     async with served() as node:
         for headers in ((), ((HEADER, "false"),)):
@@ -130,6 +139,7 @@ async def test_a_call_without_the_security_header_is_refused() -> None:
                 assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+@sandboxed
 async def test_a_client_receives_what_changes() -> None:
     async with served() as node, call(node) as stream, call(node, "FetchX509Bundles") as bundles:
         first = await stream.read()
@@ -144,6 +154,7 @@ async def test_a_client_receives_what_changes() -> None:
         assert len(kind.FromString(await bundles.read()).bundles["spiffe://cluster.local"]) > 0
 
 
+@sandboxed
 async def test_one_identity_has_so_many_connections_and_no_more() -> None:
     async with served() as node:
         held = [await asyncio.open_unix_connection(node.folder / SOCKET) for _ in range(MOST_OF_ONE)]
@@ -160,6 +171,7 @@ async def test_one_identity_has_so_many_connections_and_no_more() -> None:
         await until(lambda: FRONT not in node.api._callers.values())
 
 
+@sandboxed
 async def test_methods_that_are_not_served_are_unimplemented() -> None:
     async with served() as node, grpc.aio.insecure_channel(node.target) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
