@@ -117,14 +117,22 @@ def server(request: pytest.FixtureRequest) -> Iterator[Path]:
             envoy = subprocess.Popen((program, "--config-yaml", text, *flags), stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + DEADLINE_SECONDS
-            while not path.exists():
+            while not is_listening(path):
                 assert envoy.poll() is None, Path(folder, "log").read_text()
                 assert time.monotonic() < deadline, Path(folder, "log").read_text()
                 time.sleep(0.02)
+            while not reasons(path):  # of the connection by which that was found
+                assert time.monotonic() < deadline, "the connection is in no log"
+                time.sleep(0.01)
             yield path
         finally:
             envoy.kill()
             envoy.wait()
+
+
+def is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def outcome(server: Path, pair: KeyPair | None) -> str:
