@@ -86,7 +86,7 @@ async def token(client: Client, namespace: str, name: str, account: str, audienc
 
 
 class Node:
-    """Whoever has a token, at the signer of a controller."""
+    """A client with a token, at the signer of a controller."""
 
     def __init__(self, client: Client, file: Path, text: str) -> None:
         self._client, self._file = client, file
@@ -138,21 +138,22 @@ async def test_nodes_get_what_runs_there_and_a_successor_goes_on_with_the_same_a
             return [one for end in (await client.get(ENDPOINT_SLICES, SLICE)).endpoints for one in end.addresses]
 
         node = Node(client, tmp_path / "node", await token(client, KEY.namespace, "mesh-one", KEY.name))
-        async with controller(cluster, 2) as first, controller(cluster, 3) as second:
+        async with controller(cluster, 2) as first:
             await until(endpoint, ["10.0.0.2"])
-            front, back = await node.send(2, FRONT, BACK)
-            assert front.count("BEGIN CERTIFICATE") == 2
-            assert back == "node one runs no pod of ServiceAccount shop/back"
-            assert "Cannot connect" in (await node.send(3, FRONT))[0], "only the leader signs"
-            before = await client.get(SECRETS, authority_store.AUTHORITY)
-            status, log = await ended(first)
-            assert (status, [line for line in log if line["level"] == "error"]) == (0, [])
-            await until(endpoint, ["10.0.0.3"])
-            (again,) = await node.send(3, FRONT)
-            assert again.partition("-----END")[2] != front.partition("-----END")[0]
-            assert again.split("-----BEGIN")[2] == front.split("-----BEGIN")[2], "the same intermediate"
-            assert (await client.get(SECRETS, authority_store.AUTHORITY)).data == before.data
-            status, log = await ended(second)
+            async with controller(cluster, 3) as second:
+                front, back = await node.send(2, FRONT, BACK)
+                assert front.count("BEGIN CERTIFICATE") == 2
+                assert back == "node one runs no pod of ServiceAccount shop/back"
+                assert "Cannot connect" in (await node.send(3, FRONT))[0], "only the leader signs"
+                before = await client.get(SECRETS, authority_store.AUTHORITY)
+                status, log = await ended(first)
+                assert (status, [line for line in log if line["level"] == "error"]) == (0, [])
+                await until(endpoint, ["10.0.0.3"])
+                (again,) = await node.send(3, FRONT)
+                assert again.partition("-----END")[2] != front.partition("-----END")[0]
+                assert again.split("-----BEGIN")[2] == front.split("-----BEGIN")[2], "the same intermediate"
+                assert (await client.get(SECRETS, authority_store.AUTHORITY)).data == before.data
+                status, log = await ended(second)
     assert (status, [line for line in log if line["level"] == "error"]) == (0, [])
 
 
