@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import pytest
 from aiohttp import web
 
 from podwire.kube.kinds import CONFIG_MAPS
-from podwire.kube.optional_informer import OptionalInformer
+from podwire.kube.optional_informer import ABSENT, OptionalInformer
 from tests.kube.fake_server import connected, item, listing, stream
 
 
@@ -77,3 +78,35 @@ async def test_a_kind_that_is_served_is_followed_after_errors(caplog: pytest.Log
         assert informer.synced.is_set()
         task.cancel()
     assert [one.message for one in caplog.records if "trying again" in one.message], "errors are not silent"
+
+
+async def test_where_a_refusal_is_no_absence_nothing_is_known_until_it_ends() -> None:
+    codes, tried = [403], asyncio.Semaphore(0)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        tried.release()
+        if codes[0] != 200:
+            return web.json_response({"kind": "Status", "code": codes[0], "message": "no"}, status=codes[0])
+        return await stream(request) if "watch" in request.query else listing(5, item("a", 3))
+
+    async with connected(handler) as client, asyncio.timeout(60):
+        informer = OptionalInformer(client, CONFIG_MAPS, retry_seconds=0.01, not_served=ABSENT)
+        task = asyncio.create_task(informer.run())
+        for _ in range(3):
+            await tried.acquire()
+        assert not informer.synced.is_set()
+        assert "configmaps" in informer.problem
+        codes[0] = 404
+        await informer.synced.wait()
+        assert (dict(informer.objects), informer.problem) == ({}, "")
+        codes[0] = 403
+        await until(lambda: bool(informer.problem))
+        codes[0] = 200
+        await until(lambda: len(informer.objects) == 1)
+        assert informer.problem == ""
+        task.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  a problem is no event
+        await asyncio.sleep(0.01)

@@ -32,8 +32,16 @@ NOT_SERVED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 """The server does not know the kind, or does not let this client read it."""
 
 
+ABSENT = frozenset({HTTPStatus.NOT_FOUND})
+"""The server does not know the kind."""
+
+
 class OptionalInformer(Generic[ObjectT]):
-    """Follows a kind where it is served; elsewhere there are no objects. `synced` is set in both cases."""
+    """Follows a kind where it is served; elsewhere there are no objects. `synced` is set in both cases.
+
+    `not_served`: answers that mean that there are no objects. Where objects restrict something, that is ABSENT alone: a
+    kind that may not be read is not synced then. `problem` says so, for whoever must not go on.
+    """
 
     def __init__(
         self,
@@ -42,8 +50,11 @@ class OptionalInformer(Generic[ObjectT]):
         retry_seconds: float = RETRY_NOT_SERVED_SECONDS,
         *,
         label_selector: str = "",
+        not_served: frozenset[HTTPStatus] = NOT_SERVED,
     ) -> None:
+        self.problem = ""
         self._retry_seconds = retry_seconds
+        self._not_served = not_served
         self._client = client
         self._kind = kind
         self._informer = Informer(client, kind, label_selector=label_selector)
@@ -77,13 +88,21 @@ class OptionalInformer(Generic[ObjectT]):
             try:
                 await self._client.list(self._kind, limit="1")
             except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                if isinstance(error, ApiError) and error.code in NOT_SERVED:
-                    level = logging.WARNING if error.code == HTTPStatus.FORBIDDEN else logging.INFO
-                    problem = access_problem(error, self._kind, self._client.role)
-                    log.log(logging.DEBUG if reported else level, "%s are left out: %s", self._kind.resource, problem)
+                code = error.code if isinstance(error, ApiError) else 0
+                if isinstance(error, ApiError) and code in self._not_served:
+                    self.problem = ""
+                    self._log_absence(error, reported=reported)
                     return False
+                if isinstance(error, ApiError) and code in NOT_SERVED:
+                    self.problem = str(access_problem(error, self._kind, self._client.role))
                 delay = backoff.step()
-                log.warning("%s: %s; trying again in %.1f s", self._kind.resource, error, delay)
+                log.warning("%s: %s; trying again in %.1f s", self._kind.resource, self.problem or error, delay)
                 await asyncio.sleep(delay)
             else:
+                self.problem = ""
                 return True
+
+    def _log_absence(self, error: ApiError, *, reported: bool) -> None:
+        level = logging.WARNING if error.code == HTTPStatus.FORBIDDEN else logging.INFO
+        problem = access_problem(error, self._kind, self._client.role)
+        log.log(logging.DEBUG if reported else level, "%s are left out: %s", self._kind.resource, problem)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import SERVICES
-from podwire.kube.optional_informer import OptionalInformer
+from podwire.kube.optional_informer import ABSENT, OptionalInformer
 from podwire.mesh.authorization import reading
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES, AuthorizationPolicy
@@ -23,15 +23,18 @@ NOT_SERVED_SECONDS = 10.0
 
 
 class PolicyObjects:
-    """Informers; `run` must run once. `changed` is called after each change of what `authorization` returns."""
+    """Informers; `run` must run once. `changed` is called after each change of what `authorization` returns.
+
+    There are no policies where their kind is not installed. Where it may not be read, nothing is known.
+    """
 
     def __init__(self, client: Client, changed: Callable[[], None]) -> None:
         self.services: Informer[Service] = Informer(client, SERVICES)
         self.policies: OptionalInformer[AuthorizationPolicy] = OptionalInformer(
-            client, AUTHORIZATION_POLICIES, retry_seconds=NOT_SERVED_SECONDS
+            client, AUTHORIZATION_POLICIES, retry_seconds=NOT_SERVED_SECONDS, not_served=ABSENT
         )
         self.tokens: OptionalInformer[RequestAuthentication] = OptionalInformer(
-            client, REQUEST_AUTHENTICATIONS, retry_seconds=NOT_SERVED_SECONDS
+            client, REQUEST_AUTHENTICATIONS, retry_seconds=NOT_SERVED_SECONDS, not_served=ABSENT
         )
         self._all: tuple[Informer[Any] | OptionalInformer[Any], ...] = (self.services, self.policies, self.tokens)
         for one in self._all:
@@ -47,6 +50,11 @@ class PolicyObjects:
             tuple(reading.read_tokens(tokens[key]).policy for key in sorted(tokens)),
             tuple(self.services.objects.values()),
         )
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why policies are not known, with the remedy."""
+        return tuple(one.problem for one in (self.policies, self.tokens) if one.problem)
 
     async def synced(self) -> None:
         """Return when every kind is known."""

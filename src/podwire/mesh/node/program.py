@@ -6,6 +6,7 @@ Envoy is another container of the same pod: it serves with what it has while thi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 NAME = "podwire-mesh-node"
 SETTLE_SECONDS = 0.02
 """Changes within this time are one: a rolling update changes many pods."""
+UNKNOWN_SECONDS = 1.0
+"""Until it is looked again whether kinds that restrict may be read."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True):
@@ -104,7 +107,7 @@ class NodeProgram:
             await self._objects.synced()
             await self._policies.synced()
             await self._routing.live.kinds_synced()
-            while not self._objects.bundle.roots:
+            while self._problems or not self._objects.bundle.roots:
                 await self._next_change()
             self._apply()
             self._proxies.add(PROXY, self._held.values())
@@ -122,12 +125,21 @@ class NodeProgram:
                 await server.stop()
 
     async def _next_change(self) -> None:
-        await self._changed.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UNKNOWN_SECONDS if self._problems else None):
+                await self._changed.wait()
         await asyncio.sleep(SETTLE_SECONDS)
         self._changed.clear()
 
+    @property
+    def _problems(self) -> tuple[str, ...]:
+        """Why it is not known what is restricted: nothing new is served then."""
+        return (*self._policies.problems, *self._objects.problems)
+
     def _apply(self) -> None:
-        """Serve what follows from the objects and certificates of now."""
+        """Serve what follows from the objects and certificates of now; nothing new while a kind may not be read."""
+        if self._problems:
+            return
         authorization = self._policies.authorization
         workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
         self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)
@@ -159,10 +171,15 @@ class NodeProgram:
             if reason := proxy.refusal(key):
                 log.error("Envoy refuses %s %s: %s", key[0].rpartition(".")[2], key[1], reason)
 
+    def ready(self) -> Page:
+        """Return whether Envoy is served with all that is known; where not, why."""
+        problems = self._problems
+        return verdict(self._serving.is_set() and not problems, (*problems, self.certificates.problem))
+
     def _pages(self) -> Pages:
         return {
             "/healthz": lambda: Page("ok"),
-            "/readyz": lambda: verdict(self._serving.is_set(), (self.certificates.problem,)),
+            "/readyz": self.ready,
             "/metrics": lambda: Page(exposition(self._families()), content_type=CONTENT_TYPE),
         }
 

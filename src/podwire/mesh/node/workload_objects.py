@@ -11,7 +11,7 @@ import msgspec
 from podwire.kube.addresses import IPAddress
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
-from podwire.kube.optional_informer import OptionalInformer
+from podwire.kube.optional_informer import ABSENT, OptionalInformer
 from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.identity.certificate import TrustBundle
@@ -47,7 +47,7 @@ class WorkloadObjects:
         maps = msgspec.structs.replace(CONFIG_MAPS, within=TRUST.namespace)
         self._trust: Informer[ConfigMap] = Informer(client, maps, field_selector=f"metadata.name={TRUST.name}")
         self._transport: OptionalInformer[TransportPolicy] = OptionalInformer(
-            client, TRANSPORT_POLICIES, retry_seconds=NOT_SERVED_SECONDS
+            client, TRANSPORT_POLICIES, retry_seconds=NOT_SERVED_SECONDS, not_served=ABSENT
         )
         self.informers: tuple[Informer[Any], ...] = (self._pods, self._peers, self._namespaces, self._trust)
         for informer in self.informers:
@@ -80,6 +80,11 @@ class WorkloadObjects:
             if one is not None and address in one.addresses
         }
         return found.pop() if len(found) == 1 else None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why TransportPolicies are not known, with the remedy."""
+        return (self._transport.problem,) if self._transport.problem else ()
 
     async def synced(self) -> None:
         """Return when every kind is known."""
