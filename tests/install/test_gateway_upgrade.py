@@ -30,6 +30,7 @@ from tests.install.test_removal import Body, MemoryCluster
 
 WITH = of_settings(msgspec.structs.replace(SETTINGS, gateway_api="standard"))
 WITHOUT = of_settings(SETTINGS)
+MESH_KINDS = ("authorizationpolicies", "backendpolicies", "requestauthentications", "transportpolicies")
 ROUTES = ("customresourcedefinitions", NamespacedName("", "httproutes.gateway.networking.k8s.io"))
 
 
@@ -71,15 +72,16 @@ def bring(cluster: Applying, wanted: Revision, *before: Revision) -> None:
 
 
 def test_podwires_own_definitions_come_with_any_installation_and_stay(cluster: Applying) -> None:
-    own = ("customresourcedefinitions", NamespacedName("", "egressgateways.podwire.dev"))
+    names = [f"{kind}.mesh.podwire.dev" for kind in MESH_KINDS] + ["egressgateways.podwire.dev"]
+    own = {("customresourcedefinitions", NamespacedName("", name)) for name in names}
     bring(cluster, WITHOUT)
-    assert own in cluster.objects
-    assert cluster.objects[own]["metadata"]["labels"][MANAGER_LABEL] == "podwire"
-    existing = [msgspec.convert({"metadata": {"name": own[1].name}}, gateway_definitions.Definition)]
+    assert own <= set(cluster.objects)
+    assert {cluster.objects[one]["metadata"]["labels"][MANAGER_LABEL] for one in own} == {"podwire"}
+    existing = [msgspec.convert({"metadata": {"name": name}}, gateway_definitions.Definition) for name in names]
     assert list(own_definitions.changes(existing)) == []
-    assert list(own_definitions.changes(())) == ["create customresourcedefinition egressgateways.podwire.dev"]
+    assert sorted(own_definitions.changes(())) == [f"create customresourcedefinition {name}" for name in sorted(names)]
     bring(cluster, WITHOUT, WITH)
-    assert own in cluster.objects
+    assert own <= set(cluster.objects)
 
 
 def test_definitions_come_first_and_the_controllers_pods_after_the_agents(cluster: Applying) -> None:
