@@ -56,6 +56,29 @@ async def test_a_corefile_that_needs_pods_is_rejected_until_they_can_be_read() -
 
 
 @sandboxed
+async def test_a_corefile_after_a_first_one_that_needs_pods_is_used_once_they_can_be_read() -> None:
+    api = FakeApi()
+    api.open.set()
+    api.forbidden.add(Pod)
+    api.put(Namespace(metadata=ObjectMeta(name="shop")), service("web", "10.96.0.5"), pod("10.244.1.2"))
+    api.put(config_map(COREFILE.format("verified")))
+
+    async def rejected() -> bool:
+        return any("must know all pods" in event["message"] for event in api.events)
+
+    async def used() -> bool:
+        return any(one.ttl == 7 for one in (await ask(WEB)).answer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "PODS_SECONDS", 0.1)
+        async with cluster(api):
+            await eventually(rejected)
+            api.put(config_map(COREFILE.format("verified\nttl 7")))
+            api.forbidden.clear()
+            await eventually(used)
+
+
+@sandboxed
 async def test_the_server_ends_where_what_runs_beside_the_answers_fails(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
 

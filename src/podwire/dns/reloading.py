@@ -74,8 +74,9 @@ class Reloader:
                 self._idle.set()
 
     async def _reload(self, text: str, files: Mapping[str, str], *, first: bool) -> None:
+        self._refused = None  # `retry` must not put it in the place of this newer one
         if (text, files) == self._present or (first and self._present is not None and text == self._present[0]):
-            self._present, self._refused, self.rejected = (text, files), None, ""
+            self._present, self.rejected = (text, files), ""
             return
         try:
             found = configuration(text, self._port, files, os.environ)
@@ -86,8 +87,7 @@ class Reloader:
             log.error("the Corefile is rejected, and the last good one stays: %s", error)  # noqa: TRY400 no fault of ours
             self._report(REJECTED, f"{error}; the last good configuration stays", True)
             return
-        self._present, self._reloads = (text, files), bool(found.reload_seconds)
-        self._refused, self.rejected = None, ""
+        self._present, self._reloads, self.rejected = (text, files), bool(found.reload_seconds), ""
         log.info("the Corefile is used: %d server blocks", len(found.blocks))
         if not first:
             self._report(APPLIED, f"the Corefile is used: {len(found.blocks)} server blocks", False)

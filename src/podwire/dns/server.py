@@ -79,6 +79,7 @@ class Server:
         """What runs beside each other: where one raises, all end, and with them the process."""
         self._running: asyncio.Task[None] | None = None
         self._follows_pods = False
+        self._retrying: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until cancelled. Raises ValueError for a bad configuration and OSError where a port is taken."""
@@ -165,8 +166,8 @@ class Server:
             async with asyncio.timeout(PODS_SECONDS):
                 await informer.synced.wait()
         except TimeoutError:
-            if not started:
-                self._tasks.create_task(self._retry_with_pods())
+            if self._retrying is None or self._retrying.done():
+                self._retrying = self._tasks.create_task(self._retry_with_pods())
             reason = "; ".join(access_obstacles((informer,)))
             raise ValueError(f"'pods verified' and autopath must know all pods: {reason}") from None
 
