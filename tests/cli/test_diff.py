@@ -105,6 +105,8 @@ def test_a_folder_that_one_revision_does_not_have_is_empty() -> None:
     assert (removed.exit_code, "old is not there: taken as empty" in removed.output) == (0, True)
     assert "no such file or folder" in run("HEAD:new.yaml", "other.yaml").output
     assert "no revision of git" in run("other:new.yaml", "new.yaml").output
+    outside = run("HEAD:../deploy", "new.yaml")
+    assert (outside.exit_code, "the path is outside of the repository" in outside.output) == (2, True)
 
 
 @pytest.mark.usefixtures("repository")

@@ -15,6 +15,7 @@ from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.sources import git_revision
 from podwire.insight.sources.manifests import ManifestError
+from podwire.insight.sources.text import SourceError
 from podwire.insight.sources.texts import STANDARD_INPUT
 
 if TYPE_CHECKING:
@@ -61,13 +62,17 @@ def _opened(state: State, choice: Callable[[], Choice]) -> Snapshot:
 def _is_absent(state: State, other: State) -> bool:
     """Whether a path is that of a revision which does not have it, or that the other state has in a revision.
 
-    A change may add or remove the whole folder. Any other name that means nothing is taken for a mistake.
+    A change may add or remove the whole folder. Any other name that means nothing is taken for a mistake. Raises
+    ManifestError for a path outside of the repository.
     """
     revision, colon, _ = state.name.partition(":")
     if os.path.exists(state.name) or state.sources.is_live or state.name == STANDARD_INPUT:
         return False
     if colon:
-        return git_revision.is_revision(revision) and not git_revision.is_there(state.name)
+        try:
+            return git_revision.is_revision(revision) and not git_revision.is_there(state.name)
+        except SourceError as error:
+            raise ManifestError(str(error)) from None
     return os.path.normpath(other.name.partition(":")[2] or "/") == os.path.normpath(state.name)
 
 

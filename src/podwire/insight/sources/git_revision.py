@@ -55,7 +55,7 @@ def is_revision(revision: str) -> bool:
 
 
 def is_there(name: str) -> bool:
-    """Whether a revision has the path of REVISION:PATH. Raises SourceError where it is no revision."""
+    """Whether a revision has the path of REVISION:PATH. Raises SourceError for what is no revision, or outside."""
     return _succeeds("cat-file", "-e", _place(name).name)
 
 
