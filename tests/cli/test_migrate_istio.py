@@ -47,6 +47,13 @@ def test_the_objects_are_written_with_what_is_lost_as_comments(tmp_path: Path) -
     assert made["spec"] == {"action": "DENY", "rules": [{"to": [{"paths": ["/admin"]}]}]}
 
 
+def test_texts_that_kubectl_would_read_as_other_values_are_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(TEXT.replace("[/admin]", '["/admin"]').replace("namespace: shop", 'namespace: "1e3"'))
+    found = CliRunner().invoke(podwire, ["migrate", "istio", str(file), "-o", "objects"])
+    assert "namespace: '1e3'" in found.output
+
+
 def test_files_without_such_objects_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
     found = CliRunner().invoke(podwire, ["migrate", "istio", str(tmp_path)])

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-import yaml
 
 from podwire.insight.migration.report import DIFFERS, LOST, SAME
 from podwire.insight.sources.manifests import Manifest, ManifestError
+from podwire.kube import yaml_output
 from podwire.mesh.istio import conversion
 from podwire.mesh.istio.field import Support
 from podwire.mesh.istio.table import path_text, written_fields
@@ -82,8 +82,7 @@ def json(found: Migration) -> str:
 def objects(found: Migration) -> str:
     """Return the objects as YAML; what they do not have is before them as comments."""
     lost = [f"# {one.place}: {one.object} {one.field}: {one.note}\n" for one in found.lines if one.verdict == LOST]
-    documents = [yaml.safe_dump(one, sort_keys=False) for one in found.objects]
-    return "".join(lost) + "---\n".join(documents)
+    return "".join(lost) + yaml_output.blocks(found.objects)
 
 
 def _lines(one: Manifest, lost: Iterable[tuple[str, str]]) -> Iterator[Line]:
