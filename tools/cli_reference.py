@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -22,6 +23,14 @@ def help_text(command: click.Command, name: str) -> str:
     return command.get_help(context)
 
 
+def sections(command: click.Command, name: str, level: int = 2) -> Iterator[str]:
+    """Yield the section of a command, then those of the commands of its group."""
+    yield f"{'#' * level} {name}\n\n```\n{help_text(command, name)}\n```"
+    if isinstance(command, click.Group):
+        for part, found in command.commands.items():
+            yield from sections(found, f"{name} {part}", level + 1)
+
+
 def page() -> str:
     """The whole page."""
     parts = [
@@ -32,11 +41,7 @@ def page() -> str:
     ]
     for verb in VERBS:
         command = importlib.import_module(f"podwire.cli.{verb.replace('-', '_')}_verb").command
-        parts.append(f"## podwire {verb}\n\n```\n{help_text(command, f'podwire {verb}')}\n```")
-        if isinstance(command, click.Group):
-            for name, part in command.commands.items():
-                whole = f"podwire {verb} {name}"
-                parts.append(f"### {whole}\n\n```\n{help_text(part, whole)}\n```")
+        parts += sections(command, f"podwire {verb}")
     return "\n\n".join(parts) + "\n"
 
 

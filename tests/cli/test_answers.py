@@ -73,6 +73,7 @@ LIVE = {
     "verify": "verify reach.yaml --live",
     "flows": "flows",
     "suggest": "suggest",
+    "mesh audit": "mesh audit",
 }
 """What needs an API server."""
 

@@ -37,7 +37,7 @@ VERBS = {
     "dns": "Run the cluster's DNS server.",
     "controller": "Run the controllers of a cluster: ranges of pods, load balancers.",
     "gateway-controller": "Run the controller of the Gateway API, which configures Envoys.",
-    "mesh": "Look after the mesh: its authority of identities.",
+    "mesh": "Audit the mesh, and manage its authority of identities.",
     "mesh-controller": "Run the controller of the mesh: identities, certificates, its pods on nodes.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
 }

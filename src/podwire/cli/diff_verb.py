@@ -24,7 +24,9 @@ FORMS = ("text", "markdown", "json")
     show_default=True,
     help="Exit with 1 where the change opens or closes something.",
 )
-@click.option("--prune", is_flag=True, help="With `live`: what namespaces of the files have else is gone, too.")
+@click.option(
+    "--prune", is_flag=True, help="With `live`: objects that the files lack are removed from the files' namespaces."
+)
 @click.option("-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form.")
 @answering
 @without_collection()

@@ -38,7 +38,7 @@ def ca() -> None:
 def init(folder: Path, trust_domain: str, days: int) -> None:
     """Make a root in a new folder: root.crt and root.key. No cluster is needed.
 
-    Keep the folder offline: it is needed only to make intermediates, and whoever has root.key can be every workload.
+    Keep the folder offline: it is needed only to make intermediates, and a person with root.key can be every workload.
     """
     from datetime import UTC, datetime, timedelta
 

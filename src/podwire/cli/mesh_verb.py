@@ -10,7 +10,7 @@ from podwire.cli.mesh_ca import ca
 
 @click.group()
 def command() -> None:
-    """Look after the mesh of a cluster or a world.
+    """Audit the mesh of a cluster or a world, and manage its authority of identities.
 
     \b
     podwire mesh ca status
