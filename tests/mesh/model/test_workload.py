@@ -6,7 +6,7 @@ import ipaddress
 
 from podwire.kube.core import Pod, PodIP, PodSpec, PodStatus
 from podwire.kube.meta import NamespacedName, ObjectMeta
-from podwire.mesh.model.workload import Workload, workload
+from podwire.mesh.model.workload import Workload, doubtful, without, workload
 from podwire.redirection.enrolment import ENABLED, LABEL, REDIRECTED
 
 IN_THE_MESH = {LABEL: ENABLED}
@@ -60,3 +60,15 @@ def test_no_workload_without_an_address_of_its_own() -> None:
     assert workload(pod("172.18.0.2", host=True), IN_THE_MESH) is None
     assert workload(pod("10.244.1.5", phase="Succeeded"), IN_THE_MESH) is None
     assert workload(pod("127.0.0.1"), IN_THE_MESH) is None
+
+
+def test_an_address_of_two_pods_is_doubtful() -> None:
+    first, second, other = (
+        Workload(NamespacedName("shop", name), tuple(map(ipaddress.ip_address, addresses)))
+        for name, addresses in (("a", ("10.244.1.5", "fd00::5")), ("b", ("10.244.1.5",)), ("c", ("10.244.1.6",)))
+    )
+    found = doubtful((first, second, other))
+    assert found == {ipaddress.ip_address("10.244.1.5")}
+    kept = tuple(without((first, second, other), found))
+    assert [tuple(map(str, one.addresses)) for one in kept] == [("fd00::5",), (), ("10.244.1.6",)]
+    assert not doubtful((first, other))

@@ -31,6 +31,7 @@ from podwire.mesh.authorization.model import (
 )
 from podwire.mesh.authorization.pattern import Mode, Pattern
 from podwire.mesh.envoy.filter_state import SOURCE_IDENTITY
+from podwire.mesh.envoy.matching import nested
 
 _MATCHERS = matcher_pb2.Matcher.MatcherList
 _PREDICATE = _MATCHERS.Predicate
@@ -55,7 +56,7 @@ def connection_match(policies: Iterable[Policy], port: int | None, allowed: Any,
     if not found.matcher_list.matchers:
         return last
     found.on_no_match.CopyFrom(last)
-    return matcher_pb2.Matcher.OnMatch(matcher=found)
+    return nested(found)
 
 
 def _add(found: Any, rules: Iterable[Rule], port: int | None, mode: Mode, outcome: Any) -> None:

@@ -13,7 +13,7 @@ Whatever no chain takes is closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from envoy.config.core.v3 import address_pb2
@@ -25,10 +25,12 @@ from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from podwire.edge.envoy.cluster import BUFFER_BYTES
 from podwire.edge.envoy.message import INVALID_CLUSTER, duration, packed, resource, transport_socket
 from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
+from podwire.kube.addresses import IPAddress
 from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
 from podwire.mesh.envoy.connection_match import connection_match
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG, SELF
+from podwire.mesh.envoy.matching import REFUSED
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.envoy.on_demand_certificate import SECRET_KEY
 from podwire.mesh.envoy.request_chain import request_chain
@@ -39,10 +41,6 @@ from podwire.redirection.capture import INBOUND_PORT, INBOUND_TLS_PORT, OUTBOUND
 
 OUTBOUND, INBOUND, INBOUND_TLS = "mesh-outbound", "mesh-inbound", "mesh-inbound-tls"
 POD, UNKNOWN, PLAIN = "pod", "unknown", "plain"
-REFUSED = "refused"
-"""A chain that does not exist: the connection is closed."""
-CLOSED = "closed"
-"""No chain has this name: Envoy closes the connection before anything is connected."""
 ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  the address that a client connected to is known of such sockets only
 _TCP = tcp_proxy_pb2.TcpProxy
 _NO_EARLY_DATA = {"value": 0}
@@ -97,7 +95,6 @@ def _strict_choices(node: NodeWorkloads, everyone: Any) -> dict[str, Any]:
     """Return by address of a pod who may send plain text, where that is not everyone: enrolled pods of this node."""
     clients = node.addresses(node.enrolled)
     own = {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
-    # Without this choice Envoy would go on with that of all others.
     enrolled = matching.nested(matching.by_source(own, matching.chain(REFUSED)))
     choices: dict[str, Any] = {}
     for one in node.enrolled:
@@ -113,7 +110,11 @@ def _strict_choices(node: NodeWorkloads, everyone: Any) -> dict[str, Any]:
 def _by_client(node: NodeWorkloads) -> Any:
     clients = node.addresses(node.pods)
     choices = {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
-    return matching.by_source(choices, matching.chain(UNKNOWN))
+    return matching.by_source({**choices, **_refused(node.doubtful)}, matching.chain(UNKNOWN))
+
+
+def _refused(addresses: Iterable[IPAddress]) -> dict[str, Any]:
+    return {str(one): matching.chain(REFUSED) for one in sorted(addresses, key=str)}
 
 
 def _client_chains(node: NodeWorkloads) -> Iterator[Any]:
@@ -139,7 +140,9 @@ def _leg(node: NodeWorkloads) -> Resource:
         for address, _ in node.addresses(node.enrolled)
     }
     made = _internal(LEG)
-    by_destination = matching.by_destination({**choices, **_peer_choices(node)}, matching.chain(PLAIN))
+    by_destination = matching.by_destination(
+        {**_peer_choices(node), **choices, **_refused(node.doubtful)}, matching.chain(PLAIN)
+    )
     made.filter_chain_matcher.CopyFrom(by_destination)
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
     plain = _chain(PLAIN, states, connection_proxy(pods.PODS, access_log.OUTBOUND))
@@ -204,7 +207,7 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
     policies = node.authorization.policies_of(one)
     if not policies:
         return matching.chain(POD)
-    otherwise = connection_match(policies, None, matching.chain(POD), matching.chain(CLOSED))
+    otherwise = connection_match(policies, None, matching.chain(POD), matching.chain(REFUSED))
     read = {port for port in node.authorization.http_ports(one) if needs_requests(policies, port)}
     if not read:
         return otherwise
@@ -212,7 +215,7 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
     for port in sorted(read):
         made = request_chain(policies, node.authorization.tokens_of(one), port, cluster, access_log.INBOUND)
         chains[made.name] = made
-        by_port[str(port)] = connection_match(policies, port, matching.chain(made.name), matching.chain(CLOSED))
+        by_port[str(port)] = connection_match(policies, port, matching.chain(made.name), matching.chain(REFUSED))
     return matching.nested(matching.by_port(by_port, otherwise))
 
 

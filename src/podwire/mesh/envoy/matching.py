@@ -12,6 +12,9 @@ from xds.type.matcher.v3 import matcher_pb2
 
 from podwire.edge.envoy.message import packed
 
+REFUSED = "refused"
+"""A chain that does not exist: the connection is closed."""
+
 
 def chain(name: str) -> Any:
     """Return the choice of a chain. One that does not exist closes the connection."""
@@ -35,8 +38,11 @@ def by_port(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
 
 
 def nested(matcher: Any) -> Any:
-    """Return the choice that another matcher makes."""
-    return matcher_pb2.Matcher.OnMatch(matcher=matcher)
+    """Return the choice of another matcher, which refuses the rest: Envoy would go on with the outer one's rest."""
+    made = matcher_pb2.Matcher.OnMatch(matcher=matcher)
+    if not made.matcher.HasField("on_no_match"):
+        made.matcher.on_no_match.CopyFrom(chain(REFUSED))
+    return made
 
 
 def _by_value(message: Any, choices: Mapping[str, Any], otherwise: Any) -> Any:

@@ -22,6 +22,8 @@ class NodeWorkloads(msgspec.Struct, frozen=True):
         peers: pods of other nodes whose connections pass an Envoy.
         authorization: the policies of the cluster.
         transport: which pods accept no plain text.
+        doubtful: addresses that several pods of the node have, of which none has it here: an address that was freed and
+            given out again before its old pod is gone. Connections from and to them are refused.
 
     """
 
@@ -30,6 +32,7 @@ class NodeWorkloads(msgspec.Struct, frozen=True):
     peers: tuple[Workload, ...] = ()
     authorization: Authorization = Authorization()
     transport: Transport = Transport()
+    doubtful: frozenset[IPAddress] = frozenset()
 
     def identity(self, workload: Workload) -> Spiffe:
         """Return the identity of a pod."""

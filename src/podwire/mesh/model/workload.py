@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -67,3 +68,16 @@ def workload(pod: Pod, namespace: Mapping[str, str] | None) -> Workload | None:
 
 def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
     return (address for address in map(usable, texts) if address is not None)
+
+
+def doubtful(workloads: Iterable[Workload]) -> frozenset[IPAddress]:
+    """Return the addresses that more than one of these pods has: which of them it is now is not known."""
+    count = Counter(address for one in workloads for address in one.addresses)
+    return frozenset(address for address, found in count.items() if found > 1)
+
+
+def without(workloads: Iterable[Workload], addresses: Container[IPAddress]) -> Iterator[Workload]:
+    """Yield pods without these addresses of theirs."""
+    for one in workloads:
+        kept = tuple(address for address in one.addresses if address not in addresses)
+        yield one if kept == one.addresses else msgspec.structs.replace(one, addresses=kept)

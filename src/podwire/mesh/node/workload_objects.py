@@ -18,7 +18,7 @@ from podwire.mesh.identity.certificate import TrustBundle
 from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.identity.trust_objects import TRUST, trust_bundle
 from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
-from podwire.mesh.model.workload import Workload, workload
+from podwire.mesh.model.workload import Workload, doubtful, without, workload
 from podwire.redirection.enrolment import ENABLED, REDIRECTED
 
 if TYPE_CHECKING:
@@ -64,12 +64,17 @@ class WorkloadObjects:
     def workloads(self) -> NodeWorkloads:
         """The pods of the node and the peers, in the order of their names."""
         spaces = {one.metadata.name: one.metadata.labels for one in self._namespaces.objects.values()}
-        own = (workload(pod, spaces.get(pod.metadata.namespace)) for pod in self._pods.objects.values())
+        found = (workload(pod, spaces.get(pod.metadata.namespace)) for pod in self._pods.objects.values())
+        own = sorted((one for one in found if one is not None), key=_key)
+        peers = sorted(self._peers.objects.values(), key=_key)
+        shared = doubtful(own)
+        known = {address for one in own for address in one.addresses}
         return NodeWorkloads(
             self._trust_domain,
-            tuple(sorted((one for one in own if one is not None), key=_key)),
-            tuple(sorted(self._peers.objects.values(), key=_key)),
+            tuple(without(own, shared)),
+            tuple(without(peers, known | doubtful(peers))),
             transport=Transport(tuple(self._transport.objects.values())),
+            doubtful=shared,
         )
 
     def identity(self, address: IPAddress) -> Spiffe | None:

@@ -1,0 +1,110 @@
+"""No listener of the mesh lets a connection through because a choice inside of another one is none."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from envoy.config.listener.v3 import listener_pb2
+from google.protobuf import wrappers_pb2
+
+from podwire.edge.xds.resource import LISTENER, Resource
+from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
+from podwire.mesh.authorization import reading
+from podwire.mesh.authorization.selection import Authorization
+from podwire.mesh.authorization.transport import Transport
+from podwire.mesh.envoy import matching
+from podwire.mesh.envoy.listeners import listeners
+from podwire.mesh.envoy.node_workloads import NodeWorkloads
+from podwire.mesh.envoy.routed import RoutedService, resources
+from podwire.mesh.kinds.authorization_policy import (
+    AuthorizationPolicy,
+    AuthorizationPolicySpec,
+    AuthorizationRule,
+    RuleOperation,
+    RuleSource,
+)
+from podwire.mesh.kinds.transport_policy import STRICT, TransportPolicy, TransportPolicySpec, TransportPort
+from podwire.mesh.model.workload import Workload
+from podwire.mesh.routes.frontends import Frontend
+
+WEB, STRANGER, FAR, TWICE = (f"10.244.{node}.{last}" for node, last in ((1, 5), (1, 6), (2, 5), (1, 7)))
+
+
+def pod(name: str, address: str, *, enrolled: bool = True) -> Workload:
+    return Workload(
+        NamespacedName("shop", name), (ipaddress.ip_address(address),), name, {"app": name}, enrolled=enrolled
+    )
+
+
+def node() -> NodeWorkloads:
+    rule = AuthorizationRule(sources=(RuleSource(identities=("shop/web",)),), operations=(RuleOperation(ports=(80,)),))
+    policy = AuthorizationPolicy(
+        metadata=ObjectMeta(name="a", namespace="shop"), spec=AuthorizationPolicySpec(rules=(rule,))
+    )
+    ports = (TransportPort(port=8080), TransportPort(port=9090, mode=STRICT))
+    strict = TransportPolicy(
+        metadata=ObjectMeta(name="a", namespace="shop"),
+        spec=TransportPolicySpec(selector=LabelSelector(match_labels={"app": "web"}), mode=STRICT, ports=ports),
+    )
+    return NodeWorkloads(
+        "cluster.local",
+        (pod("web", WEB), pod("stranger", STRANGER, enrolled=False)),
+        (pod("far", FAR),),
+        Authorization((reading.read(policy).policy,)),
+        Transport((strict,)),
+        frozenset({ipaddress.ip_address(TWICE)}),
+    )
+
+
+def made(resources: Iterator[Resource] | tuple[Resource, ...]) -> dict[str, Any]:
+    found = (one for one in resources if one.key[0] == LISTENER)
+    return {one.key[1]: listener_pb2.Listener.FromString(one.body) for one in found}
+
+
+def matchers(matcher: Any) -> Iterator[Any]:
+    """Every matcher that is a choice of this one, and those of theirs."""
+    choices = [*matcher.matcher_tree.exact_match_map.map.values()]
+    choices += [one.on_match for one in matcher.matcher_list.matchers]
+    for one in (*choices, matcher.on_no_match):
+        if one.HasField("matcher"):
+            yield one.matcher
+            yield from matchers(one.matcher)
+
+
+def chosen(listener: Any, destination: str, source: str) -> str:
+    """The chain of a connection where addresses alone decide."""
+    matcher = listener.filter_chain_matcher
+    while True:
+        choices = matcher.matcher_tree.exact_match_map.map
+        by_source = "SourceIPInput" in matcher.matcher_tree.input.typed_config.type_url
+        found = choices.get(source if by_source else destination, matcher.on_no_match)
+        if not found.HasField("matcher"):
+            return str(wrappers_pb2.StringValue.FromString(found.action.typed_config.value).value)
+        matcher = found.matcher
+
+
+def test_a_choice_inside_of_another_one_is_never_left_to_the_outer_one() -> None:
+    routed = RoutedService((ipaddress.ip_address("10.96.0.1"),), (Frontend("shop", "web", 80, ""),))
+    found = {**made(listeners(node(), (4, 6))), **made(resources((routed,), {}, (4, 6)))}
+    assert len(found) == 8
+    inner = [one for listener in found.values() for one in matchers(listener.filter_chain_matcher)]
+    assert len(inner) > 5
+    assert all(one.HasField("on_no_match") for one in inner)
+
+
+def test_a_choice_without_a_rest_refuses_what_it_does_not_name() -> None:
+    one = matching.nested(matching.by_port({"80": matching.chain("a")}))
+    action = one.matcher.on_no_match.action.typed_config
+    assert wrappers_pb2.StringValue.FromString(action.value).value == matching.REFUSED
+
+
+def test_an_address_of_two_pods_is_nobodys() -> None:
+    found = made(listeners(node(), (4,)))
+    assert chosen(found["mesh-inbound"], WEB, TWICE) == matching.REFUSED
+    assert chosen(found["mesh-leg"], TWICE, WEB) == matching.REFUSED
+    assert chosen(found["mesh-leg"], WEB, TWICE) == matching.REFUSED
+    assert chosen(found["mesh-inside"], TWICE, WEB) == ""
+    assert chosen(found["mesh-leg"], "10.244.3.3", WEB) == "plain"
+    assert "shop/sa/stranger" in chosen(found["mesh-leg"], WEB, STRANGER)
