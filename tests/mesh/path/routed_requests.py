@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,10 +22,21 @@ from tests.mesh.routes.objects import Cluster as Objects
 POD = {pod.name: pod for pod in PODS}
 ADDRESSES = {"web": ("10.96.0.1", "fd96::1"), "only": ("10.96.0.2",)}
 SECRET = b"a secret word"
+SOME_GONE = (
+    (POD["b"].addresses[0], 8000),
+    (POD["b"].addresses[0], 8001),  # where nothing listens: TLS to its node, and then the end
+    (POD["c"].addresses[0], 8001),  # the same on the client's node
+)
 ROUTE = [
     {"matches": [{"path": {"value": "/local"}}], "backendRefs": [{"name": "c", "port": 80}]},
     {"matches": [{"path": {"value": "/plain"}}], "backendRefs": [{"name": "v", "port": 80}]},
     {"matches": [{"path": {"value": "/gone"}}], "backendRefs": [{"name": "gone", "port": 80}]},
+    {"matches": [{"path": {"value": "/some-gone"}}], "backendRefs": [{"name": "some-gone", "port": 80}]},
+    {
+        "matches": [{"path": {"value": "/limited"}}],
+        "timeouts": {"backendRequest": "300ms"},
+        "backendRefs": [{"name": "b", "port": 80}],
+    },
     {
         "matches": [{"path": {"value": "/split"}}],
         "backendRefs": [{"name": "b", "port": 80, "weight": 9}, {"name": "c", "port": 80, "weight": 1}],
@@ -47,17 +57,25 @@ def objects() -> Objects:
     found.namespace("infra", {"podwire.dev/mesh": "enabled"})
     for name in ("b", "c", "v", "gone"):
         found.service(name)
-        addresses = [POD[name].addresses[0]] if name in POD else ["10.244.2.200"]
-        slice_ = {
-            "metadata": {"namespace": "shop", "name": f"{name}-1", "labels": {"kubernetes.io/service-name": name}},
-            "addressType": "IPv4",
-            "ports": [{"name": "http", "port": 8000}],
-            "endpoints": [{"addresses": addresses}],
-        }
-        found.put_whole("EndpointSlice", slice_)
+        port, server = (8000, name) if name in POD else (8001, "c")
+        found.put_whole("EndpointSlice", slice_of(name, 1, port, POD[server].addresses[0]))
+    found.service("some-gone")
+    for number, (address, port) in enumerate(SOME_GONE):
+        found.put_whole("EndpointSlice", slice_of("some-gone", number, port, address))
     found.service("web")
     found.route("web", {}, *ROUTE)
     return found
+
+
+def slice_of(service: str, number: int, port: int, address: str) -> dict[str, Any]:
+    """Return an EndpointSlice of a Service with one endpoint."""
+    labels = {"kubernetes.io/service-name": service}
+    return {
+        "metadata": {"namespace": "shop", "name": f"{service}-{number}", "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": port}],
+        "endpoints": [{"addresses": [address]}],
+    }
 
 
 def routed(found: Objects) -> tuple[tuple[RoutedService, ...], tuple[Row, ...]]:
@@ -80,15 +98,22 @@ def requests_are_routed(cluster: Cluster) -> None:
         until(lambda name=pod.name: cluster.listens(name, 8000), f"the HTTP server of {pod.name}")  # type: ignore[misc]
     requests_go_where_their_route_leads_with_the_address_of_the_client(cluster)
     what_no_route_matches_is_404_and_a_dead_endpoint_503(cluster)
+    an_idempotent_request_is_tried_at_an_endpoint_that_is_there(cluster)
+    a_request_that_a_backend_may_have_seen_is_not_sent_again(cluster)
     weights_are_kept(cluster)
     only_requests_to_peers_are_encrypted(cluster)
 
 
-def get(cluster: Cluster, client: str, path: str) -> dict[str, Any]:
+def get(cluster: Cluster, client: str, path: str, method: str = "GET") -> dict[str, Any]:
     """Send a request from a pod to `web`."""
-    text = cluster.output(client, sys.executable, "-IS", "-c", HTTP_CLIENT, ADDRESSES["web"][0], path)
-    found: dict[str, Any] = msgspec.json.decode(text.encode())
-    return found
+    return responses(cluster, client, path, 1, method)[0]
+
+
+def responses(cluster: Cluster, client: str, path: str, number: int, method: str = "GET") -> list[dict[str, Any]]:
+    """Send requests one after the other from a pod to `web`."""
+    words = (ADDRESSES["web"][0], path, str(number), method)
+    text = cluster.output(client, sys.executable, "-IS", "-c", HTTP_CLIENT, *words)
+    return [msgspec.json.decode(line) for line in text.splitlines()]
 
 
 def requests_go_where_their_route_leads_with_the_address_of_the_client(cluster: Cluster) -> None:
@@ -99,6 +124,7 @@ def requests_go_where_their_route_leads_with_the_address_of_the_client(cluster: 
             assert found["body"]["server"] == POD[server].addresses[0], (client, path)
             own = "169.254.1.1" if client == server else POD[client].addresses[0]
             assert found["body"]["client"] == own, (client, path)
+            assert "x-envoy-retry-on" not in found["body"]["headers"]
             assert found["body"]["headers"].get("x-set") == ("1" if path == "/peer" else None)
 
 
@@ -107,9 +133,25 @@ def what_no_route_matches_is_404_and_a_dead_endpoint_503(cluster: Cluster) -> No
     assert get(cluster, "a", "/gone")["status"] == 503
 
 
+def an_idempotent_request_is_tried_at_an_endpoint_that_is_there(cluster: Cluster) -> None:
+    """One of three endpoints is there, and three are tried."""
+    assert {one["status"] for one in responses(cluster, "a", "/some-gone", 30)} == {200}
+    assert 503 in {one["status"] for one in responses(cluster, "a", "/some-gone", 30, "POST")}
+
+
+def a_request_that_a_backend_may_have_seen_is_not_sent_again(cluster: Cluster) -> None:
+    for method, path, tries, status in (
+        ("POST", "/peer/end", 1, 503),
+        ("GET", "/peer/end-of-get", 3, 503),
+        ("GET", "/limited/wait", 1, 504),
+    ):
+        assert get(cluster, "a", path, method)["status"] == status, path
+        seen = (cluster.folder / "http-b.log").read_text().splitlines()
+        assert seen.count(f"{method} {path}") == tries, (path, seen)
+
+
 def weights_are_kept(cluster: Cluster) -> None:
-    text = cluster.output("a", sys.executable, "-IS", "-c", HTTP_CLIENT, ADDRESSES["web"][0], "/split", "200")
-    servers = Counter(json.loads(line)["body"]["server"] for line in text.splitlines())
+    servers = Counter(one["body"]["server"] for one in responses(cluster, "a", "/split", 200))
     assert set(servers) == {POD["b"].addresses[0], POD["c"].addresses[0]}
     assert 5 <= servers[POD["c"].addresses[0]] <= 45
 
@@ -137,10 +179,16 @@ def _rules() -> Iterator[str]:
 CAPTURE = "\n".join(_rules()) + "\n"
 
 HTTP_SERVER = """
-import http.server, json
+import http.server, json, time
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def do_GET(self):
+        print(self.command, self.path, flush=True)
+        if '/end' in self.path:
+            self.close_connection = True
+            return
+        if '/wait' in self.path:
+            time.sleep(1)
         value = {'server': self.connection.getsockname()[0], 'client': self.client_address[0]}
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = json.dumps({**value, 'path': self.path, 'headers': headers}).encode()
@@ -148,6 +196,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+    do_POST = do_GET
     def log_message(self, *_):
         pass
 http.server.ThreadingHTTPServer(('0.0.0.0', 8000), Handler).serve_forever()
@@ -155,10 +204,10 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8000), Handler).serve_forever()
 
 HTTP_CLIENT = """
 import http.client, json, sys
-host, path, number = sys.argv[1], sys.argv[2], int((sys.argv + ['1'])[3])
+host, path, number, method = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 connection = http.client.HTTPConnection(host, 80, timeout=30)
 for _ in range(number):
-    connection.request('GET', path, headers={'x-secret': 'a secret word'})
+    connection.request(method, path, headers={'x-secret': 'a secret word'})
     response = connection.getresponse()
     text = response.read().decode()
     print(json.dumps({'status': response.status, 'body': json.loads(text) if text[:1] == '{' else text}))

@@ -20,7 +20,7 @@ from podwire.edge.envoy.message import packed, resource
 from podwire.edge.model.listeners import GatewayPort, Listener, LogFormat, ProxyOptions
 from podwire.edge.xds.resource import CLUSTER, LISTENER, ROUTES, Resource
 from podwire.kube.addresses import IPAddress
-from podwire.mesh.envoy import filter_state, matching
+from podwire.mesh.envoy import filter_state, further_tries, matching
 from podwire.mesh.envoy.listeners import NOBODY, connection_proxy, listener
 from podwire.mesh.routes.frontends import Frontend
 from podwire.redirection.capture import ROUTED_PORT
@@ -120,6 +120,7 @@ def _manager(frontend: Frontend) -> Any:
     made = http_connection.http_filter(frontend.table, _row(frontend), None)
     manager = _MANAGER.FromString(made.typed_config.value)
     manager.stat_prefix = "mesh"
+    manager.http_filters.insert(0, further_tries.listener_filter())
     manager.skip_xff_append = True
     manager.common_http_protocol_options.headers_with_underscores_action = protocol_pb2.HttpProtocolOptions.ALLOW
     manager.forward_client_cert_details = _MANAGER.SANITIZE

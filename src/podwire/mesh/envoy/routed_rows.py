@@ -11,13 +11,15 @@ from typing import Any
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import address_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.config.route.v3 import route_components_pb2
 
 from podwire.edge.envoy import rows
 from podwire.edge.envoy.message import resource
 from podwire.edge.envoy.rows import Row
 from podwire.edge.model.backends import Cluster, Endpoints
+from podwire.edge.model.routes import VirtualHost
 from podwire.edge.xds.resource import Resource
-from podwire.mesh.envoy import inside
+from podwire.mesh.envoy import further_tries, inside
 
 DESTINATION = "envoy.filters.listener.original_dst"
 """Metadata of an endpoint: `local` is its address and port."""
@@ -29,8 +31,11 @@ def resources(row: Row) -> tuple[Resource, ...]:
     if isinstance(row, Cluster):
         return tuple(_changed(one, cluster_pb2.Cluster.FromString(one.body), _lead_inside) for one in made)
     if isinstance(row, Endpoints):
-        found = endpoint_pb2.ClusterLoadAssignment
-        return tuple(_changed(one, found.FromString(one.body), _name_endpoints) for one in made)
+        assignment = endpoint_pb2.ClusterLoadAssignment
+        return tuple(_changed(one, assignment.FromString(one.body), _name_endpoints) for one in made)
+    if isinstance(row, VirtualHost):
+        host = route_components_pb2.VirtualHost
+        return tuple(_changed(one, host.FromString(one.body), further_tries.keep_limits) for one in made)
     return made
 
 
