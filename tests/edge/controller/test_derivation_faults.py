@@ -12,7 +12,7 @@ from podwire.edge.controller import gateway_part, translation
 from podwire.edge.controller.derivation_faults import DerivationFaults
 from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.controller.translation import Translation
-from podwire.edge.envoy import rows
+from podwire.edge.envoy import virtual_host
 from podwire.edge.gateway import port_listeners, serving
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
@@ -29,7 +29,7 @@ STAGES: list[tuple[Any, str, Owner]] = [
     (translation, "attachments", BROKEN),
     (serving, "translated", BROKEN),
     (serving, "virtual_host", BROKEN),
-    (rows, "resources", BROKEN),
+    (virtual_host, "virtual_host", BROKEN),
     (port_listeners, "listener_rows", GATEWAY),
     (gateway_part, "listener_states", GATEWAY),
 ]
@@ -75,7 +75,7 @@ def _raises_for(names: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return raising
 
 
-@pytest.mark.parametrize(("module", "function", "owner"), STAGES, ids=[f"{one[1]}" for one in STAGES])
+@pytest.mark.parametrize(("module", "function", "owner"), STAGES, ids=[f"{one[0].__name__}.{one[1]}" for one in STAGES])
 def test_what_raises_keeps_what_it_had_and_others_are_served(
     module: Any, function: str, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
