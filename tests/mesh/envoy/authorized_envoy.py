@@ -28,6 +28,7 @@ from xds.core.v3 import extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from podwire.edge.envoy.message import packed
+from podwire.edge.instance.configuration import MESH_RUNTIME
 from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.authorization.model import Connection, Policy
 from podwire.mesh.authorization.tokens import Issuer, TokenPolicy
@@ -249,10 +250,9 @@ async def authorized(
     """A real Envoy for workloads with these policies."""
     entry, file = folder / "in", folder / "envoy.json"
     internal = {"@type": f"{T}extensions.bootstrap.internal_listener.v3.InternalListener"}
-    no_reset = {"envoy.reloadable_features.enable_send_rst_on_user_space_socket": False}
     configuration = {
         "bootstrap_extensions": [_named("envoy.bootstrap.internal_listener", internal)],
-        "layered_runtime": {"layers": [{"name": "mesh", "static_layer": no_reset}]},
+        "layered_runtime": {"layers": [{"name": "mesh", "static_layer": MESH_RUNTIME}]},
         "static_resources": {
             "listeners": [_entry(entry), _inner(workloads, tokens)],
             "clusters": _clusters(folder),

@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 
 from podwire.edge.model import paths
-from podwire.kube.meta import NamespacedName
+from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.mesh.authorization import reading
 from podwire.mesh.authorization.decision import connection_decision, needs_requests, request_decision
 from podwire.mesh.authorization.model import Connection, Policy, Request
 from podwire.mesh.authorization.tokens import TokenPolicy
+from podwire.mesh.kinds.authorization_policy import (
+    AuthorizationPolicy,
+    AuthorizationPolicySpec,
+    AuthorizationRule,
+    RuleOperation,
+    RuleSource,
+)
 from tests.mesh.authorization.random_policies import CLAIMS, HOSTS, METHODS, PATHS, Dice
 from tests.mesh.envoy.authorized_envoy import BANNER, HTTP, Authorized, Keys, authorized, issuer
 
@@ -86,3 +94,18 @@ async def test_a_server_that_speaks_first_says_nothing_to_a_denied_client(tmp_pa
     async with authorized(tmp_path, [[nothing_allowed], []]) as envoy:
         assert await envoy.banner(0, Connection("10.1.0.1", 5432)) == b""
         assert await envoy.banner(1, Connection("10.1.0.1", 5432)) == BANNER
+
+
+async def test_a_rule_may_have_more_identities_and_paths_than_a_short_expression_has(tmp_path: Path) -> None:
+    """Envoy refuses expressions of more than 100 instructions unless its runtime says otherwise."""
+    wanted = "spiffe://cluster.local/ns/shop/sa/web"
+    names = (RuleSource(identities=(*(f"other/account-{n}" for n in range(60)), "shop/web")),)
+    operations = (RuleOperation(paths=(*(f"/{{*}}/part-{n}/{{**}}" for n in range(40)), "/in")),)
+    rule = AuthorizationRule(sources=names, operations=operations)
+    policy = AuthorizationPolicy(
+        metadata=ObjectMeta(name="long", namespace="shop"), spec=AuthorizationPolicySpec(rules=(rule,))
+    )
+    async with authorized(tmp_path, [[reading.read(policy).policy]]) as envoy:
+        for identity, path, status in ((wanted, "/in", 200), (wanted, "/out", 403), (f"{wanted}-2", "/in", 0)):
+            lines = [f"GET {path} HTTP/1.1", "Host: a", "Content-Length: 0"]
+            assert await envoy.status(0, Connection("10.1.0.1", min(HTTP), identity), lines) == status

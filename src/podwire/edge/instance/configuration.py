@@ -7,6 +7,7 @@ interface".
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -85,13 +86,19 @@ def files(instance: Instance) -> dict[str, str]:
         whole["overload_manager"] = _overload_manager(instance)
     if instance.is_mesh:
         whole["bootstrap_extensions"] = [_INTERNAL_LISTENERS]
-        whole["layered_runtime"] = {"layers": [{"name": "mesh", "static_layer": _NO_RESET_INSIDE}]}
+        whole["layered_runtime"] = {"layers": [{"name": "mesh", "static_layer": MESH_RUNTIME}]}
     secrets = {} if client is None else bootstrap.sds_files(client)
     return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **secrets}
 
 
-_NO_RESET_INSIDE = {"envoy.reloadable_features.enable_send_rst_on_user_space_socket": False}
-"""Else what a listener inside Envoy has sent before it closes is lost: a response with `Connection: close` (tried)."""
+MESH_RUNTIME: Mapping[str, Any] = {
+    "envoy.reloadable_features.enable_send_rst_on_user_space_socket": False,
+    "re2.max_program_size.error_level": 1_000_000,
+}
+"""Else what a listener inside Envoy has sent before it closes is lost: a response with `Connection: close` (tried). And
+else Envoy refuses the listener, with all its policies, where paths or identities of one rule are more than 100
+instructions of RE2; they match in linear time however many they are.
+"""
 _INTERNAL_LISTENERS = {
     "name": "envoy.bootstrap.internal_listener",
     "typed_config": {"@type": f"{_TYPES}.extensions.bootstrap.internal_listener.v3.InternalListener"},
