@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
+from podwire.kube import yaml_output
 from podwire.testing import Home
 from tests.insight.connection import random_cluster
 from tests.insight.connection.test_differential import Made, read
@@ -25,11 +25,11 @@ def test_real_packets_agree(seed: int, tmp_path: Path) -> None:
     made = Made(seed, with_blocks=True)
     objects = [_started(one) if one["kind"] == "Pod" else one for one in made.objects]
     (tmp_path / "objects").mkdir()
-    (tmp_path / "objects" / "all.yaml").write_text(yaml.safe_dump_all(objects))
+    (tmp_path / "objects" / "all.yaml").write_text(yaml_output.blocks(objects))
     expectations = _expectations(made, objects)
     assert {one["expect"] for one in expectations} == {"allow", "deny"}
     file = tmp_path / "reach.yaml"
-    file.write_text(yaml.safe_dump({"files": ["objects"], "nodes": 2, "expectations": expectations}))
+    file.write_text(yaml_output.block({"files": ["objects"], "nodes": 2, "expectations": expectations}))
     found = Home(tmp_path / "home").podwire("verify", str(file), "-o", "json", check=False, timeout=240)
     assert found.stdout, found.stderr
     wrong = [one for one in json.loads(found.stdout)["expectations"] if not one["ok"]]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import answer
 from podwire.insight.verify import expectation_file, generate
 from podwire.insight.verify.expectations import Expectation
+from podwire.kube import yaml_output
 from podwire.testing import Home
 from tests.insight.connection import naive, random_cluster
 from tests.insight.connection.test_differential import Made, read
@@ -90,7 +90,7 @@ def test_what_reach_generates_is_what_explain_and_the_naive_evaluator_say(seed: 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_real_packets_say_the_same(seed: int, tmp_path: Path) -> None:
     together = Together(seed)
-    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(together.objects))
+    (tmp_path / "all.yaml").write_text(yaml_output.blocks(together.objects))
     file = tmp_path / "reach.yaml"
     file.write_text(generate.text(read(together.objects), [str(tmp_path)], str(file)))
     found = Home(tmp_path / "home").podwire("verify", str(file), "-o", "json", check=False, timeout=500)
