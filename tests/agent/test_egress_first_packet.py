@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ from tests.agent.test_program import Cluster, eventually, program
 from tests.sandbox import Host, join, sandboxed
 
 STARTS = 3
+PACKETS = 100
+"""That a closed pod sends once it has its network."""
+PATIENCE_SECONDS = 60.0
 FAR, PORT = "172.18.255.1", 7003
 GATEWAY = {
     "metadata": {"name": "stable"},
@@ -44,16 +48,19 @@ def outside() -> Host:
     return host
 
 
-async def start(client: Client, name: str, labels: dict[str, str], seen: socket.socket) -> bool:
-    """Start a pod that sends all the time, and end it; whether something came from it within a moment."""
+async def start(client: Client, name: str, labels: dict[str, str], seen: socket.socket, *, closed: bool) -> bool:
+    """Start a pod that sends all the time, and end it; whether something came from it.
+
+    That is waited for, but of a pod that is closed for some packets only.
+    """
     body = {"metadata": {"name": name, "labels": labels}, "spec": {"nodeName": "a", "containers": [CONTAINER]}}
     uid = (await client.create(PODS, body, "shop")).metadata.uid
     host = bare_host(name)
     with namespaces.inside_network(host.path):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     adding = asyncio.create_task(cni("ADD", host, uid))
-    arrived, moments = False, itertools.count()
-    while not adding.done() or (not arrived and next(moments) < 100):
+    arrived, packets, ends = False, itertools.count(), time.monotonic() + PATIENCE_SECONDS
+    while not adding.done() or not (arrived or time.monotonic() > ends or (closed and next(packets) > PACKETS)):
         with contextlib.suppress(OSError):
             sender.sendto(name.encode(), (FAR, PORT))
         await asyncio.sleep(GAP_SECONDS)
@@ -85,5 +92,5 @@ async def test_no_packet_leaves_before_the_gateway_is_known(tmp_path: Path) -> N
         async with program("agent", *arguments, NODE_NAME="a"):
             await eventually("10249/readyz", 200)
             for number in range(STARTS):
-                assert not await start(client, f"closed-{number}", {"egress": "stable"}, seen)
-                assert await start(client, f"free-{number}", {}, seen)
+                assert not await start(client, f"closed-{number}", {"egress": "stable"}, seen, closed=True)
+                assert await start(client, f"free-{number}", {}, seen, closed=False)

@@ -126,6 +126,12 @@ class Edge:
         writer.close()  # Envoy waits a second before it closes a connection after a response of its own
         return int(text.split()[1]), text
 
+    async def settled(self, host: str) -> None:
+        """Return when twenty requests one after the other are 200: Envoy ejects beside the requests."""
+        async with asyncio.timeout(60):
+            while (await self.statuses(host, 20)) != {200: 20}:
+                pass
+
     async def statuses(self, host: str, number: int) -> Counter[int]:
         return Counter([(await self.get(host))[0] for _ in range(number)])
 
@@ -178,16 +184,15 @@ async def test_a_request_over_the_limit_is_refused_at_once(edge: Edge, host: str
 
 
 async def test_an_endpoint_that_fails_is_ejected_with_outlier_detection_only(edge: Edge) -> None:
-    ejecting = await edge.statuses("ejecting", 60)
-    assert 1 <= ejecting[503] <= 10
-    assert (await edge.statuses("ejecting", 20)) == {200: 20}
+    await edge.settled("ejecting")
     assert (await edge.statuses("keeping", 60))[503] > 10
 
 
 async def test_without_healthy_endpoints_all_get_requests_in_a_panic_only(edge: Edge) -> None:
-    await edge.statuses("calm", 4)
     await edge.statuses("panicking", 4)
-    assert "no healthy upstream" in (await edge.get("calm"))[1]
+    async with asyncio.timeout(60):
+        while "no healthy upstream" not in (await edge.get("calm"))[1]:
+            pass
     assert (await edge.get("panicking"))[1].endswith("backend")
 
 
@@ -199,8 +204,8 @@ async def test_a_budget_allows_so_many_retries(edge: Edge) -> None:
 
 async def test_the_next_priority_gets_requests_where_the_first_is_not_healthy(edge: Edge) -> None:
     assert (await edge.statuses("near", 20)) == {200: 20}
-    assert (await edge.statuses("far", 10))[503] >= 2
-    assert (await edge.statuses("far", 20)) == {200: 20}
+    assert (await edge.get("far"))[0] == 503
+    await edge.settled("far")
 
 
 async def test_faults_are_those_of_their_host(edge: Edge) -> None:
