@@ -1,4 +1,4 @@
-"""Places that clients share: each client may always take one, however many others hold."""
+"""Places that clients share: some clients never take all, whatever they want."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +28,11 @@ def test_a_place_that_is_given_back_is_free_again() -> None:
     assert taken(share, "a") == 1
     share.give_back("a")
     assert taken(share, "b") == 1
+
+
+def test_as_many_clients_as_halves_take_all() -> None:
+    share = FairShare(512)
+    assert [taken(share, str(number)) for number in range(11)] == [256, 128, 64, 32, 16, 8, 4, 2, 1, 1, 0]
 
 
 @given(st.lists(st.sampled_from("abcdef"), max_size=300))

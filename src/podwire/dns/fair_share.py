@@ -1,4 +1,4 @@
-"""Places that clients share: none of them can take all."""
+"""Places that clients share: a few of them cannot take all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections import Counter
 
 
 class FairShare:
-    """A number of places, of which one client holds at most as many as stay free.
+    """A number of places, of which one client holds at most as many as are free.
 
-    One client alone gets half of them, two get a third each, and so on: there is always one for another client. The
-    rule is that of memory shared by the queues of a switch (Choudhury and Hahne, 1998), with a factor of one.
+    One client alone gets half of them, two get a third each, and so on. Clients that take all they may one after the
+    other leave half of the rest each time: of 512 places the tenth gets the last one. The rule is that of memory shared
+    by the queues of a switch (Choudhury and Hahne, 1998), with a factor of one.
     """
 
     def __init__(self, places: int) -> None:
