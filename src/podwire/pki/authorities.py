@@ -125,8 +125,8 @@ def requested_key(pem: bytes) -> EllipticCurvePublicKey:
 def revocation_list(signer: KeyPair, serials: Mapping[int, datetime], now: datetime) -> bytes:
     """Return the list (CRL, PEM) of revoked certificates of a signer: serial number and time of revocation.
 
-    Whoever verifies gets each new list at once, so it is valid as long as its signer is: an old list must not stop
-    all connections while no new one can be made.
+    Nodes receive each new list at once, so it is valid as long as its signer is: an old list must not stop all
+    connections while no new one can be made.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes

@@ -20,7 +20,7 @@ Edge = Literal["start", "end", "word", "inside"]
 
 
 class PatternError(ValueError):
-    """A text that is no pattern. Says why."""
+    """A text is no pattern; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,5 +77,5 @@ def _circle(service: Service, names: list[str]) -> Finding:
 def _unknown(service: Service, snapshot: Snapshot, text: str) -> Finding:
     place = snapshot.place("Service", service.key, "spec", "externalName")
     return Finding(
-        Severity.ERROR, "AliasOfNothing", f"Service {service.key} leads nowhere: {text} ({place}).", "Mend the name."
+        Severity.ERROR, "AliasOfNothing", f"Service {service.key} leads nowhere: {text} ({place}).", "Correct the name."
     )

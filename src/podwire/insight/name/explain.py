@@ -165,7 +165,7 @@ def _hints(name: str, queries: tuple[QueryLine, ...], client: End, snapshot: Sna
         if one.records and one.type == "A":
             target = one.records[-1].removeprefix(ALIAS)
             text = f"{one.name} is an alias of {target}, which has no address ({one.code}; {one.origin})."
-            yield Finding(Severity.ERROR, "AliasOfNothing", text, "Mend spec.externalName.")
+            yield Finding(Severity.ERROR, "AliasOfNothing", text, "Correct spec.externalName.")
             return
     first, _, rest = name.removesuffix(".").partition(".")
     namespace = rest.split(".")[0] or client.namespace
