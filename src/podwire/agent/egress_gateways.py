@@ -22,6 +22,7 @@ from podwire.egress.route_sink import PROTOCOL, RouteSink
 from podwire.egress.rows import VIA, ElementRow, RouteRow, WayRow
 from podwire.egress.view import CLUSTER, EgressView
 from podwire.engine.reconcile import Reconciler
+from podwire.engine.row import Refusal
 from podwire.engine.sink import RefusedError
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import IPAddress, parsed
@@ -174,13 +175,12 @@ class EgressGateways:
 
     def _raise_refused(self, name: str) -> None:
         """Raise RefusedError where a pod of the gateway may leave otherwise; without a way to it, the pod is closed."""
-        found = [(str(one), False) for one in self._elements.table.refusals(name)]
-        found += [
-            (str(one), isinstance(one.row, WayRow) and one.row.kind == VIA) for one in self._routes.table.refusals(name)
-        ]
-        for text, harmless in found:
-            if not harmless:
-                raise RefusedError(f"egress gateway {name}: {text}")
+        refusals: list[Refusal[ElementRow] | Refusal[RouteRow]] = [
+            *self._elements.table.refusals(name), *self._routes.table.refusals(name),
+        ]  # fmt: skip
+        for one in refusals:
+            if not (isinstance(one.row, WayRow) and one.row.kind == VIA):
+                raise RefusedError(f"egress gateway {name}: {one}")
 
     async def _settle_rules(self) -> None:
         for one in (self._elements, self._routes):
