@@ -127,14 +127,17 @@ def test_status_and_logs_are_read_from_the_pods(agents: Cluster) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_a_capture_ends_it_on_the_node(agents: Cluster, tmp_path: Path, how: signal.Signals) -> None:
-    command = [PODWIRE, "capture", "node-2", "-i", "eth0", "-w", str(tmp_path / "pcap")]
+    written = tmp_path / "pcap"
+    command = [PODWIRE, "capture", "node-2", "-i", "eth0", "-w", str(written)]
     environment = agents.world.home.environment
     with subprocess.Popen(
         [*command, "--kubeconfig", str(agents.kubeconfig)], env=environment, stderr=subprocess.PIPE, text=True
     ) as capturing:
-        eventually(lambda: "podwire" in agents.programs("node-2"), 60, "the program on the node")
-        eventually(lambda: (tmp_path / "pcap").stat().st_size == 45, 60, "the packet")
-        capturing.send_signal(how)
+        try:
+            eventually(lambda: "podwire" in agents.programs("node-2"), 60, "the program on the node")
+            eventually(lambda: written.exists() and written.stat().st_size == 45, 60, "the packet")
+        finally:
+            capturing.send_signal(how)
         _, complaint = capturing.communicate(timeout=60)
     assert how is signal.SIGKILL or complaint.endswith("1 packets\n")
     eventually(lambda: "podwire" not in agents.programs("node-2"), 60, "the end on the node")
