@@ -15,7 +15,7 @@ from podwire.kernel import sysctl
 from podwire.kernel.netlink import Netlink
 from podwire.redirection import capture
 from podwire.redirection.frontend_sink import FrontendSink
-from podwire.redirection.rows import frontend_rows, node_rows, peer_rows, pod_rows, range_rows
+from podwire.redirection.rows import frontend_rows, node_rows, peer_rows, pod_rows, range_rows, routed_rows
 from podwire.redirection.sink import RedirectionSink, is_loaded, way_removal
 from tests.sandbox import sandboxed
 
@@ -43,7 +43,8 @@ async def test_frontends_are_kept_beside_the_rows_of_the_agent() -> None:
         await frontends.read()
     agent = RedirectionSink.here(sysctl.write)
     await agent.read()
-    rows = tuple(frontend_rows((FOUR, SIX), 8080))
+    rows = (*frontend_rows((FOUR, SIX), 8080), *routed_rows((FOUR, SIX), (FOUR, SIX), 8080))
+    assert len(rows) == 4
     await frontends.write(Delta(rows))
     assert set(await frontends.read()) == set(rows)
     assert list(await agent.read()) == []

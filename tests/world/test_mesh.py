@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,7 @@ spec:
   policyTypes: [Egress]
   egress: [{to: [{podSelector: {matchLabels: {app: nobody}}}]}]
 """
-ROUTE = """
+SERVICES = """
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
@@ -64,13 +66,60 @@ apiVersion: v1
 kind: Service
 metadata: {name: far, namespace: shop}
 spec: {selector: {place: far}, ports: [{port: 80}]}
+"""
+ROUTE = f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web, namespace: shop}}
+spec:
+  parentRefs: [{{group: "", kind: Service, name: web}}]
+  rules: [{{backendRefs: [{{name: far, port: 80}}]}}]
+---
+{SERVICES}
+"""
+CONSUMER = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: buyers, labels: {{{LABEL}: {ENABLED}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: buyer, namespace: buyers}}
+spec: {{nodeName: node-1, containers: [{{name: c, image: nginx}}]}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
-metadata: {name: web, namespace: shop}
+metadata: {{name: web, namespace: buyers}}
 spec:
-  parentRefs: [{group: "", kind: Service, name: web}]
-  rules: [{backendRefs: [{name: far, port: 80}]}]
+  parentRefs: [{{group: "", kind: Service, name: web, namespace: shop}}]
+  rules: [{{backendRefs: [{{name: far, namespace: shop, port: 80}}]}}]
+---
+{SERVICES}
+"""
+ROLLED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: rolled, namespace: shop}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: rolled}}
+  template:
+    metadata: {labels: {app: rolled}}
+    spec: {terminationGracePeriodSeconds: 1, containers: [{name: c, image: nginx}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: rolled, namespace: shop}
+spec: {selector: {app: rolled}, ports: [{port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: rolled, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: rolled}]
+  rules:
+    - filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-routed, value: "yes"}]}}]
+      backendRefs: [{name: rolled, port: 80}]
 """
 NEAR_ALONE = """
 apiVersion: networking.k8s.io/v1
@@ -165,6 +214,52 @@ def test_a_route_chooses_the_server_and_never_one_that_policies_forbid(mesh: Wor
         mesh.kubectl("delete", "-f", "-", stdin=NEAR_ALONE)
     eventually(lambda: servers(8) == {"shop/far"}, 90, "the route is in force again")
     mesh.kubectl("delete", "-f", "-", stdin=ROUTE)
+
+
+@pytest.mark.long
+def test_routes_of_another_namespace_concern_its_clients_alone(mesh: World) -> None:
+    mesh.kubectl("apply", "-f", "-", stdin=CONSUMER)
+    url = f"http://{mesh.jsonpath('service web', '{.spec.clusterIP}', '--namespace', 'shop')}/"
+
+    def servers(client: str) -> set[str]:
+        words = ("curl", "-s", "-m", "3", "-H", "Connection: close", *[url] * 30)
+        shown = mesh.run_in(client, *words, check=False).stdout
+        return {line.removeprefix("pod: ") for line in shown.splitlines() if line.startswith("pod: ")}
+
+    try:
+        eventually(lambda: servers("buyers/pod/buyer") == {"shop/far"}, 90, "the route is in force for its namespace")
+        assert servers("shop/pod/client") == {"shop/near", "shop/far"}
+        held = mesh.run_in("node-1", "nft", "list", "table", "inet", "podwire-redirection").stdout
+        address = mesh.jsonpath("pod buyer", "{.status.podIP}", "--namespace", "buyers")
+        assert f"{address} . {url[7:-1]} . 80" in held
+    finally:
+        mesh.kubectl("delete", "-f", "-", stdin=CONSUMER)
+
+
+@pytest.mark.long
+def test_no_request_fails_while_backends_of_a_route_are_replaced(mesh: World) -> None:
+    mesh.kubectl("apply", "-f", "-", stdin=ROLLED)
+    mesh.kubectl("-n", "shop", "rollout", "status", "deployment", "rolled", "--timeout=90s")
+    url = f"http://{mesh.jsonpath('service rolled', '{.spec.clusterIP}', '--namespace', 'shop')}/"
+    marked = ("curl", "-s", "-o", "/dev/null", "-m", "3", "-w", "%header{x-routed}", url)
+    eventually(lambda: mesh.run_in("shop/pod/client", *marked, check=False).stdout == "yes", 90, "the route")
+
+    def load() -> str:
+        words = ("curl", "-s", "-o", "/dev/null", "--retry", "0", "-m", "20", "-w", "%{http_code} %header{x-routed}\n")
+        return mesh.run_in("shop/pod/client", *words, f"{url}[1-2000]", check=False).stdout
+
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            loads = [threads.submit(load) for _ in range(3)]
+            rollouts = 0
+            while rollouts < 2 or not all(one.done() for one in loads):
+                mesh.kubectl("-n", "shop", "rollout", "restart", "deployment", "rolled")
+                mesh.kubectl("-n", "shop", "rollout", "status", "deployment", "rolled", "--timeout=90s")
+                rollouts += 1
+        answers = Counter(line for one in loads for line in one.result().splitlines())
+        assert answers == {"200 yes": 6000}, (answers, rollouts)
+    finally:
+        mesh.kubectl("delete", "-f", "-", stdin=ROLLED)
 
 
 @pytest.mark.long

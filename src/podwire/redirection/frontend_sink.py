@@ -1,4 +1,4 @@
-"""Frontends of Services with routes to the kernel: two sets of redirection.nft, which is loaded by the node's agent."""
+"""Frontends of Services with routes to the kernel: sets of redirection.nft, which the node's agent loads."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from podwire.redirection.sink import TABLE, TABLE_NAME
 COLLECTIONS = (
     Collection("frontends4", (Field.IPV4, Field.PORT)),
     Collection("frontends6", (Field.IPV6, Field.PORT)),
+    Collection("routed4", (Field.IPV4, Field.IPV4, Field.PORT)),
+    Collection("routed6", (Field.IPV6, Field.IPV6, Field.PORT)),
 )
 
 

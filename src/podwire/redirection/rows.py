@@ -59,3 +59,12 @@ def node_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
 def frontend_rows(addresses: Iterable[IPAddress], port: int) -> Iterator[ElementRow]:
     """The rows of a port of a Service with routes."""
     return (ElementRow(f"frontends{address.version}", (address, port)) for address in addresses)
+
+
+def routed_rows(clients: Iterable[IPAddress], addresses: Iterable[IPAddress], port: int) -> Iterator[ElementRow]:
+    """The rows of a port of a Service with routes for these clients only."""
+    frontends = tuple(addresses)
+    for client in clients:
+        for address in frontends:
+            if address.version == client.version:
+                yield ElementRow(f"routed{address.version}", (client, address, port))

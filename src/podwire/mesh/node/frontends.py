@@ -1,18 +1,23 @@
-"""Which connections to Services the kernel leads to Envoy: those for which Envoy has the routes."""
+"""Which connections to Services the kernel leads to Envoy: those for which Envoy has the routes.
+
+Of a Service that has routes of some namespaces alone these are the connections of their pods: for all others the kernel
+goes on choosing the endpoint.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 
 from podwire.edge.xds.proxy import Proxy
 from podwire.edge.xds.resource import LISTENER
 from podwire.engine.reconcile import Reconciler
+from podwire.kube.addresses import IPAddress
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.envoy.routed import ROUTED, RoutedService
 from podwire.mesh.node.routing import Routing
 from podwire.redirection.frontend_sink import FrontendSink
-from podwire.redirection.rows import ElementRow, frontend_rows
+from podwire.redirection.rows import ElementRow, frontend_rows, routed_rows
 from podwire.redirection.sink import is_loaded
 
 LOADED_SECONDS = 0.2
@@ -25,21 +30,26 @@ class Frontends:
 
     def __init__(self, routing: Routing) -> None:
         self._routing = routing
-        self._served: dict[NamespacedName, tuple[RoutedService, ...]] = {}
+        self._clients: Mapping[str, Sequence[IPAddress]] = {}
+        self._served: dict[NamespacedName, frozenset[ElementRow]] = {}
         self._needed = asyncio.Event()
         self._elements: Reconciler[NamespacedName, ElementRow] = Reconciler(
-            "frontends", self._rows, FrontendSink.here()
+            "frontends", lambda service: self._served.get(service, ()), FrontendSink.here()
         )
+
+    def use(self, clients: Mapping[str, Sequence[IPAddress]]) -> None:
+        """Take the addresses of the node's enrolled pods by namespace, as Envoy is configured with them."""
+        self._clients = clients
 
     def follow(self, proxy: Proxy) -> None:
         """Take what Envoy serves now."""
-        wanted, known = self._routing.services, self._served
-        if proxy.envoys() and not proxy.lacking(((LISTENER, ROUTED),)):
-            served = dict(wanted)
-        else:
-            served = {key: found for key, found in known.items() if wanted.get(key) == found}
-        changed = {key for key in served.keys() | known.keys() if served.get(key) != known.get(key)}
-        self._served = served
+        services = self._routing.services
+        wanted = {key: captured(found, self._clients) for key, found in services.items()}
+        known = self._served
+        if not proxy.envoys() or proxy.lacking(((LISTENER, ROUTED),)):
+            wanted = {key: rows & known.get(key, frozenset()) for key, rows in wanted.items()}
+        self._served = {key: rows for key, rows in wanted.items() if rows}
+        changed = {key for key in self._served.keys() | known.keys() if self._served.get(key) != known.get(key)}
         if changed:
             self._elements.touch(*changed)
             self._needed.set()
@@ -56,6 +66,14 @@ class Frontends:
                 await asyncio.sleep(READ_AGAIN_SECONDS)
                 self._elements.read_again()
 
-    def _rows(self, service: NamespacedName) -> Iterator[ElementRow]:
-        for one in self._served.get(service, ()):
-            yield from frontend_rows(one.addresses, one.port)
+
+def captured(services: Iterable[RoutedService], clients: Mapping[str, Sequence[IPAddress]]) -> frozenset[ElementRow]:
+    """Return the rows of a Service's ports; `clients`: addresses of the node's enrolled pods by namespace."""
+    rows: set[ElementRow] = set()
+    for one in services:
+        if not one.cluster:
+            rows.update(frontend_rows(one.addresses, one.port))
+            continue
+        for table in one.frontends:
+            rows.update(routed_rows(clients.get(table.client, ()), one.addresses, one.port))
+    return frozenset(rows)

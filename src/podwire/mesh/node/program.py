@@ -151,6 +151,7 @@ class NodeProgram:
         own = node_resources.resources(workloads, credentials, self._versions, self._keys_socket)
         routed = self._routing.resources(workloads.clients, self._versions)
         wanted = {one.key: one for one in (*own, *routed)}
+        self._frontends.use(workloads.clients)
         removals = tuple(self._held.keys() - wanted.keys())
         self._held = wanted
         proxy = self._proxies.get(PROXY)
