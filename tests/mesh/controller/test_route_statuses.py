@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from podwire.edge.gateway.kinds.backend_tls_policy import BACKEND_TLS_POLICIES
 from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
 from podwire.kube.gateway_api import CONTROLLER_NAME, MESH_CONTROLLER_NAME
-from podwire.kube.kinds import EVENTS, NAMESPACES, SERVICES
+from podwire.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.mesh.controller.route_statuses import RouteStatuses
 from podwire.mesh.kinds.backend_policy import BACKEND_POLICIES
+from podwire.pki import authorities
 from tests.kube.fake_api import FakeApi
 
 SHOP = "shop"
@@ -124,3 +127,33 @@ async def test_a_policy_says_whether_it_is_in_force() -> None:
         await api.until(lambda: accepted() == "TargetNotFound", 60)
         service(api)
         await api.until(lambda: accepted() == "Accepted", 60)
+
+
+def messages(api: FakeApi) -> str:
+    item = api.objects[HTTP_ROUTES.resource][NamespacedName(SHOP, "web")]
+    parents = item.get("status", {}).get("parents", [])
+    return " ".join(each["message"] for one in parents for each in one["conditions"])
+
+
+async def test_authorities_of_a_config_map_are_not_supported_and_the_route_says_so() -> None:
+    api = FakeApi()
+    enroll(api, {"podwire.dev/mesh": "enabled"})
+    service(api)
+    route(api, 1, {})
+    root = authorities.create_root("any", datetime.now(UTC), timedelta(days=1))
+    api.put(CONFIG_MAPS, "ca", SHOP, data={"ca.crt": root.certificate.decode()})
+
+    def policy(**validation: Any) -> None:
+        targets = [{"group": "", "kind": "Service", "name": "web"}]
+        spec = {"targetRefs": targets, "validation": {"hostname": "web.org", **validation}}
+        api.put(BACKEND_TLS_POLICIES, "tls", SHOP, spec=spec)
+
+    policy(caCertificateRefs=[{"group": "", "kind": "ConfigMap", "name": "ca"}])
+    async with at_work(api):
+        refused = {"Accepted": "True Accepted", "ResolvedRefs": "False InvalidCACertificateRef"}
+        await api.until(lambda: entries(api).get("all") == refused, 60)
+        assert "BackendTLSPolicy shop/tls: spec.validation.caCertificateRefs[0]: " in messages(api)
+        assert "not supported" in messages(api)
+        assert "does not exist" not in messages(api)
+        policy(wellKnownCACertificates="System")
+        await api.until(lambda: entries(api).get("all") == GOOD, 60)

@@ -94,6 +94,11 @@ def _authorities(policy: BackendTLSPolicy, objects: Objects) -> tuple[Authoritie
         if (one.group, one.kind) != (CORE, "ConfigMap"):
             problem = Unresolved("InvalidKind", f"{field}: kind {one.kind} is not supported: use a ConfigMap")
             continue
+        if not objects.reads_config_maps:
+            text = "authorities of a ConfigMap are not supported for clients of the mesh, whose requests get 500"
+            remedy = "use wellKnownCACertificates: System, or have no BackendTLSPolicy"
+            problem = Unresolved("InvalidCACertificateRef", f"{field}: {text}: {remedy}")
+            continue
         found = config_map_authorities(NamespacedName(policy.metadata.namespace, one.name), objects)
         if isinstance(found, Authorities):
             return found, None

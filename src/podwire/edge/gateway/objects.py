@@ -40,8 +40,10 @@ _CONTENTS = ("ConfigMap", "Secret")
 class Objects:
     """The objects by kind and name. A look-up is a dictionary access; a change costs what it affects."""
 
-    def __init__(self, controller: str = CONTROLLER_NAME) -> None:
+    def __init__(self, controller: str = CONTROLLER_NAME, *, reads_config_maps: bool = True) -> None:
         self.controller = controller
+        self.reads_config_maps = reads_config_maps
+        """Whether `config_maps` has those that something refers to; else a reference to one is not supported."""
         self.gateway_classes: dict[NamespacedName, GatewayClass] = {}
         self.gateways: dict[NamespacedName, Gateway] = {}
         self.listener_sets: dict[NamespacedName, ListenerSet] = {}

@@ -50,7 +50,6 @@ class RouteStatuses:
             await asyncio.sleep(SETTLE_SECONDS)
             self._changed.clear()
             dirty, self._dirty = self._dirty, set()
-            self.live.follow_references()
             for one in self._routes.update(dirty).owners:
                 self._written(one)
 

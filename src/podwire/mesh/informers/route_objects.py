@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from podwire.kube.meta import NamespacedName
 
 KINDS = (HTTP_ROUTES, GRPC_ROUTES, BACKEND_TLS_POLICIES, BACKEND_POLICIES, BACKEND_TRAFFIC_POLICIES)
-"""Kinds that an API server may serve; besides, Services, EndpointSlices, namespaces and ConfigMaps are followed."""
+"""Kinds that an API server may serve; besides, Services, EndpointSlices and namespaces are followed."""
 
 
 class RouteObjects:
@@ -29,7 +29,7 @@ class RouteObjects:
     def __init__(
         self, client: Client, changed: Callable[[Iterable[Owner]], None], written: Callable[[Owner], None]
     ) -> None:
-        self.objects = Objects()
+        self.objects = Objects(reads_config_maps=False)
         self.policies = Policies(self.objects)
         self._followed = FollowedObjects(client, self, KINDS, changed, written)
 
@@ -41,13 +41,9 @@ class RouteObjects:
         """Remove an object; return the owners to derive again."""
         return self.policies.remove(kind, key) if kind in POLICY_KINDS else self.objects.remove(kind, key)
 
-    def referenced(self, kind: str) -> frozenset[NamespacedName]:
-        """Return the names of the Secrets or ConfigMaps that something refers to."""
-        return self.objects.referenced(kind)
-
-    def follow_references(self) -> None:
-        """Follow the ConfigMaps that something refers to now, and no others."""
-        self._followed.follow_references()
+    def referenced(self, kind: str) -> frozenset[NamespacedName]:  # noqa: ARG002  as a Store
+        """Return no names: nodes read no Secrets and no ConfigMaps."""
+        return frozenset()
 
     @property
     def is_synced(self) -> bool:
@@ -55,7 +51,7 @@ class RouteObjects:
         return self._followed.is_synced
 
     async def kinds_synced(self) -> None:
-        """Return when every kind is known, but for ConfigMaps, which nodes may not read."""
+        """Return when every kind is known."""
         await self._followed.kinds_synced()
 
     async def synced(self) -> None:

@@ -50,7 +50,6 @@ class Routing:
     def update(self) -> None:
         """Derive what depends on changed objects again."""
         owners, self._dirty = frozenset(self._dirty), set()
-        self.live.follow_references()
         changes = self._routes.update(owners)
         for source, rows in changes.rows.items():
             self._table.replace(source, rows)
