@@ -15,7 +15,7 @@ from podwire.kernel import sysctl
 from podwire.kernel.netlink import Netlink
 from podwire.redirection import capture
 from podwire.redirection.frontend_sink import FrontendSink
-from podwire.redirection.rows import frontend_rows, node_rows, peer_rows, pod_rows, range_rows, routed_rows
+from podwire.redirection.rows import frontend_rows, peer_rows, pod_rows, range_rows, routed_rows
 from podwire.redirection.sink import RedirectionSink, is_loaded, way_removal
 from tests.sandbox import sandboxed
 
@@ -29,7 +29,7 @@ async def test_elements_are_read_back_and_removed() -> None:
     sink = RedirectionSink.here(sysctl.write)
     assert list(await sink.read()) == []
     assert is_loaded()
-    rows = (*pod_rows((FOUR, SIX)), *peer_rows((FOUR, SIX)), *range_rows(RANGES), *node_rows((FOUR, SIX)))
+    rows = (*pod_rows((FOUR, SIX)), *peer_rows((FOUR, SIX)), *range_rows(RANGES))
     await sink.write(Delta(rows))
     assert set(await sink.read()) == set(rows)
     await sink.write(Delta(removals=rows))

@@ -77,14 +77,22 @@ def test_ranges_are_disjoint() -> None:
     assert lines(RedirectionView(RANGES), CLUSTER) == ["ranges4 10.244.0.0/16", "ranges6 fd00::/56"]
 
 
-def test_addresses_of_nodes() -> None:
-    view = RedirectionView(())
-    assert view.node_changed("node-1", (SIX, FOUR)) == (CLUSTER,)
-    assert view.node_changed("node-2", (FOUR,)) == (CLUSTER,)
-    assert lines(view, CLUSTER) == ["nodes4 10.244.1.5", "nodes6 fd00::5"]
-    assert view.node_changed("node-2", (FOUR,)) == ()
-    view.node_changed("node-1", ())
-    assert lines(view, CLUSTER) == ["nodes4 10.244.1.5"]
+def test_pods_of_an_enrolled_service_are_enrolled() -> None:
+    view = RedirectionView(RANGES)
+    view.namespace_changed("shop", {})
+    view.pod_changed(WEB, pod(app="web"))
+    other = NamespacedName("other", "web")
+    assert view.service_changed(other, {"app": "web"}) == ()
+    assert view.service_changed(FAR, {"app": "api"}) == (WEB,)
+    assert not view.is_enrolled(WEB)
+    assert view.service_changed(FAR, {"app": "web"}) == (WEB,)
+    assert view.is_enrolled(WEB)
+    assert view.service_changed(FAR, {"app": "web"}) == ()
+    view.pod_changed(WEB, pod(app="web", **{LABEL: DISABLED}))
+    assert not view.is_enrolled(WEB)
+    view.pod_changed(WEB, pod(app="web"))
+    assert view.service_changed(FAR, None) == (WEB,)
+    assert not view.is_enrolled(WEB)
 
 
 def test_a_pod_that_is_gone_has_no_rows() -> None:

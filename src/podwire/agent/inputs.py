@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ from podwire.kube.on_demand_informer import OnDemandInformer
 from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.services import Service
 from podwire.policy.peers import PEER_PODS, PeerPod, PeerPods, peer_selector
-from podwire.redirection.enrolment import ENABLED, REDIRECTED
+from podwire.redirection.enrolment import ENABLED, ISTIO_LABEL, LABEL, REDIRECTED, enrolled
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Inputs:
         kept = KeptObjects()
         self.nodes: Informer[Node] = Informer(client, NODES, keep=kept.node, stream_initial=True)
         self.services: Informer[Service] = Informer(
-            client, SERVICES, label_selector=PROXIED, keep=kept.service, stream_initial=True
+            client, SERVICES, label_selector=PROXIED, keep=partial(kept_service, kept), stream_initial=True
         )
         self.slices: Informer[EndpointSlice] = Informer(
             client, ENDPOINT_SLICES, label_selector=PROXIED, keep=kept.endpoint_slice, stream_initial=True
@@ -161,3 +162,16 @@ class Inputs:
             tasks.create_task(self.service_cidrs.run())
             tasks.create_task(self.cluster_policies.run())
             tasks.create_task(self.egress_gateways.run())
+
+
+def kept_service(kept: KeptObjects, service: Service) -> Service:
+    """Return what is kept of a Service: where it is enrolled in the mesh, its selector too, as its pods are."""
+    found, labels = kept.service(service), service.metadata.labels
+    if not enrolled(labels):
+        return found
+    own = {**found.metadata.labels, **{key: labels[key] for key in (LABEL, ISTIO_LABEL) if key in labels}}
+    return msgspec.structs.replace(
+        found,
+        metadata=msgspec.structs.replace(found.metadata, labels=own),
+        spec=msgspec.structs.replace(found.spec, selector=service.spec.selector),
+    )

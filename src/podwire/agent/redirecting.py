@@ -15,18 +15,19 @@ from podwire.engine.reconcile import Reconciler
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
-from podwire.kube.addresses import IPAddress, parsed
+from podwire.kube.addresses import parsed
 from podwire.kube.client import Client
-from podwire.kube.core import Namespace, Node, Pod
+from podwire.kube.core import Namespace, Pod
 from podwire.kube.feed import Feed
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.on_demand_informer import OnDemandInformer
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.kube.work_queue import WorkQueue
 from podwire.policy.peers import PeerPod
-from podwire.redirection.enrolment import ENABLED, NODE_PROXY, REDIRECTED
+from podwire.redirection.enrolment import ENABLED, NODE_PROXY, REDIRECTED, enrolled
 from podwire.redirection.rows import ElementRow
 from podwire.redirection.sink import RedirectionSink, is_loaded
 from podwire.redirection.view import CLUSTER, LocalPod, RedirectionView
@@ -42,7 +43,7 @@ class RedirectionFeeds(msgspec.Struct, frozen=True):
     pods: Feed[Pod]
     namespaces: Feed[Namespace]
     peers: OnDemandInformer[PeerPod]
-    nodes: Feed[Node]
+    services: Feed[Service]
 
 
 class Settling(Protocol):
@@ -102,13 +103,13 @@ class Redirection:
         feeds.peers.require()
         feeds.namespaces.subscribe(self._namespace_changed)
         feeds.peers.subscribe(self._peer_changed)
-        feeds.nodes.subscribe(self._node_changed)
+        feeds.services.subscribe(self._service_changed)
         await self._policies.settle()
         await mark_routable()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._elements.run())
             tasks.create_task(self._labels.run())
-            for synced in (feeds.pods, feeds.namespaces, feeds.peers, feeds.nodes):
+            for synced in (feeds.pods, feeds.namespaces, feeds.peers, feeds.services):
                 await synced.synced.wait()
             self._touch(self.view.owners)
             self._elements.inputs_synced()
@@ -131,12 +132,10 @@ class Redirection:
         assert item is not None, "a change has an object"
         self._touch(self.view.peer_changed(item.key, () if change.new is None else change.new.addresses))
 
-    def _node_changed(self, change: Change[Node]) -> None:
+    def _service_changed(self, change: Change[Service]) -> None:
         item = change.new or change.old
         assert item is not None, "a change has an object"
-        self._touch(
-            self.view.node_changed(item.metadata.name, () if change.new is None else node_addresses(change.new))
-        )
+        self._touch(self.view.service_changed(item.key, None if change.new is None else enrolled_selector(change.new)))
 
     def _touch(self, owners: Iterable[NamespacedName]) -> None:
         if not self._needed.is_set():
@@ -177,9 +176,9 @@ def is_node_proxy(pod: Pod) -> bool:
     return pod.metadata.namespace == PROXIES and pod.metadata.labels.get("app.kubernetes.io/name") == NODE_PROXY
 
 
-def node_addresses(node: Node) -> tuple[IPAddress, ...]:
-    """Return the addresses that a node's own packets have."""
-    return tuple(address for address in map(parsed, node.internal_addresses) if address is not None)
+def enrolled_selector(service: Service) -> Mapping[str, str] | None:
+    """Return the selector of a Service that is enrolled by its own labels; None for others."""
+    return service.spec.selector or None if enrolled(service.metadata.labels) else None
 
 
 def local_pod(pod: Pod) -> LocalPod | None:

@@ -5,7 +5,7 @@ Sources: `podwire.dev/mesh` is podwire's own; istio.io/docs/ambient/usage/add-wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 LABEL, ENABLED, DISABLED = "podwire.dev/mesh", "enabled", "disabled"
 ISTIO_LABEL, ISTIO_ENABLED, ISTIO_DISABLED = "istio.io/dataplane-mode", "ambient", "none"
@@ -24,10 +24,17 @@ def enrolled(labels: Mapping[str, str]) -> bool | None:
     return found
 
 
-def pod_enrolled(pod: Mapping[str, str], namespace: Mapping[str, str]) -> bool:
-    """Whether a pod with these labels is enrolled: by its own labels, else by those of its namespace."""
+def pod_enrolled(
+    pod: Mapping[str, str], namespace: Mapping[str, str], selectors: Iterable[Mapping[str, str]] = ()
+) -> bool:
+    """Whether a pod is enrolled: by its own labels, else by those of its namespace, or by a Service that selects it.
+
+    `selectors`: of the Services of the namespace that are enrolled by labels of their own.
+    """
     own = enrolled(pod)
-    return bool(enrolled(namespace)) if own is None else own
+    if own is not None:
+        return own
+    return bool(enrolled(namespace)) or any(one and one.items() <= pod.items() for one in selectors)
 
 
 def service_enrolled(service: Mapping[str, str], namespace: Mapping[str, str]) -> bool:

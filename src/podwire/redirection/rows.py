@@ -51,11 +51,6 @@ def range_rows(networks: Iterable[IPNetwork]) -> Iterator[ElementRow]:
     return (ElementRow(f"ranges{network.version}", (network,)) for network in networks)
 
 
-def node_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
-    """The rows of the addresses of nodes."""
-    return (ElementRow(f"nodes{address.version}", (address,)) for address in addresses)
-
-
 def frontend_rows(addresses: Iterable[IPAddress], port: int) -> Iterator[ElementRow]:
     """The rows of a port of a Service with routes."""
     return (ElementRow(f"frontends{address.version}", (address, port)) for address in addresses)

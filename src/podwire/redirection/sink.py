@@ -33,7 +33,6 @@ def _collections() -> Iterator[Collection]:
         yield Collection(f"enrolled{version}", (field,))
         yield Collection(f"self{version}", (field, field))
         yield Collection(f"peers{version}", (field,))
-        yield Collection(f"nodes{version}", (field,))
         yield Collection(f"ranges{version}", (field,), interval=True)
 
 

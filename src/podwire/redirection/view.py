@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.meta import NamespacedName
 from podwire.redirection.enrolment import pod_enrolled
-from podwire.redirection.rows import ElementRow, node_rows, peer_rows, pod_rows, range_rows
+from podwire.redirection.rows import ElementRow, peer_rows, pod_rows, range_rows
 
 CLUSTER = NamespacedName("", "")
 """The owner of rows that belong to no pod."""
@@ -32,7 +33,8 @@ class RedirectionView:
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._pods: dict[NamespacedName, LocalPod] = {}
         self._peers: dict[NamespacedName, tuple[IPAddress, ...]] = {}
-        self._nodes: dict[str, tuple[IPAddress, ...]] = {}
+        self._selectors: dict[str, dict[NamespacedName, Mapping[str, str]]] = defaultdict(dict)
+        """By namespace, of Services that are enrolled by their own labels."""
 
     def namespace_changed(self, name: str, labels: Mapping[str, str] | None) -> tuple[NamespacedName, ...]:
         """Take the labels of a namespace, None where it is gone; return the owners that it concerns."""
@@ -58,15 +60,18 @@ class RedirectionView:
             self._peers.pop(key, None)
         return (key,)
 
-    def node_changed(self, name: str, addresses: tuple[IPAddress, ...]) -> tuple[NamespacedName, ...]:
-        """Take the addresses of a node; none where it is gone. Return the owners that it concerns."""
-        if self._nodes.get(name, ()) == addresses:
+    def service_changed(self, key: NamespacedName, selector: Mapping[str, str] | None) -> tuple[NamespacedName, ...]:
+        """Take the selector of a Service that is enrolled by its own labels; None for others and where it is gone.
+
+        Return the owners that it concerns.
+        """
+        if self._selectors.get(key.namespace, {}).get(key) == selector:
             return ()
-        if addresses:
-            self._nodes[name] = addresses
+        if selector is None:
+            del self._selectors[key.namespace][key]
         else:
-            del self._nodes[name]
-        return (CLUSTER,)
+            self._selectors[key.namespace][key] = selector
+        return tuple(one for one in self._pods if one.namespace == key.namespace)
 
     @property
     def owners(self) -> tuple[NamespacedName, ...]:
@@ -81,21 +86,18 @@ class RedirectionView:
     def is_enrolled(self, key: NamespacedName) -> bool:
         """Whether this is an enrolled pod of this node. In a namespace that is not known none is."""
         pod, namespace = self._pods.get(key), self._namespaces.get(key.namespace)
-        return pod is not None and namespace is not None and pod_enrolled(pod.labels, namespace)
+        if pod is None or namespace is None:
+            return False
+        return pod_enrolled(pod.labels, namespace, self._selectors.get(key.namespace, {}).values())
 
     def rows(self, owner: NamespacedName) -> Iterator[ElementRow]:
         """The rows of an owner."""
         if owner == CLUSTER:
             yield from range_rows(self._ranges)
-            yield from node_rows(sorted({one for found in self._nodes.values() for one in found}, key=_order))
         elif self.is_enrolled(owner):
             yield from pod_rows(self._pods[owner].addresses)
         else:
             yield from peer_rows(self._peers.get(owner, ()))
-
-
-def _order(address: IPAddress) -> tuple[int, int]:
-    return address.version, int(address)
 
 
 def _disjoint(networks: Iterable[IPNetwork]) -> Iterator[IPNetwork]:

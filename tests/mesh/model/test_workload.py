@@ -7,7 +7,7 @@ import ipaddress
 from podwire.kube.core import Pod, PodIP, PodSpec, PodStatus
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.mesh.model.workload import Workload, doubtful, without, workload
-from podwire.redirection.enrolment import ENABLED, LABEL, REDIRECTED
+from podwire.redirection.enrolment import DISABLED, ENABLED, LABEL, REDIRECTED
 
 IN_THE_MESH = {LABEL: ENABLED}
 
@@ -72,3 +72,15 @@ def test_an_address_of_two_pods_is_doubtful() -> None:
     kept = tuple(without((first, second, other), found))
     assert [tuple(map(str, one.addresses)) for one in kept] == [("fd00::5",), (), ("10.244.1.6",)]
     assert not doubtful((first, other))
+
+
+def test_a_pod_of_an_enrolled_service_is_enrolled() -> None:
+    for selectors, wanted in ((({"app": "web"},), True), (({"app": "api"},), False), (({},), False)):
+        found = workload(pod("10.244.1.5"), {}, selectors)
+        assert found is not None
+        assert found.enrolled is wanted, selectors
+    away = pod("10.244.1.5")
+    away.metadata.labels[LABEL] = DISABLED
+    left_out = workload(away, {}, ({"app": "web"},))
+    assert left_out is not None
+    assert not left_out.enrolled

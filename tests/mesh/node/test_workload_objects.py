@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Callable
 
-from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
+from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.identity.trust_objects import TRUST
 from podwire.mesh.node.workload_objects import WorkloadObjects
@@ -23,8 +23,8 @@ def pod(api: FakeApi, name: str, address: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def followed(api: FakeApi) -> AsyncIterator[WorkloadObjects]:
-    api.put(NAMESPACES, "shop", metadata={"labels": {LABEL: ENABLED}})
+async def followed(api: FakeApi, labels: dict[str, str]) -> AsyncIterator[WorkloadObjects]:
+    api.put(NAMESPACES, "shop", metadata={"labels": labels})
     api.put(CONFIG_MAPS, TRUST.name, TRUST.namespace, data={})
     objects = WorkloadObjects(api, "one", "cluster.local", lambda: None)
     task = asyncio.create_task(objects.run())
@@ -47,7 +47,7 @@ async def test_a_freed_address_is_nobodys_until_its_old_pod_is_gone() -> None:
     api = FakeApi()
     pod(api, "old", REUSED)
     pod(api, "other", "10.244.1.6")
-    async with followed(api) as objects:
+    async with followed(api, {LABEL: ENABLED}) as objects:
         assert not objects.workloads.doubtful
         pod(api, "new", REUSED)
         await until(lambda: bool(objects.workloads.doubtful))
@@ -61,3 +61,18 @@ async def test_a_freed_address_is_nobodys_until_its_old_pod_is_gone() -> None:
             (REUSED, "new"),
             ("10.244.1.6", "other"),
         ]
+
+
+async def test_a_service_that_is_enrolled_alone_enrols_what_it_selects() -> None:
+    api = FakeApi()
+    for name, address in (("web", REUSED), ("other", "10.244.1.6")):
+        pod(api, name, address)
+        api.put(PODS, name, "shop", metadata={"labels": {"app": name}})
+    async with followed(api, {}) as objects:
+        assert not objects.workloads.enrolled
+        labels = {"labels": {LABEL: ENABLED}}
+        api.put(SERVICES, "web", "shop", metadata=labels, spec={"selector": {"app": "web"}})
+        await until(lambda: bool(objects.workloads.enrolled))
+        assert [one.key.name for one in objects.workloads.enrolled] == ["web"]
+        api.remove(SERVICES, NamespacedName("shop", "web"))
+        await until(lambda: not objects.workloads.enrolled)

@@ -70,6 +70,7 @@ def every_pair_is_served_with_the_address_of_the_client(cluster: Cluster) -> Non
     pairs = (("a", "b"), ("a", "c"), ("u", "b"), ("u", "a"), ("v", "a"), ("a", "v"), ("a", "u"), ("u", "v"), ("b", "a"))
     for client, server in pairs:
         assert both(cluster, client, server) == said(client), (client, server)
+    assert cluster.connect("n1", POD["b"].addresses[0], ANSWERS) == f"172.18.0.1 said {SECRET.decode()}"
     port = capture.MESH_PORTS[0] + 7  # a client's own choice of a port that Envoys have
     assert cluster.connect("a", POD["b"].addresses[0], ANSWERS, port) == said("a")[0]
 
@@ -119,6 +120,7 @@ def policies_decide_who_connects(cluster: Cluster) -> None:
     for client, server in (("c", "b"), ("u", "b"), ("u", "c")):
         assert refused(both(cluster, client, server)), (client, server)
         assert refused(both(cluster, client, server, FIRST)), (client, server)
+    assert refused(both(cluster, "n1", "b", FIRST)), "a client outside of the pod ranges"
     for server in ("b", "c"):
         first, second = POD["a"].addresses
         assert both(cluster, "a", server, FIRST) == (f"{first} said", f"{second} said"), server

@@ -22,10 +22,11 @@ from podwire.insight.url.question import Question
 from podwire.insight.url.report import BackendLine, Kind, Outcome, Report, RouteLine
 from podwire.insight.url.route_lines import tried_lines
 from podwire.insight.url.steps import steps
+from podwire.kube.core import Pod
 from podwire.kube.services import Service
 from podwire.mesh.routes.policies import Policies
 from podwire.mesh.routes.service_routes import ServiceRoutes
-from podwire.redirection.enrolment import pod_enrolled
+from podwire.redirection.enrolment import enrolled, pod_enrolled
 
 
 class RoutedPort(msgspec.Struct, frozen=True):
@@ -45,9 +46,7 @@ class RoutedPort(msgspec.Struct, frozen=True):
 def routed_port(question: Question, service: Service, objects: UrlObjects) -> RoutedPort | None:
     """Return the routes for the request; None where the client is not enrolled, or the port has none."""
     clients = connections.clients(question, objects)
-    if not clients or not all(
-        pod_enrolled(one.metadata.labels, objects.edge.namespace_labels(one.metadata.namespace)) for one in clients
-    ):
+    if not clients or not all(_is_enrolled(one, objects) for one in clients):
         return None
     namespace = clients[0].metadata.namespace
     routes = ServiceRoutes(objects.edge, Policies(objects.edge))
@@ -120,3 +119,13 @@ def _refused(owners: tuple[Owner, ...], routes: ServiceRoutes, service: Service)
 def _findings(way: Passage) -> Iterator[Finding]:
     if way.ends is not None:
         yield Finding(Severity.ERROR, way.ends.reason, f"{way.ends.outcome.text}.", way.ends.remedy)
+
+
+def _is_enrolled(pod: Pod, objects: UrlObjects) -> bool:
+    namespace = pod.metadata.namespace
+    selectors = (
+        one.spec.selector
+        for one in objects.edge.services.values()
+        if one.metadata.namespace == namespace and enrolled(one.metadata.labels)
+    )
+    return pod_enrolled(pod.metadata.labels, objects.edge.namespace_labels(namespace), selectors)

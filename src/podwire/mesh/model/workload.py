@@ -45,10 +45,12 @@ class Workload(msgspec.Struct, frozen=True):
         return self.key.namespace
 
 
-def workload(pod: Pod, namespace: Mapping[str, str] | None) -> Workload | None:
+def workload(
+    pod: Pod, namespace: Mapping[str, str] | None, selectors: Iterable[Mapping[str, str]] = ()
+) -> Workload | None:
     """Return a pod in a namespace with these labels as a workload; None for one without addresses of its own.
 
-    A pod in a namespace that is not known is not enrolled.
+    `selectors`: of the namespace's enrolled Services. A pod in a namespace that is not known is not enrolled.
     """
     addresses = tuple(_addresses(pod.addresses))
     if pod.spec.host_network or pod.finished or not addresses:
@@ -60,7 +62,7 @@ def workload(pod: Pod, namespace: Mapping[str, str] | None) -> Workload | None:
         pod.spec.service_account_name or DEFAULT_SERVICE_ACCOUNT,
         labels,
         pod.spec.node_name,
-        namespace is not None and enrolment.pod_enrolled(labels, namespace),
+        namespace is not None and enrolment.pod_enrolled(labels, namespace, selectors),
         labels.get(enrolment.REDIRECTED) == enrolment.ENABLED,
         {port.name: port.container_port for one in pod.spec.containers for port in one.ports if port.name},
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from podwire.kube.addresses import IPAddress
 from podwire.kube.informer import Informer
-from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS
+from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SERVICES
+from podwire.kube.meta import NamespacedName
 from podwire.kube.optional_informer import ABSENT, OptionalInformer
 from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
@@ -19,14 +21,22 @@ from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.identity.trust_objects import TRUST, trust_bundle
 from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
 from podwire.mesh.model.workload import Workload, doubtful, without, workload
-from podwire.redirection.enrolment import ENABLED, REDIRECTED
+from podwire.redirection.enrolment import ENABLED, REDIRECTED, enrolled
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.core import ConfigMap, Namespace, Pod
+    from podwire.kube.services import Service
 
 NOT_SERVED_SECONDS = 10.0
 """Until a kind that is not served is looked for again."""
+
+
+class EnrolledService(msgspec.Struct, frozen=True):
+    """A Service that is enrolled by its own labels: what it selects is, too."""
+
+    key: NamespacedName
+    selector: dict[str, str]
 
 
 class WorkloadObjects:
@@ -49,7 +59,16 @@ class WorkloadObjects:
         self._transport: OptionalInformer[TransportPolicy] = OptionalInformer(
             client, TRANSPORT_POLICIES, retry_seconds=NOT_SERVED_SECONDS, not_served=ABSENT
         )
-        self.informers: tuple[Informer[Any], ...] = (self._pods, self._peers, self._namespaces, self._trust)
+        self._services: Informer[EnrolledService] = Informer(
+            client, SERVICES, keep=_enrolled_service, name="enrolled Services"
+        )
+        self.informers: tuple[Informer[Any], ...] = (
+            self._pods,
+            self._peers,
+            self._namespaces,
+            self._services,
+            self._trust,
+        )
         for informer in self.informers:
             informer.subscribe(lambda _: changed())
         self._transport.subscribe(lambda _: changed())
@@ -64,7 +83,13 @@ class WorkloadObjects:
     def workloads(self) -> NodeWorkloads:
         """The pods of the node and the peers, in the order of their names."""
         spaces = {one.metadata.name: one.metadata.labels for one in self._namespaces.objects.values()}
-        found = (workload(pod, spaces.get(pod.metadata.namespace)) for pod in self._pods.objects.values())
+        selectors: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+        for key, service in self._services.objects.items():
+            selectors[key.namespace].append(service.selector)
+        found = (
+            workload(pod, spaces.get(pod.metadata.namespace), selectors.get(pod.metadata.namespace, ()))
+            for pod in self._pods.objects.values()
+        )
         own = sorted((one for one in found if one is not None), key=_key)
         peers = sorted(self._peers.objects.values(), key=_key)
         shared = doubtful(own)
@@ -108,6 +133,10 @@ class WorkloadObjects:
 def _peer(pod: Pod) -> Workload | None:
     """Return a pod of another node. Its namespace need not be known: its own node has decided."""
     return workload(pod, None)
+
+
+def _enrolled_service(service: Service) -> EnrolledService | None:
+    return EnrolledService(service.key, service.spec.selector) if enrolled(service.metadata.labels) else None
 
 
 def _key(one: Workload) -> tuple[str, str]:
