@@ -21,6 +21,7 @@ from podwire.mesh.model.node_pod import SOCKET
 from podwire.mesh.node.program import NodeConfig, NodeProgram
 from podwire.pki import authorities
 from tests.kube.fake_api import FakeApi
+from tests.sandbox import sandboxed
 
 
 class Refusing(FakeApi):
@@ -39,6 +40,7 @@ class Refusing(FakeApi):
 
 
 @pytest.mark.parametrize("kind", [AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, TRANSPORT_POLICIES])
+@sandboxed  # gRPC's threads are not left behind in the process of other tests
 async def test_nothing_is_served_while_what_is_restricted_may_not_be_read(kind: Kind[Any], tmp_path: Path) -> None:
     api = Refusing(kind, 403)
     root = authorities.create_root("cluster.local", datetime.now(UTC), timedelta(days=1)).certificate.decode()
