@@ -73,6 +73,7 @@ def every_pair_is_served_with_the_address_of_the_client(cluster: Cluster) -> Non
     assert cluster.connect("n1", POD["b"].addresses[0], ANSWERS) == f"172.18.0.1 said {SECRET.decode()}"
     port = capture.MESH_PORTS[0] + 7  # a client's own choice of a port that Envoys have
     assert cluster.connect("a", POD["b"].addresses[0], ANSWERS, port) == said("a")[0]
+    assert cluster.connect("u", POD["b"].addresses[0], ANSWERS, port) == said("u")[0]  # as a request to a new pod
 
 
 def only_connections_within_the_mesh_are_encrypted(cluster: Cluster) -> None:
@@ -158,6 +159,7 @@ def strict_pods_accept_no_plain_text(cluster: Cluster) -> None:
     cluster.restart_control_plane(2, {}, Transport((policy,)))
     until(lambda: CLOSED.issuperset(both(cluster, "u", "b")), "plain text of another node is refused")
     assert CLOSED.issuperset(both(cluster, "v", "b"))
+    assert cluster.connect("u", POD["b"].addresses[0], ANSWERS, capture.MESH_PORTS[0] + 7) in CLOSED
     assert both(cluster, "a", "b") == said("a")
     assert both(cluster, "u", "b", FIRST)[0] == f"{POD['u'].addresses[0]} said"
     cluster.restart_control_plane(2, {})

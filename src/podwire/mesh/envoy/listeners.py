@@ -2,7 +2,7 @@
 
     outbound     a pod of this node to a pod of another one    -> TLS to the other node
     inbound      plain text to an enrolled pod of this node    -> inside
-    inbound-tls  TLS of another node's Envoy                   -> inside-tls
+    inbound-tls  TLS of another node's Envoy                   -> inside-tls; plain text all the same: without identity
     inside, inside-tls   inside Envoy: the client's identity is known, policies decide -> the pod
     leg          inside Envoy: a request of a routed connection to the endpoint that was chosen for it
     self         inside Envoy: the same where the endpoint is the client
@@ -20,6 +20,7 @@ from envoy.config.core.v3 import address_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
 from envoy.extensions.filters.listener.original_src.v3 import original_src_pb2
+from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
 from podwire.edge.envoy.cluster import BUFFER_BYTES
@@ -85,10 +86,13 @@ def _peer_chains(node: NodeWorkloads) -> Iterator[Any]:
 
 def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = listener(INBOUND, INBOUND_PORT, versions)
-    everyone = matching.nested(_by_client(node))
-    made.filter_chain_matcher.CopyFrom(matching.by_destination(_strict_choices(node, everyone), everyone))
+    made.filter_chain_matcher.CopyFrom(_plain_choices(node, matching.nested(_by_client(node))))
     made.filter_chains.extend(_client_chains(node))
     return _resource(made, INSIDE)
+
+
+def _plain_choices(node: NodeWorkloads, everyone: Any) -> Any:
+    return matching.by_destination(_strict_choices(node, everyone), everyone)
 
 
 def _strict_choices(node: NodeWorkloads, everyone: Any) -> dict[str, Any]:
@@ -121,8 +125,12 @@ def _client_chains(node: NodeWorkloads) -> Iterator[Any]:
     """Yield a chain for each identity of clients of this node, and one for those without: to `inside`."""
     names = {UNKNOWN: "", **{_client(str(one)): str(one) for one in _identities(node, node.pods)}}
     for name, identity in names.items():
-        states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {})}
-        yield _chain(name, filter_state.on_connection(states), connection_proxy(INSIDE))
+        yield _client_chain(name, identity, INSIDE)
+
+
+def _client_chain(name: str, identity: str, cluster: str) -> Any:
+    states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {})}
+    return _chain(name, filter_state.on_connection(states), connection_proxy(cluster))
 
 
 def _client(identity: str) -> str:
@@ -153,10 +161,17 @@ def _leg(node: NodeWorkloads) -> Resource:
 
 
 def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
+    """Return the listener for connections whose source port is one of other Envoys.
+
+    A request that was routed to a pod is in plain text until its client's node knows that the pod's node redirects.
+    """
     choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.enrolled)}
     made = listener(INBOUND_TLS, INBOUND_TLS_PORT, versions)
-    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
-    made.filter_chains.append(NOBODY)
+    made.listener_filters.append(_tls_inspector())
+    tls = matching.nested(matching.by_destination(choices, matching.chain(REFUSED)))
+    plain = matching.nested(_plain_choices(node, matching.chain(UNKNOWN)))  # an address from outside is no identity
+    made.filter_chain_matcher.CopyFrom(matching.by_protocol({"tls": tls}, plain))
+    made.filter_chains.extend((NOBODY, _client_chain(UNKNOWN, "", INSIDE_TLS)))
     secrets = [TRUST_BUNDLE]
     for identity in _identities(node, node.enrolled):
         states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, _ADDRESSES)
@@ -267,6 +282,10 @@ def _original_source() -> Any:
 
 def _original_destination() -> Any:
     return _listener_filter("envoy.filters.listener.original_dst", original_dst_pb2.OriginalDst())
+
+
+def _tls_inspector() -> Any:
+    return _listener_filter("envoy.filters.listener.tls_inspector", tls_inspector_pb2.TlsInspector())
 
 
 def _listener_filter(name: str, message: Any) -> Any:

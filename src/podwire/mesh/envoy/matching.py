@@ -37,6 +37,11 @@ def by_port(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     return _by_value(network_inputs_pb2.DestinationPortInput(), choices, otherwise)
 
 
+def by_protocol(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
+    """Return a matcher of the client's transport protocol, `tls` or `raw_buffer`, which a TLS inspector has found."""
+    return _by_value(network_inputs_pb2.TransportProtocolInput(), choices, otherwise)
+
+
 def nested(matcher: Any) -> Any:
     """Return the choice of another matcher, which refuses the rest: Envoy would go on with the outer one's rest."""
     made = matcher_pb2.Matcher.OnMatch(matcher=matcher)
