@@ -60,7 +60,6 @@ PORTS = {
 HEALTH = {"podwire": 5401, "podwire, 2 workers": 5411, "CoreDNS": 5421, "CoreDNS, 2 processors": 5431}
 
 _RATE = re.compile(r"Queries per second:\s+([\d.]+)")
-_LOST = re.compile(r"Queries lost:\s+(\d+)")
 
 
 @dataclass(frozen=True)
@@ -220,6 +219,7 @@ def library_paths() -> dict[str, str]:
 
 
 def dnsperf() -> list[str]:
+    """The command of dnsperf, unpacked by tools/peers.sh or installed. Raises NoLoadClientError."""
     unpacked = PEERS / "usr/bin/dnsperf"
     found = str(unpacked) if unpacked.is_file() else shutil.which("dnsperf")
     if not found:
