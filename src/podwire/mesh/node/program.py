@@ -144,7 +144,7 @@ class NodeProgram:
         workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
         self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)
         certificates = self.certificates
-        self._routing.update()
+        self._routing.update(self._objects.addresses)
         certificates.trust(self._objects.bundle)
         certificates.require(workloads.identities)
         credentials = node_resources.Credentials(certificates.bundle, dict(certificates.leaves))

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from podwire.edge.controller.derivation_faults import DerivationFaults
 from podwire.edge.controller.row_table import RowTable
 from podwire.edge.gateway.owners import Owner
-from podwire.edge.model.backends import Cluster, ServicePort, Transport
+from podwire.edge.model.backends import Cluster, Endpoints, ServicePort, Transport
 from podwire.edge.xds.resource import Resource
 from podwire.kube.addresses import IPAddress, usable
 from podwire.kube.meta import NamespacedName
@@ -33,10 +35,11 @@ class Routing:
         self._dirty: set[Owner] = set()
         self.live = RouteObjects(client, self._take, lambda _: None)
         self._routes = ServiceRoutes(self.live.objects, self.live.policies)
-        place = Place(node)
-        self._table = RowTable(
-            lambda port: self._routes.endpoints(port, place), DerivationFaults(), routed_rows.resources
-        )
+        self._place = Place(node)
+        self._table = RowTable(self._endpoints, DerivationFaults(), routed_rows.resources)
+        self._pods: frozenset[IPAddress] = frozenset()
+        self._local: set[NamespacedName] = set()
+        """Services with endpoints on this node."""
         self.services: dict[NamespacedName, tuple[RoutedService, ...]] = {}
         """By Service: its ports with routes or policies."""
 
@@ -47,18 +50,31 @@ class Routing:
             yield from routed.resources(services, clients, versions)
             yield from self._table.resources()
 
-    def update(self) -> None:
-        """Derive what depends on changed objects again."""
+    def update(self, pods: frozenset[IPAddress]) -> None:
+        """Derive what depends on changed objects again. `pods`: addresses of the pods of the node that are known."""
         owners, self._dirty = frozenset(self._dirty), set()
         changes = self._routes.update(owners)
         for source, rows in changes.rows.items():
             self._table.replace(source, rows)
         services = {one.key for one in owners if one.kind == "Service"}
-        for service in services:
+        local = frozenset(self._local) if pods != self._pods else frozenset()
+        self._pods = pods
+        for service in services | local:
             self._table.endpoints_changed(service)
         for service in services | {one.key for one in changes.rows if isinstance(one, Frontend)}:
             self._serve(service)
         self._table.difference()
+
+    def _endpoints(self, port: ServicePort) -> Endpoints:
+        """Return the endpoints of a port but for pods of this node that are not known, as their policies are not."""
+        found, node = self._routes.endpoints(port, self._place), self._place.node
+        service = NamespacedName(port.namespace, port.service)
+        if not any(one.node == node for one in found.endpoints):
+            self._local.discard(service)
+            return found
+        self._local.add(service)
+        kept = tuple(one for one in found.endpoints if one.node != node or usable(one.address) in self._pods)
+        return msgspec.structs.replace(found, endpoints=kept)
 
     def _take(self, owners: Iterable[Owner]) -> None:
         self._dirty.update(owners)

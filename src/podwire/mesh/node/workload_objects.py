@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.kube.addresses import IPAddress
+from podwire.kube.addresses import IPAddress, usable
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -101,6 +101,12 @@ class WorkloadObjects:
             transport=Transport(tuple(self._transport.objects.values())),
             doubtful=shared,
         )
+
+    @property
+    def addresses(self) -> frozenset[IPAddress]:
+        """Of all pods of the node that run, those of the host's network too."""
+        running = (pod for pod in self._pods.objects.values() if not pod.finished)
+        return frozenset(one for pod in running for one in map(usable, pod.addresses) if one is not None)
 
     def identity(self, address: IPAddress) -> Spiffe | None:
         """Return the identity of the pod of this node that has an address; None where it is not known for sure."""

@@ -1,0 +1,61 @@
+"""Which endpoints of a node requests are sent to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+
+from envoy.config.endpoint.v3 import endpoint_pb2
+
+from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
+from podwire.edge.xds.resource import ENDPOINTS
+from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICES
+from podwire.mesh.node.routing import Routing
+from podwire.redirection.enrolment import ENABLED, LABEL
+from tests.kube.fake_api import FakeApi
+
+NEAR, FAR = "10.244.1.5", "10.244.2.5"
+
+
+def shop(api: FakeApi) -> None:
+    api.put(NAMESPACES, "shop", metadata={"labels": {LABEL: ENABLED}})
+    api.put(SERVICES, "web", "shop", spec={"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80}]})
+    endpoints = [
+        {"addresses": [at], "nodeName": node, "conditions": {"ready": True}}
+        for at, node in ((NEAR, "one"), (FAR, "two"))
+    ]
+    api.put(
+        ENDPOINT_SLICES, "web-1", "shop", metadata={"labels": {"kubernetes.io/service-name": "web"}},
+        addressType="IPv4", endpoints=endpoints, ports=[{"name": "http", "port": 80}],
+    )  # fmt: skip
+    spec = {
+        "parentRefs": [{"group": "", "kind": "Service", "name": "web"}],
+        "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
+    }
+    api.put(HTTP_ROUTES, "web", "shop", spec=spec)
+
+
+def served(routing: Routing) -> str:
+    """The endpoints as text."""
+    found = (one.body for one in routing.resources({}, (4,)) if one.key[0] == ENDPOINTS)
+    return "".join(str(endpoint_pb2.ClusterLoadAssignment.FromString(body)) for body in found)
+
+
+async def test_a_pod_of_the_node_gets_requests_once_its_policies_are_known() -> None:
+    api = FakeApi()
+    shop(api)
+    routing = Routing(api, "one", lambda: None)
+    task = asyncio.create_task(routing.live.run())
+    try:
+        await asyncio.wait_for(routing.live.kinds_synced(), 60)
+        routing.update(frozenset())
+        assert (FAR in served(routing), NEAR in served(routing)) == (True, False)
+        routing.update(frozenset({ipaddress.ip_address(NEAR)}))
+        assert (FAR in served(routing), NEAR in served(routing)) == (True, True)
+        routing.update(frozenset())
+        assert (FAR in served(routing), NEAR in served(routing)) == (True, False)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
