@@ -6,6 +6,7 @@ import ipaddress
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -23,14 +24,16 @@ POD = {pod.name: pod for pod in PODS}
 ADDRESSES = {"web": ("10.96.0.1", "fd96::1"), "only": ("10.96.0.2",)}
 SECRET = b"a secret word"
 SOME_GONE = (
-    (POD["b"].addresses[0], 8000),
-    (POD["b"].addresses[0], 8001),  # where nothing listens: TLS to its node, and then the end
-    (POD["c"].addresses[0], 8001),  # the same on the client's node
+    ("b", 8000),
+    ("b", 8001),  # where nothing listens: TLS to its node, and then the end
+    ("c", 8001),  # the same on the client's node
 )
+REPLACED = (("b", 8100), ("c", 8100), ("b", 8101), ("c", 8101))
 ROUTE = [
     {"matches": [{"path": {"value": "/local"}}], "backendRefs": [{"name": "c", "port": 80}]},
     {"matches": [{"path": {"value": "/plain"}}], "backendRefs": [{"name": "v", "port": 80}]},
     {"matches": [{"path": {"value": "/gone"}}], "backendRefs": [{"name": "gone", "port": 80}]},
+    {"matches": [{"path": {"value": "/replaced"}}], "backendRefs": [{"name": "replaced", "port": 80}]},
     {"matches": [{"path": {"value": "/some-gone"}}], "backendRefs": [{"name": "some-gone", "port": 80}]},
     {
         "matches": [{"path": {"value": "/limited"}}],
@@ -57,11 +60,12 @@ def objects() -> Objects:
     found.namespace("infra", {"podwire.dev/mesh": "enabled"})
     for name in ("b", "c", "v", "gone"):
         found.service(name)
-        port, server = (8000, name) if name in POD else (8001, "c")
-        found.put_whole("EndpointSlice", slice_of(name, 1, port, POD[server].addresses[0]))
-    found.service("some-gone")
-    for number, (address, port) in enumerate(SOME_GONE):
-        found.put_whole("EndpointSlice", slice_of("some-gone", number, port, address))
+        pod, port = (name, 8000) if name in POD else ("c", 8001)
+        found.put_whole("EndpointSlice", slice_of(name, 1, port, POD[pod].addresses[0]))
+    for name, servers in (("some-gone", SOME_GONE), ("replaced", REPLACED)):
+        found.service(name)
+        for number, (server, port) in enumerate(servers):
+            found.put_whole("EndpointSlice", slice_of(name, number, port, POD[server].addresses[0]))
     found.service("web")
     found.route("web", {}, *ROUTE)
     return found
@@ -91,7 +95,7 @@ def routed(found: Objects) -> tuple[tuple[RoutedService, ...], tuple[Row, ...]]:
 def requests_are_routed(cluster: Cluster) -> None:
     """Check all of it in a running cluster with `routed(objects())`."""
     for pod in PODS:
-        cluster.spawn(f"http-{pod.name}", pod.name, sys.executable, "-IS", "-c", HTTP_SERVER)
+        serve(cluster, pod.name, 8000)
     for node in (1, 2):
         cluster.nft(node, CAPTURE)
     for pod in PODS:
@@ -102,6 +106,33 @@ def requests_are_routed(cluster: Cluster) -> None:
     a_request_that_a_backend_may_have_seen_is_not_sent_again(cluster)
     weights_are_kept(cluster)
     only_requests_to_peers_are_encrypted(cluster)
+
+
+def no_request_fails_while_servers_are_killed(cluster: Cluster, number: int) -> None:
+    """Kill one server after the other and start it again, with its endpoint known all the time, under load."""
+    cluster.nft(1, CAPTURE)
+    for server, port in REPLACED:
+        serve(cluster, server, port)
+    for server, port in REPLACED:
+        until(lambda server=server, port=port: cluster.listens(server, port), "a server")  # type: ignore[misc]
+    until(lambda: get(cluster, "a", "/replaced")["status"] == 200, "the route")
+    killed = 0
+    with ThreadPoolExecutor(2) as threads:
+        loads = [threads.submit(responses, cluster, "a", "/replaced", number) for _ in range(2)]
+        while killed < len(REPLACED) or not all(one.done() for one in loads):
+            server, port = REPLACED[killed % len(REPLACED)]
+            cluster.kill(f"http-{server}-{port}")
+            serve(cluster, server, port)
+            until(lambda server=server, port=port: cluster.listens(server, port), "a server")  # type: ignore[misc]
+            killed += 1
+    found = Counter(one["status"] for load in loads for one in load.result())
+    assert found == {200: 2 * number}, (found, killed)
+
+
+def serve(cluster: Cluster, pod: str, port: int) -> None:
+    """Start the HTTP server of a pod."""
+    name = f"http-{pod}" if port == 8000 else f"http-{pod}-{port}"
+    cluster.spawn(name, pod, sys.executable, "-IS", "-c", HTTP_SERVER, str(port))
 
 
 def get(cluster: Cluster, client: str, path: str, method: str = "GET") -> dict[str, Any]:
@@ -179,8 +210,9 @@ def _rules() -> Iterator[str]:
 CAPTURE = "\n".join(_rules()) + "\n"
 
 HTTP_SERVER = """
-import http.server, json, time
+import http.server, json, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
+    wbufsize = -1  # a response is sent whole
     protocol_version = 'HTTP/1.1'
     def do_GET(self):
         print(self.command, self.path, flush=True)
@@ -199,7 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
     def log_message(self, *_):
         pass
-http.server.ThreadingHTTPServer(('0.0.0.0', 8000), Handler).serve_forever()
+http.server.ThreadingHTTPServer(('0.0.0.0', int(sys.argv[1])), Handler).serve_forever()
 """
 
 HTTP_CLIENT = """

@@ -22,7 +22,12 @@ from podwire.mesh.kinds.transport_policy import (
 )
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
-from tests.mesh.path.routed_requests import objects, requests_are_routed, routed
+from tests.mesh.path.routed_requests import (
+    no_request_fails_while_servers_are_killed,
+    objects,
+    requests_are_routed,
+    routed,
+)
 from tests.sandbox import in_world
 
 POD = {pod.name: pod for pod in PODS}
@@ -52,6 +57,14 @@ def test_refusals(tmp_path: Path) -> None:
         strict_pods_accept_no_plain_text(cluster)
         envoy_serves_while_its_control_plane_is_away(cluster)
         without_envoy_the_mesh_is_refused_and_nothing_else(cluster)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@in_world
+def test_replacement(tmp_path: Path) -> None:
+    with running(tmp_path, *routed(objects())) as cluster:
+        no_request_fails_while_servers_are_killed(cluster, 2000)
 
 
 def said(client: str) -> tuple[str, str]:
