@@ -55,7 +55,13 @@ class Pod(msgspec.Struct, frozen=True):
         addresses = tuple(map(ipaddress.ip_address, self.addresses))
         key = NamespacedName("shop", self.name)
         return Workload(
-            key, addresses, self.name, {"app": "any"}, f"n{self.node}", enrolled=self.enrolled, redirected=self.enrolled
+            key,
+            addresses,
+            self.name,
+            {"app": "any", "pod": self.name},
+            f"n{self.node}",
+            enrolled=self.enrolled,
+            redirected=self.enrolled,
         )
 
 
@@ -190,6 +196,18 @@ class Cluster:
         )
         command = ("ip", "netns", "exec", client, *words)
         return subprocess.run(command, text=True, check=False, capture_output=True).stdout.strip()
+
+    @contextlib.contextmanager
+    def held(self, client: str, address: str) -> Iterator[Callable[[], str]]:
+        """Hold a connection from a pod to port 80; yield what reports `open` after a request on it, then `ended`."""
+        key = f"held-{client}-{address}"
+        self.spawn(key, client, sys.executable, "-IS", "-c", HOLDER, address)
+
+        def state() -> str:
+            return (self.folder / f"{key}.log").read_text().rpartition(" ")[2]
+
+        yield state
+        self.kill(key)
 
     @contextlib.contextmanager
     def captured(self, node: int) -> Iterator[Path]:
@@ -337,6 +355,24 @@ try:
         print(client.recv(200).decode() or 'closed')
 except OSError as error:
     print(type(error).__name__)
+"""
+
+HOLDER = """
+import socket, sys, time
+with socket.create_connection((sys.argv[1], 80)) as client:
+    client.settimeout(0.1)
+    said = b'begin'
+    while said:
+        try:
+            client.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n')
+            said = client.recv(1000)
+            print(' open', end='', flush=True)
+            time.sleep(0.1)  # between requests
+        except TimeoutError:
+            pass
+        except OSError:
+            break
+print(' ended', end='', flush=True)
 """
 
 CAPTURE = """

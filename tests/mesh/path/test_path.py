@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
 from podwire.kube.services import Service, ServicePort, ServiceSpec
 from podwire.mesh.authorization import pattern
 from podwire.mesh.authorization.model import Operation, Policy, Rule, Source
@@ -45,6 +46,8 @@ def test_path(tmp_path: Path) -> None:
         only_connections_within_the_mesh_are_encrypted(cluster)
         what_is_no_tcp_of_the_mesh_is_as_without_it(cluster)
         requests_are_routed(cluster)
+        established_connections_end_when_their_policies_change(cluster)
+        policies_decide_who_connects(cluster)
 
 
 @pytest.mark.long
@@ -52,6 +55,8 @@ def test_path(tmp_path: Path) -> None:
 @in_world
 def test_refusals(tmp_path: Path) -> None:
     with running(tmp_path) as cluster:
+        policies_decide_what_is_requested(cluster)
+        cluster.authorize(Authorization())
         listeners_of_envoy_are_reached_by_no_other_way(cluster)
         a_server_with_another_identity_is_refused(cluster)
         strict_pods_accept_no_plain_text(cluster)
@@ -125,6 +130,24 @@ def a_server_with_another_identity_is_refused(cluster: Cluster) -> None:
     until(lambda: cluster.connect("a", POD["b"].addresses[0], ANSWERS) in CLOSED, "another identity is refused")
     cluster.restart_control_plane(1, {})
     until(lambda: cluster.connect("a", POD["b"].addresses[0], ANSWERS) == said("a")[0], "its own is not")
+
+
+def established_connections_end_when_their_policies_change(cluster: Cluster) -> None:
+    """By TLS from another node, and as plain text; those to other pods go on."""
+    first, other = POD["b"].addresses[0], POD["c"].addresses[0]
+    with (
+        cluster.held("c", first) as denied,
+        cluster.held("u", first) as plain,
+        cluster.held("b", other) as kept,
+    ):
+        for state in (denied, plain, kept):
+            until(lambda state=state: state() == "open", "a response")  # type: ignore[misc]
+        one = msgspec.structs.replace(policy(), selector=LabelSelector(match_labels={"pod": "b"}))
+        cluster.authorize(Authorization((one,)))
+        for state in (denied, plain):
+            until(lambda state=state: state() == "ended", "a connection that is denied now ends")  # type: ignore[misc]
+        assert kept() == "open"
+    cluster.authorize(Authorization())
 
 
 def policies_decide_who_connects(cluster: Cluster) -> None:

@@ -105,6 +105,10 @@ _INTERNAL_LISTENERS = {
 }
 
 
+MESH_DRAIN_SECONDS = 5
+"""Connections to a pod of the mesh end within this time when its policies change."""
+
+
 def arguments(instance: Instance) -> tuple[str, ...]:
     """Return the command line of Envoy."""
     return (
@@ -121,7 +125,7 @@ def arguments(instance: Instance) -> tuple[str, ...]:
         str(LOG_FLUSH_MILLISECONDS),
         # Connections of listeners that change are ended within this time.
         "--drain-time-s",
-        str(max(1, int(instance.drain_seconds))),
+        str(MESH_DRAIN_SECONDS if instance.is_mesh else max(1, int(instance.drain_seconds))),
         "--drain-strategy",
         "immediate",
     )

@@ -13,6 +13,7 @@ Whatever no chain takes is closed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -196,14 +197,18 @@ def _self() -> Resource:
 
 
 def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
-    """Return a listener inside Envoy. It has the addresses of the client's connection, and so decides by them."""
+    """Return a listener inside Envoy. It has the addresses of the client's connection, and so decides by them.
+
+    Each pod has chains of its own, named for what decides there: where a policy changes, Envoy ends the connections
+    that were admitted before, after the time for which it drains chains that are gone.
+    """
     chains: dict[str, Any] = {}
     choices = {str(address): _decided(node, one, cluster, chains) for one in node.enrolled for address in one.addresses}
     made = _internal(name)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
-    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
-    made.filter_chains.append(_chain(POD, states, connection_proxy(cluster, access_log.INBOUND)))
     made.filter_chains.extend(chains[one] for one in sorted(chains))
+    if not chains:
+        made.filter_chains.append(NOBODY)
     return _resource(made, cluster)
 
 
@@ -218,20 +223,31 @@ def _internal(name: str, *filters: Any) -> Any:
 
 
 def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str, Any]) -> Any:
-    """Return what becomes of connections to a pod; the chains of ports whose requests are read are added."""
+    """Return what becomes of connections to a pod; its chains are added."""
     policies = node.authorization.policies_of(one)
+    admitted = connection_match(policies, None, matching.chain(POD), matching.chain(REFUSED))
+    name = f"{POD} {one.key} {_digest(admitted, node.transport.modes(one))}"
+    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
+    chains[name] = _chain(name, states, connection_proxy(cluster, access_log.INBOUND))
     if not policies:
-        return matching.chain(POD)
-    otherwise = connection_match(policies, None, matching.chain(POD), matching.chain(REFUSED))
+        return matching.chain(name)
+    otherwise = connection_match(policies, None, matching.chain(name), matching.chain(REFUSED))
     read = {port for port in node.authorization.http_ports(one) if needs_requests(policies, port)}
     if not read:
         return otherwise
     by_port = {}
     for port in sorted(read):
         made = request_chain(policies, node.authorization.tokens_of(one), port, cluster, access_log.INBOUND)
+        made.name = f"{name} {made.name}"
         chains[made.name] = made
         by_port[str(port)] = connection_match(policies, port, matching.chain(made.name), matching.chain(REFUSED))
     return matching.nested(matching.by_port(by_port, otherwise))
+
+
+def _digest(match: Any, modes: object) -> str:
+    """Return a text that differs where other connections are admitted."""
+    content = match.SerializeToString(deterministic=True) + repr(modes).encode()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 _ADDRESSES = {
