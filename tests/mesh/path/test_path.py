@@ -60,6 +60,7 @@ def test_refusals(tmp_path: Path) -> None:
         listeners_of_envoy_are_reached_by_no_other_way(cluster)
         a_server_with_another_identity_is_refused(cluster)
         strict_pods_accept_no_plain_text(cluster)
+        a_connection_that_is_cut_without_a_reset_ends(cluster)
         envoy_serves_while_its_control_plane_is_away(cluster)
         without_envoy_the_mesh_is_refused_and_nothing_else(cluster)
 
@@ -200,6 +201,16 @@ def strict_pods_accept_no_plain_text(cluster: Cluster) -> None:
     assert both(cluster, "u", "b", FIRST)[0] == f"{POD['u'].addresses[0]} said"
     cluster.restart_control_plane(2, {})
     until(lambda: both(cluster, "u", "b") == said("u"), "plain text is accepted again")
+
+
+def a_connection_that_is_cut_without_a_reset_ends(cluster: Cluster) -> None:
+    """As NetworkPolicies cut: no packet of it passes any more."""
+    drop = f"tcp sport {capture.MESH_PORTS[0]}-{capture.LAST_PORT} drop"
+    with cluster.held("a", POD["b"].addresses[0]) as state:
+        until(lambda: state() == "open", "a response")
+        cluster.nft(2, f"table inet cut {{ chain cut {{ type filter hook prerouting priority -300; {drop}; }}; }}")
+        until(lambda: state() == "ended", "the client sees its end")
+    cluster.nft(2, "delete table inet cut")
 
 
 def envoy_serves_while_its_control_plane_is_away(cluster: Cluster) -> None:

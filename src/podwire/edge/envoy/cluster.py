@@ -8,7 +8,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import health_check_pb2, protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from podwire.edge.envoy import resilience, retries, tls
+from podwire.edge.envoy import lost_peer, resilience, retries, tls
 from podwire.edge.envoy.message import ads, duration, packed, resource, transport_socket
 from podwire.edge.model.backends import Balancing, Cluster, Transport
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, Key, Resource
@@ -32,6 +32,8 @@ def cluster(row: Cluster) -> Resource:
         circuit_breakers=resilience.breakers(row.resilience),
         ignore_health_on_host_removal=True,
     )
+    if row.transport is not Transport.UDP:
+        lost_peer.notice(made)
     if options := _http(row):
         made.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(packed(options))
     resilience.apply(made, row.resilience)

@@ -11,7 +11,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import address_pb2, protocol_pb2, socket_option_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from podwire.edge.envoy import resilience
+from podwire.edge.envoy import lost_peer, resilience
 from podwire.edge.envoy.cluster import BUFFER_BYTES
 from podwire.edge.envoy.message import duration, packed, resource, transport_socket
 from podwire.edge.model.resilience import Resilience
@@ -51,7 +51,7 @@ def _resource(made: Any, warms: tuple[Key, ...] = ()) -> Resource:
 
 
 def _cluster(name: str, ports: tuple[int, int]) -> Any:
-    return cluster_pb2.Cluster(
+    made = cluster_pb2.Cluster(
         name=name,
         type=cluster_pb2.Cluster.ORIGINAL_DST,
         lb_policy=cluster_pb2.Cluster.CLUSTER_PROVIDED,
@@ -60,6 +60,8 @@ def _cluster(name: str, ports: tuple[int, int]) -> Any:
         circuit_breakers=resilience.breakers(Resilience()),
         upstream_bind_config=source_ports(ports),
     )
+    lost_peer.notice(made)
+    return made
 
 
 def source_ports(ports: tuple[int, int]) -> Any:
