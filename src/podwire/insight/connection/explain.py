@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -10,6 +10,7 @@ from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
+from podwire.insight.connection.mesh_way import mesh_line, mesh_of
 from podwire.insight.connection.points import Kind, dns_point
 from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Word
 from podwire.insight.connection.service_changes import service_changes
@@ -17,6 +18,7 @@ from podwire.insight.connection.sides import Context, Way, side
 from podwire.insight.connection.tier_changes import tier_changes
 from podwire.insight.connection.tier_lines import decided, deciding, reached, steps, tier_lines
 from podwire.insight.connection.ways import Question, Ways, wanted_ports, ways
+from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot.ends import EndKind
 from podwire.insight.snapshot.policy_view import policy_view
@@ -58,7 +60,8 @@ def explain(question: Question, snapshot: Snapshot) -> Report:
 
 def context_of(snapshot: Snapshot) -> Context:
     """Return the objects with what policies see of them."""
-    return Context(snapshot, policy_view(snapshot), {one.key: one for one in snapshot.policies})
+    policies = {one.key: one for one in snapshot.policies}
+    return Context(snapshot, policy_view(snapshot), policies, mesh_of(snapshot))
 
 
 def shown_destination(question: Question) -> str:
@@ -79,12 +82,17 @@ def line(way: Way, context: Context) -> ConnectionLine:
     if not (way.destination.kind is Kind.ADDRESS and not way.destination.addresses):  # the model knows no names
         sides = tuple(_decided(one, found) for one, found in zip(sides, (judged.egress, judged.ingress), strict=True))
     found = {one.verdict for one in sides}
-    worst = next((one for one in (Verdict.NOT_ALLOWED, Verdict.UNDECIDABLE) if one in found), Verdict.ALLOWED)
+    worst = _worst(found)
     if worst is Verdict.NOT_ALLOWED and _may_be_own(way) and sides[0].verdict is Verdict.ALLOWED:
         text = "admitted only on the node's own pods: a node always reaches them"
         sides = (sides[0], msgspec.structs.replace(sides[1], verdict=Verdict.UNDECIDABLE, text=text))
         worst = Verdict.UNDECIDABLE
-    return _line(way, worst, sides)
+    mesh = mesh_line(way, context)
+    return _line(way, worst if mesh is None else _worst({worst, mesh.verdict}), sides, mesh)
+
+
+def _worst(found: Collection[Verdict]) -> Verdict:
+    return next((one for one in (Verdict.NOT_ALLOWED, Verdict.UNDECIDABLE) if one in found), Verdict.ALLOWED)
 
 
 def _side(way: Way, direction: Direction, context: Context) -> SideLine:
@@ -133,8 +141,8 @@ def _decided(line: SideLine, found: Judgement) -> SideLine:
     return msgspec.structs.replace(line, verdict=changed)
 
 
-def _line(way: Way, verdict_: Verdict, sides: tuple[SideLine, ...]) -> ConnectionLine:
-    return ConnectionLine(way.source.name, way.destination.name, way.protocol, way.port, verdict_, sides)
+def _line(way: Way, verdict_: Verdict, sides: tuple[SideLine, ...], mesh: MeshLine | None = None) -> ConnectionLine:
+    return ConnectionLine(way.source.name, way.destination.name, way.protocol, way.port, verdict_, sides, mesh)
 
 
 def _whole(lines: tuple[ConnectionLine, ...], found: Ways) -> tuple[Verdict, str]:
@@ -155,7 +163,9 @@ def _reason(lines: tuple[ConnectionLine, ...]) -> str:
     if not lines:
         return "there is nothing to connect to"
     sides = [one for line in lines for one in line.sides if one.verdict is not Verdict.ALLOWED]
+    meshes = [one.mesh for one in lines if one.mesh is not None and one.mesh.verdict is not Verdict.ALLOWED]
     found = dict.fromkeys(f"{one.direction} of {one.subject}: {one.text}" for one in sides)
+    found.update(dict.fromkeys(f"mesh: {one.text}" for one in meshes))
     return "; ".join(found) or _admission(lines)
 
 
@@ -163,6 +173,7 @@ def _admission(lines: tuple[ConnectionLine, ...]) -> str:
     """Return which policies admit connections that are all allowed."""
     policed = [one for line in lines for one in line.sides if one.policies or not one.direction]
     found = dict.fromkeys(f"{one.direction} {one.text}".strip() for one in policed)
+    found.update(dict.fromkeys(f"mesh: {one.mesh.text}" for one in lines if one.mesh is not None and one.mesh.policies))
     return "; ".join(found) or "no policy applies"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from podwire.insight.answer_form import Verdict
+from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Value
 
 
@@ -81,7 +82,7 @@ class SideLine(Value, frozen=True):
 
 
 class ConnectionLine(Value, frozen=True):
-    """A connection to pods or to an address, after a Service was resolved."""
+    """A connection to pods or to an address, after a Service was resolved. `mesh`: where it is to enrolled pods."""
 
     source: str
     destination: str
@@ -89,6 +90,7 @@ class ConnectionLine(Value, frozen=True):
     port: int
     verdict: Verdict
     sides: tuple[SideLine, ...] = ()
+    mesh: MeshLine | None = None
 
 
 class ServiceLine(Value, frozen=True):

@@ -10,6 +10,7 @@ from podwire.insight.answer_form import Verdict
 from podwire.insight.connection import misses
 from podwire.insight.connection.points import Point
 from podwire.insight.connection.report import Miss, PolicyLine, RuleLine, SideLine, Word
+from podwire.insight.mesh_policies.ends import Mesh
 from podwire.insight.snapshot.snapshot import Snapshot, field
 from podwire.kube.meta import NamespacedName
 from podwire.kube.networking import NetworkPolicy
@@ -42,6 +43,7 @@ class Context(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     view: View
     written: Mapping[NamespacedName, NetworkPolicy]
+    mesh: Mesh
 
 
 def side(way: Way, direction: Direction, context: Context) -> SideLine:

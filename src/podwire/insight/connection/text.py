@@ -15,6 +15,7 @@ from podwire.insight.connection.report import (
     TierWord,
     Word,
 )
+from podwire.insight.mesh_policies.text import mesh_lines
 from podwire.insight.service.text import finding_lines
 from podwire.lab.base.text_columns import table
 
@@ -62,6 +63,8 @@ def _connection(line: ConnectionLine, *, cited: bool) -> Iterator[str]:
     yield f"CONNECTION {line.source} -> {line.destination} {line.port}/{line.protocol}: {line.verdict}"
     for side in line.sides:
         yield from _indented(_side(side, cited=cited))
+    if line.mesh is not None:
+        yield from _indented(list(mesh_lines(line.mesh, cited=cited)))
 
 
 def _side(side: SideLine, *, cited: bool) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from podwire.insight.snapshot import mesh_objects
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.planned import read_keys
 from podwire.insight.snapshot.pod_ranges import of_nodes
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -30,6 +32,7 @@ from podwire.kube.kinds import (
 _LIVE = Document(Text("live", ""), 0, 0)
 KINDS: tuple[Kind[Any], ...] = (
     NAMESPACES, PODS, NETWORK_POLICIES, SERVICES, ENDPOINT_SLICES, NODES, CLUSTER_NETWORK_POLICIES, EGRESS_GATEWAYS,
+    *mesh_objects.KINDS,
 )  # fmt: skip
 
 
@@ -37,11 +40,14 @@ async def read(client: Client) -> Snapshot:
     """Read everything that decides connections. Raises ApiError and aiohttp's ClientError."""
     listed = await asyncio.gather(*(list_all(client, kind) for kind in KINDS))
     unreadable = tuple(kind.resource for kind, items in zip(KINDS, listed, strict=True) if items is None)
-    namespaces, pods, policies, services, slices, nodes, tiers, gateways = (tuple(one or ()) for one in listed)
+    namespaces, pods, policies, services, slices, nodes, tiers, gateways, *policies_of_mesh = (
+        tuple(one or ()) for one in listed
+    )
+    mesh = MeshObjects(*policies_of_mesh)
     running = (one for one in pods if not one.finished)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in namespaces},
-        tuple(of_pods(running, read_keys(policies, services, tiers))),
+        tuple(of_pods(running, read_keys(policies, services, tiers, mesh))),
         policies,
         services,
         slices,
@@ -51,6 +57,7 @@ async def read(client: Client) -> Snapshot:
         unreadable=unreadable,
         cluster_policies=tiers,
         egress_gateways=gateways,
+        mesh=mesh,
     )
 
 

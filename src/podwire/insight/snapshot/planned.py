@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from podwire.insight.snapshot import pod_ranges
+from podwire.insight.snapshot import mesh_objects, pod_ranges
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.snapshot import Name, Note, Snapshot, Topic, UnknownKind
 from podwire.insight.snapshot.templates import TEMPLATES, of_pods, of_template
 from podwire.insight.snapshot.workload import Owner, Workload
@@ -32,6 +33,7 @@ _TYPES: Mapping[tuple[str, str], type[Any]] = {
     ("networking.k8s.io", "NetworkPolicy"): NetworkPolicy,
     (network_policy_api.GROUP, "ClusterNetworkPolicy"): network_policy_api.ClusterNetworkPolicy,
     (egress_gateway.GROUP, "EgressGateway"): egress_gateway.EgressGateway,
+    **{(one.api_version.partition("/")[0], one.kind): one.type for one in mesh_objects.KINDS},
 }
 _OTHERS = frozenset((("networking.k8s.io", "Ingress"), ("", "Secret"), ("", "ConfigMap")))
 _GATEWAY_GROUPS = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
@@ -62,7 +64,9 @@ def snapshot_of(
     nodes = tuple(values[Node])
     policies, services = tuple(values[NetworkPolicy]), tuple(values[Service])
     tiers = tuple(values[network_policy_api.ClusterNetworkPolicy])
-    workloads = tuple(_workloads(written, values[Pod], nodes, read_keys(policies, services, tiers)))
+    mesh = MeshObjects(*(tuple(values[one.type]) for one in mesh_objects.KINDS))
+    read = read_keys(policies, services, tiers, mesh)
+    workloads = tuple(_workloads(written, values[Pod], nodes, read))
     labels = {one.metadata.name: one.metadata.labels for one in values[Namespace]}
     used = {value["metadata"].get("namespace") for _, value in written} - {None, *labels}
     where = pod_ranges.of_nodes(nodes, ranges)
@@ -84,6 +88,7 @@ def snapshot_of(
         manifests={(one.kind[1], key_of(value)): one for one, value in written if _is_named(one)},
         cluster_policies=tiers,
         egress_gateways=tuple(values[egress_gateway.EgressGateway]),
+        mesh=mesh,
     )
 
 
@@ -93,10 +98,13 @@ def _is_named(one: Manifest) -> bool:
 
 
 def read_keys(
-    policies: Iterable[NetworkPolicy], services: Iterable[Service], tiers: Iterable[ClusterNetworkPolicy]
+    policies: Iterable[NetworkPolicy],
+    services: Iterable[Service],
+    tiers: Iterable[ClusterNetworkPolicy],
+    mesh: MeshObjects,
 ) -> frozenset[str]:
     """Return the keys of pods' labels that some selector reads."""
-    found = {key for one in services for key in one.spec.selector}
+    found = {key for one in services for key in one.spec.selector} | mesh.label_keys
     for selector in _pod_selectors(policies):
         found |= label_keys(selector)
     for one in tiers:
@@ -151,7 +159,7 @@ def _unknown(written: Written) -> Iterator[UnknownKind]:
     places: dict[str, str] = {}
     for one, _ in written:
         group, kind = one.kind
-        if "." in group and not group.endswith(".k8s.io"):
+        if "." in group and not group.endswith(".k8s.io") and one.kind not in _TYPES:
             name = f"{kind}.{group}"
             counts[name] += 1
             places.setdefault(name, one.place)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.pod_ranges import PodRanges
 from podwire.insight.snapshot.workload import Workload
 from podwire.insight.sources.manifests import Manifest, Path
@@ -58,6 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         unreadable: kinds that this account may not list.
         default_deny: whether agents deny what nothing admits (`--default-deny`); known of a world.
         manifests: where each object is written.
+        mesh: policies of the mesh.
         serves_nginx: whether Ingresses of ingress-nginx's class, and those without a class, are podwire's: in a world.
 
     """
@@ -79,6 +81,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     egress_gateways: tuple[EgressGateway, ...] = ()
     default_deny: bool = False
     serves_nginx: bool = True
+    mesh: MeshObjects = MeshObjects()
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:
         """Return where a field is: `10-policies.yaml:42`, for live objects `NetworkPolicy shop/web spec.ingress[0]`."""

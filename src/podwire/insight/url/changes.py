@@ -36,7 +36,7 @@ def snapshot_of_objects(objects: UrlObjects) -> Snapshot:
     """Return what policies and Services read of the objects of a request."""
     services = tuple(one for _, one in sorted(objects.edge.services.items()))
     known = objects.snapshot
-    read = read_keys(objects.policies, services, objects.cluster_policies)
+    read = read_keys(objects.policies, services, objects.cluster_policies, objects.mesh)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in objects.edge.namespaces.values()},
         tuple(of_pods((one for one in objects.pods if not one.finished), read)),
@@ -49,6 +49,7 @@ def snapshot_of_objects(objects: UrlObjects) -> Snapshot:
         manifests=known.manifests if known is not None else {},
         cluster_policies=objects.cluster_policies,
         default_deny=objects.default_deny,
+        mesh=objects.mesh,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.kinds import Ingress, IngressClass
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.core import Node, Pod
 from podwire.kube.network_policy_api import ClusterNetworkPolicy
@@ -26,6 +27,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
         is_planned: whether the objects come from files: addresses are not assigned yet, and pods that workloads will
             have are made up, with addresses of 198.18.0.0/15 (RFC 2544).
         cluster_policies, default_deny: what decides beside NetworkPolicies.
+        mesh: policies of the mesh.
         snapshot: what the objects are made from, where they are written.
         unreadable: what this account may not list.
         ingress_classes: all of them.
@@ -47,6 +49,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None = None
     cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
     default_deny: bool = False
+    mesh: MeshObjects = MeshObjects()
 
     def place(self, one: Owner) -> str:
         """Return where the object is written, in brackets after a space; empty where that is not known."""

@@ -67,6 +67,7 @@ def objects_of(snapshot: Snapshot) -> UrlObjects:
         edge, pods, (), snapshot.policies, OUTSIDE, places, is_planned=True, ingresses=tuple(ingresses),
         ingress_classes=(*_CLASSES, *classes) if snapshot.is_planned else classes,
         serves_nginx=snapshot.serves_nginx, snapshot=snapshot, cluster_policies=snapshot.cluster_policies,
+        mesh=snapshot.mesh,
     )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress
+from podwire.insight.snapshot import mesh_objects
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
@@ -32,6 +34,7 @@ from podwire.kube.meta import NamespacedName
 EDGE: tuple[Kind[Any], ...] = (*KINDS, SERVICES, ENDPOINT_SLICES, NAMESPACES)
 OTHERS: tuple[Kind[Any], ...] = (
     PODS, NODES, NETWORK_POLICIES, INGRESSES, INGRESS_CLASSES, CLUSTER_NETWORK_POLICIES,
+    *mesh_objects.KINDS,
 )  # fmt: skip
 
 
@@ -55,10 +58,10 @@ async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool 
                 raise one
             elif one is not None:
                 edge.put(kind.kind, one)
-    pods, nodes, policies, ingresses, classes, tiers = (tuple(items or ()) for items in listed[len(EDGE) :])
+    pods, nodes, policies, ingresses, classes, tiers, *of_mesh = (tuple(items or ()) for items in listed[len(EDGE) :])
     return UrlObjects(
         edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses, cluster_policies=tiers,
-        ingress_classes=classes, serves_nginx=is_world,
+        ingress_classes=classes, serves_nginx=is_world, mesh=MeshObjects(*of_mesh),
     )  # fmt: skip
 
 

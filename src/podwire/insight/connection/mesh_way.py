@@ -1,0 +1,78 @@
+"""The mesh's part of a connection: to enrolled pods, over TCP. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from podwire.insight.connection.points import Kind, Point
+from podwire.insight.connection.sides import Context, Way
+from podwire.insight.mesh_policies import ends, judgement
+from podwire.insight.mesh_policies.ends import Client, Mesh
+from podwire.insight.mesh_policies.report import MeshLine
+from podwire.insight.snapshot.pod_ranges import covers
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.mesh.authorization.model import Source
+from podwire.mesh.model.workload import DEFAULT_SERVICE_ACCOUNT, Workload
+from podwire.redirection import enrolment
+
+
+def mesh_of(snapshot: Snapshot) -> Mesh:
+    """Return the policies of the mesh with their places."""
+    return Mesh(
+        snapshot.mesh.authorization(snapshot.services),
+        snapshot.mesh.transport,
+        lambda kind, key, path: snapshot.place(kind, key, *path),
+        snapshot.is_planned,
+    )
+
+
+def mesh_line(way: Way, context: Context) -> MeshLine | None:
+    """Return what the mesh makes of a connection; None where its policies do not concern it."""
+    server = _workload(way.destination, context.snapshot)
+    if way.protocol != "TCP" or server is None or not server.enrolled:
+        return None
+    addresses = tuple(dict.fromkeys(_addresses(way.source, context.mesh)))
+    may_be_own = way.source.kind is Kind.NODE and not (way.source.node and way.destination.node)
+    client = Client(_workload(way.source, context.snapshot), addresses, may_be_own)
+    return judgement.judge(client, server, way.port, context.mesh)
+
+
+def _workload(point: Point, snapshot: Snapshot) -> Workload | None:
+    """Return pods with addresses of their own as the mesh sees them."""
+    found = point.workload
+    if point.kind is not Kind.POD or found is None:
+        return None
+    selectors = ends.enrolled_selectors(snapshot.services, found.namespace)
+    labels = dict(found.labels)
+    return Workload(
+        found.owner.key,
+        point.addresses,
+        found.spec.service_account_name or DEFAULT_SERVICE_ACCOUNT,
+        labels,
+        point.node,
+        enrolment.pod_enrolled(labels, snapshot.namespaces.get(found.namespace, {}), selectors),
+        labels.get(enrolment.REDIRECTED) == enrolment.ENABLED,
+        {one.name: one.container_port for one in found.ports if one.name},
+    )
+
+
+def _addresses(point: Point, mesh: Mesh) -> Iterator[str]:
+    """Yield addresses of the client: those that are known, else one of no rule, and one of each range of rules."""
+    if point.addresses:
+        yield from map(str, point.addresses)
+        return
+    yield str(point.party(1).address)
+    for network in map(ipaddress.ip_network, _ranges(mesh)):
+        if network.version == point.family:
+            inner = next((one for one in point.networks if covers(network, one)), network)
+            if not point.networks or any(covers(one, inner) for one in point.networks):
+                yield str(inner.network_address)
+
+
+def _ranges(mesh: Mesh) -> Iterator[str]:
+    for policy in mesh.authorization.policies:
+        for rule in policy.rules:
+            for one in (*rule.sources, *rule.conditions):
+                if isinstance(one, Source):
+                    yield from (*one.addresses, *one.not_addresses)

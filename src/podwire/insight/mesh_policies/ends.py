@@ -1,0 +1,80 @@
+"""The ends of a connection as the mesh sees them: enrolled or not, with which identity. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
+from podwire.mesh.authorization.selection import Authorization
+from podwire.mesh.authorization.transport import Transport
+from podwire.mesh.identity.spiffe import DEFAULT_TRUST_DOMAIN, Spiffe
+from podwire.mesh.model.workload import Workload
+from podwire.redirection.enrolment import enrolled
+
+
+class Mesh(msgspec.Struct, frozen=True):
+    """The policies, and where they are written.
+
+    Attributes:
+        place: returns where a field of an object is: its kind, key and path.
+        is_planned: whether the objects are written; nodes are taken to redirect all enrolled pods then.
+
+    """
+
+    authorization: Authorization
+    transport: Transport
+    place: Callable[[str, NamespacedName, tuple[str | int, ...]], str]
+    is_planned: bool = True
+
+    def carries(self, one: Workload | None) -> bool:
+        """Whether the node of a pod leads its connections to Envoy."""
+        return one is not None and one.enrolled and (self.is_planned or one.redirected)
+
+
+class Client(msgspec.Struct, frozen=True):
+    """Who connects.
+
+    Attributes:
+        workload: None for nodes and for clients outside.
+        addresses: each that it may have.
+        may_be_own: whether it may be the node of the server, whose probes no policy concerns.
+
+    """
+
+    workload: Workload | None
+    addresses: tuple[str, ...]
+    may_be_own: bool = False
+
+
+def identity(one: Workload) -> str:
+    """Return the SPIFFE id of a pod in the default trust domain."""
+    return str(Spiffe(DEFAULT_TRUST_DOMAIN, one.namespace, one.service_account))
+
+
+def identities(client: Client, server: Workload, mesh: Mesh) -> tuple[str, ...]:
+    """Return the identities that the server's node may know the client by; an empty text for none.
+
+    A pod that is not enrolled is known on its own node, by its address.
+    """
+    one = client.workload
+    if one is None:
+        return ("",)
+    if mesh.carries(one):
+        return (identity(one),)
+    found = is_same_node(one, server)
+    return (identity(one), "") if found is None else (identity(one) if found else "",)
+
+
+def is_same_node(one: Workload, other: Workload) -> bool | None:
+    """Whether two pods are on one node; None where that is not known."""
+    return one.node == other.node if one.node and other.node else None
+
+
+def enrolled_selectors(services: Iterable[Service], namespace: str) -> Iterator[Mapping[str, str]]:
+    """Yield the selectors of a namespace's Services that are enrolled by labels of their own."""
+    for one in services:
+        if one.metadata.namespace == namespace and enrolled(one.metadata.labels):
+            yield one.spec.selector

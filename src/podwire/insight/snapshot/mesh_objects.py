@@ -1,0 +1,54 @@
+"""The policies of the mesh as they are written or live, and what the mesh's own rules make of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from podwire.kube.selectors import label_keys
+from podwire.kube.services import Service
+from podwire.mesh.authorization import reading
+from podwire.mesh.authorization.selection import Authorization
+from podwire.mesh.authorization.transport import Transport
+from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES, AuthorizationPolicy
+from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS, RequestAuthentication
+from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
+
+KINDS = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, TRANSPORT_POLICIES)
+
+
+class MeshObjects(msgspec.Struct, frozen=True):
+    """All policies of `mesh.podwire.dev`."""
+
+    authorizations: tuple[AuthorizationPolicy, ...] = ()
+    authentications: tuple[RequestAuthentication, ...] = ()
+    transports: tuple[TransportPolicy, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.authorizations) + len(self.authentications) + len(self.transports)
+
+    @property
+    def label_keys(self) -> frozenset[str]:
+        """The keys of pods' labels that some selector reads."""
+        selectors = (
+            *(one.spec.selector for one in self.authorizations),
+            *(one.spec.selector for one in self.authentications),
+            *(one.spec.selector for one in self.transports if one.spec.selector is not None),
+        )
+        return frozenset().union(*map(label_keys, selectors))
+
+    @property
+    def transport(self) -> Transport:
+        """Which pods accept plain text."""
+        return Transport(self.transports)
+
+    def authorization(self, services: Iterable[Service]) -> Authorization:
+        """Return who may connect, in the order of the policies' names; `services` say which ports speak HTTP."""
+        return Authorization(
+            tuple(reading.read(one).policy for one in sorted(self.authorizations, key=lambda one: one.key)),
+            tuple(reading.read_tokens(one).policy for one in sorted(self.authentications, key=lambda one: one.key)),
+            tuple(services),
+        )
