@@ -59,6 +59,13 @@ def test_the_entries_of_two_controllers_are_beside_each_other() -> None:
     assert [one["controllerName"] for one in left] == ["example.com/other", "mesh"]
 
 
+def test_required_fields_of_others_conditions_are_sent_also_where_they_are_empty() -> None:
+    first = route_status(route(), (attached("web"),), Verdict(), EARLY, "mesh")["parents"]
+    both = route_status(route(*first), (attached(),), Verdict(), EARLY)["parents"]
+    assert both[0] == first[0]
+    assert [one["message"] for one in both[0]["conditions"]] == ["", ""]
+
+
 def test_two_controllers_do_not_write_in_turns() -> None:
     first = route_status(route(), (attached(),), Verdict(), EARLY)["parents"]
     both = route_status(route(*first), (attached("web"),), Verdict(), EARLY, "mesh")["parents"]

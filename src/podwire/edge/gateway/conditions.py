@@ -48,7 +48,7 @@ def merged(
             observed_generation=generation,
         )
         found = with_condition(found, new, now)
-    return [_written(one) for one in found]
+    return [written(one) for one in found]
 
 
 def changed(status: Any, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,12 +58,6 @@ def changed(status: Any, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     return {} if msgspec.convert(left, type(status)) == status else wanted
 
 
-def _written(one: Condition) -> dict[str, Any]:
-    return {
-        "type": one.type,
-        "status": one.status,
-        "reason": one.reason,
-        "message": one.message,
-        "lastTransitionTime": one.last_transition_time,
-        "observedGeneration": one.observed_generation,
-    }
+def written(one: Condition) -> dict[str, Any]:
+    """Return a condition as it is sent: the message is required also where it is empty."""
+    return {**msgspec.to_builtins(one), "reason": one.reason, "message": one.message}

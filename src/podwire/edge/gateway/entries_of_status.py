@@ -10,6 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from podwire.edge.gateway.conditions import written
+from podwire.kube.meta import Condition
+
 
 class Entry(Protocol):
     """An entry of any controller."""
@@ -17,6 +20,10 @@ class Entry(Protocol):
     @property
     def controller_name(self) -> str:
         """Who writes it."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What it says."""
 
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -36,7 +43,8 @@ def with_entries(
     left = dict(wanted)
     for one in before:
         if one.controller_name != controller:
-            found.append(msgspec.to_builtins(one))
+            conditions = [written(each) for each in one.conditions]
+            found.append(msgspec.to_builtins(one) | {"conditions": conditions})
         elif (entry := left.pop(name(one), None)) is not None:
             found.append(entry)
     return [*found, *left.values()]
