@@ -19,9 +19,18 @@ mesh and of the Gateway API that do the same:
     podwire migrate istio istio/
     podwire migrate istio istio/ -o objects > mesh.yaml
 
-Exact: as Istio documents it. Differs: how is said. Refused: it is not converted, and why. What cannot be said never
-opens anything: a rule that allows is left out, one that denies matches more, a route whose meaning would change is left
-out. Objects of `istio-system` are for all namespaces, and become objects of `podwire-system`.
+Exact: as Istio documents it. Differs: how is said. Refused: it is not converted, and why. Objects of `istio-system` are
+for all namespaces, and become objects of `podwire-system`.
+
+What cannot be said never opens anything: a rule that allows is left out, one that denies matches more, and a policy
+whose action, target or form cannot be said becomes a closed one. Where access control is other than written the exit
+status is 1, also without `--exit-code`. A route is left out whole where a rule or a match of it cannot be said, or
+where the Gateway API would apply its rules in another order (the most specific one first; Istio: the first one).
+
+Give Services and DestinationRules in the same files: a subset becomes Service `HOST-SUBSET`, the Service of the host
+with the subset's labels in its selector, and routes name it. A policy with `targetRefs` becomes one of the Service's
+pods.
+Kinds of `istio.io` that are not in this table are refused, each with what replaces it.
 
 | kind | becomes |
 |---|---|
@@ -29,7 +38,7 @@ out. Objects of `istio-system` are for all namespaces, and become objects of `po
 | RequestAuthentication | RequestAuthentication of mesh.podwire.dev |
 | PeerAuthentication | AuthorizationPolicy that denies who has no identity |
 | VirtualService | HTTPRoute whose parents are Services |
-| DestinationRule | BackendPolicy of mesh.podwire.dev |
+| DestinationRule | BackendPolicy of mesh.podwire.dev, and a Service for each subset |
 
 Made from the table of fields by `python -m tools.istio_fields`; a test keeps it true.
 """

@@ -12,8 +12,12 @@ from podwire.insight.sources.manifests import Manifest, ManifestError
 from podwire.kube import yaml_output
 from podwire.mesh.istio import conversion
 from podwire.mesh.istio.field import Support
-from podwire.mesh.istio.table import path_text, written_fields
+from podwire.mesh.istio.other_kinds import GROUP_SUFFIX, instead
+from podwire.mesh.istio.surroundings import surroundings
+from podwire.mesh.istio.table import path_of, path_text, written_fields
+from podwire.mesh.istio.written import Converted
 
+SECURITY = "security.istio.io"
 _VERDICTS = {Support.EXACT: SAME, Support.DIFFERS: DIFFERS, Support.REFUSED: LOST}
 
 
@@ -37,10 +41,11 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """All lines in the order of the files, and the objects."""
+    """All lines in the order of the files, the objects, and whether access control is other than written."""
 
     lines: tuple[Line, ...]
     objects: tuple[dict[str, Any], ...]
+    loses_access_control: bool = False
 
     def count(self, verdict: str) -> int:
         """Return how many lines have a verdict."""
@@ -49,18 +54,26 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migration(manifests: Iterable[Manifest]) -> Migration:
     """Return what the objects of Istio become. Raises ManifestError where there is none."""
-    found = [one for one in manifests if conversion.is_read(*one.kind)]
+    every = tuple(manifests)
+    found = [one for one in every if one.kind[0].endswith(GROUP_SUFFIX)]
     if not found:
         raise ManifestError(
             "there is no object of security.istio.io or networking.istio.io in these files: name others"
         )
+    around = surroundings(one.value for one in every)
     lines: list[Line] = []
     objects: list[dict[str, Any]] = []
+    is_closed = False
     for one in found:
-        made = conversion.converted(one.kind[1], one.value)
+        if not conversion.is_read(*one.kind):
+            lines.append(Line(one.place, _name(one), "spec", LOST, instead(one.kind[1])))
+            continue
+        made = conversion.converted(one.kind[1], one.value, around)
         objects += made.objects
-        lines += _lines(one, made.lost)
-    return Migration(tuple(lines), tuple(objects))
+        own = tuple(_lines(one, made))
+        is_closed |= one.kind[0] == SECURITY and any(line.verdict == LOST for line in own)
+        lines += own
+    return Migration(tuple(lines), tuple(objects), is_closed)
 
 
 def text(found: Migration) -> str:
@@ -85,15 +98,34 @@ def objects(found: Migration) -> str:
     return "".join(lost) + yaml_output.blocks(found.objects)
 
 
-def _lines(one: Manifest, lost: Iterable[tuple[str, str]]) -> Iterator[Line]:
-    metadata = one.value.get("metadata") or {}
-    name = f"{one.kind[1]} {metadata.get('namespace') or 'default'}/{metadata.get('name', '')}"
-    by_field = dict(lost)
+def _lines(one: Manifest, made: Converted) -> Iterator[Line]:
+    lost, differs = dict(made.lost), dict(made.differs)
     for path, row in written_fields(one.kind[1], one.value):
         field = path_text(path)
-        place = one.document.place((*one.within, *path))
-        reason = by_field.pop(field, "")
-        verdict = LOST if reason else _VERDICTS[row.support]
-        yield Line(place, name, field, verdict, reason or row.note)
-    for field, reason in by_field.items():
-        yield Line(one.place, name, field, LOST, reason)
+        if field in lost:
+            verdict, note = LOST, lost.pop(field)
+        elif _is_below(field, lost):
+            continue
+        elif field in differs:
+            verdict, note = DIFFERS, differs.pop(field)
+        else:
+            verdict, note = _VERDICTS[row.support], row.note
+        if not _is_around(field, (*lost, *differs)):
+            yield Line(one.field(path), _name(one), field, verdict, note)
+    for verdict, left in ((DIFFERS, differs), (LOST, lost)):
+        for field, note in left.items():
+            yield Line(one.field(path_of(field)), _name(one), field, verdict, note)
+
+
+def _name(one: Manifest) -> str:
+    metadata = one.value.get("metadata") or {}
+    return f"{one.kind[1]} {metadata.get('namespace') or 'default'}/{metadata.get('name', '')}"
+
+
+def _is_below(field: str, paths: Iterable[str]) -> bool:
+    return any(field.startswith((f"{one}.", f"{one}[")) for one in paths)
+
+
+def _is_around(field: str, paths: Iterable[str]) -> bool:
+    """Whether a field has parts with lines of their own."""
+    return any(_is_below(one, (field,)) for one in paths)

@@ -6,9 +6,11 @@ What cannot be said makes a rule that allows vanish, and one that denies match m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from podwire.mesh.istio.surroundings import Surroundings
+from podwire.mesh.istio.targets import is_alone, pods_of, references
 from podwire.mesh.istio.written import ConversionError, Converted, Object, made, selector
 
 _CLAIM = re.compile(r"request\.auth\.claims((?:\[[^\[\]]+\])+)")
@@ -16,29 +18,81 @@ _HEADER = re.compile(r"request\.headers\[([^\[\]]+)\]")
 _OF_SOURCE = {"source.ip": "addresses", "source.namespace": "namespaces", "source.principal": "identities"}
 _CLAIM_OF = {"request.auth.audiences": ["aud"], "request.auth.presenter": ["azp"]}
 _SOURCE_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]]
+_EXTERNAL = "use an ExternalAuth filter of an HTTPRoute"
+_NOT_HERE = "in its namespace, as the target is no Service of these files: add the Service, or select its pods"
+_OTHERS = "to the pods of the Service, as another policy that allows can be for them: write one policy of both"
 _OPERATION_FIELDS = {"ports": int, "hosts": str, "methods": str, "paths": str}
 
 
-def converted(source: Mapping[str, Any]) -> Converted:
-    """Return the policy of this mesh; none for one whose action or targets are refused."""
+def converted(source: Mapping[str, Any], around: Surroundings) -> Converted:
+    """Return the policies of this mesh. One whose action or targets cannot be said becomes a closed one."""
     spec = source.get("spec") or {}
     action = spec.get("action", "ALLOW")
+    if action == "CUSTOM":
+        found = _read(source, "DENY", spec, around)
+        reason = "CUSTOM cannot be converted. Closed: what its rules match is denied; " + _EXTERNAL
+        return Converted(found.objects, (("spec.action", reason), *found.lost))
     if action not in ("ALLOW", "DENY", "AUDIT"):
-        return Converted((), (("spec.action", f"{action} has no counterpart: the policy is left out"),))
-    if spec.get("targetRef") or spec.get("targetRefs"):
-        return Converted((), (("spec.targetRefs", "the policy is left out: select pods by spec.selector"),))
+        return closed(source, "spec.action", f"{action} is no action of Istio")
+    return _read(source, action, spec, around)
+
+
+def closed(source: Mapping[str, Any], path: str, reason: str) -> Converted:
+    """Return a policy that denies everything to the pods of the written one's namespace."""
+    found = made("AuthorizationPolicy", source, {"action": "DENY", "rules": [{}]})
+    return Converted((found,), ((path, f"{reason}. Closed: everything is denied in its namespace"),))
+
+
+def _read(source: Mapping[str, Any], action: str, spec: Mapping[str, Any], around: Surroundings) -> Converted:
+    rules, lost = _rules(spec, action)
+    named = references(spec)
+    if not named:
+        found: Object = {**selector(spec), "action": action, "rules": rules}
+        return Converted((made("AuthorizationPolicy", source, found),), tuple(lost))
+    field = "spec.targetRefs" if spec.get("targetRefs") else "spec.targetRef"
+    objects: list[Object] = []
+    differs: list[tuple[str, str]] = []
+    namespace = str((source.get("metadata") or {}).get("namespace") or "default")
+    for number, target in enumerate(named):
+        path = field if field == "spec.targetRef" else f"{field}[{number}]"
+        pods = pods_of(target, namespace, around)
+        is_same = pods is not None and (action != "ALLOW" or is_alone(source, pods, around))
+        suffix = f"-{number}" if len(named) > 1 else ""
+        objects.append(
+            made("AuthorizationPolicy", source, _of_target(pods, action, rules, is_same=is_same), suffix=suffix)
+        )
+        (differs if is_same else lost).append((path, _target_note(pods, action, is_same=is_same)))
+    return Converted(tuple(objects), tuple(lost), tuple(differs))
+
+
+def _of_target(pods: Mapping[str, str] | None, action: str, rules: list[Object], *, is_same: bool) -> Object:
+    place: Object = {"selector": {"matchLabels": dict(pods)}} if pods else {}
+    if is_same or action != "ALLOW":
+        return {**place, "action": action, "rules": rules}
+    return {**place, "action": "DENY", "rules": [{}]}
+
+
+def _target_note(pods: Mapping[str, str] | None, action: str, *, is_same: bool) -> str:
+    if is_same:
+        return "the rules hold for all connections to the pods of the Service, also to a pod's own address"
+    if action == "ALLOW":
+        return f"Closed: everything is denied {_OTHERS if pods else _NOT_HERE}"
+    return f"Closed: the rules hold for all pods {_NOT_HERE}"
+
+
+def _rules(spec: Mapping[str, Any], action: str) -> tuple[list[Object], list[tuple[str, str]]]:
+    rules: list[Object] = []
     lost: list[tuple[str, str]] = []
-    rules = []
-    for number, rule in enumerate(spec.get("rules") or ()):
+    for number, written in enumerate(spec.get("rules") or ()):
         path = f"spec.rules[{number}]"
         problems: list[tuple[str, str]] = []
-        rules.append((_rule(rule or {}, path, problems), bool(problems)))
+        rule = _rule(written or {}, path, problems)
         lost += problems
         if problems and action == "ALLOW":
-            rules.pop()
             lost.append((path, "the rule is left out: it would allow more than is written"))
-    found: Object = {**selector(spec), "action": action, "rules": [rule for rule, _ in rules]}
-    return Converted((made("AuthorizationPolicy", source, found),), tuple(lost))
+        else:
+            rules.append(rule)
+    return rules, lost
 
 
 def _rule(rule: Mapping[str, Any], path: str, lost: list[tuple[str, str]]) -> Object:
@@ -56,7 +110,8 @@ def _rule(rule: Mapping[str, Any], path: str, lost: list[tuple[str, str]]) -> Ob
             _condition(one, sources, operations, conditions)
         except ConversionError as error:
             lost.append((f"{path}.when[{number}]", str(error)))
-    parts = {"from": [one for one in sources if one], "to": [one for one in operations if one], "when": conditions}
+    # An item of which nothing is left matches everything, and so does the whole list.
+    parts = {"from": sources if all(sources) else [], "to": operations if all(operations) else [], "when": conditions}
     return {name: value for name, value in parts.items() if value}
 
 
@@ -170,41 +225,3 @@ _SOURCE_FIELDS = {
     "ipBlocks": ("addresses", str),
     "requestPrincipals": ("tokens", token),
 }
-
-
-def strict(source: Mapping[str, Any]) -> Converted:
-    """Return the policy that a PeerAuthentication means: who has no identity is denied, on ports in STRICT mode."""
-    spec = source.get("spec") or {}
-    mode = (spec.get("mtls") or {}).get("mode", "UNSET")
-    ports = {int(port): (one or {}).get("mode", "UNSET") for port, one in (spec.get("portLevelMtls") or {}).items()}
-    lost = [
-        (path, "DISABLE has no counterpart: label the pods podwire.dev/mesh: disabled")
-        for path, one in (("spec.mtls.mode", mode), *((f"spec.portLevelMtls.{port}", ports[port]) for port in ports))
-        if one == "DISABLE"
-    ]
-    operations = list(_strict_ports(mode, ports))
-    if operations is not None and not operations:
-        return Converted((), tuple(lost))
-    rule: Object = {"name": "mutual-tls", "from": [{"notIdentities": ["*"]}]}
-    to = [one for one in operations if one]
-    rules = [{**rule, **({"to": to} if to else {})}]
-    return Converted(
-        (
-            made(
-                "AuthorizationPolicy",
-                source,
-                {**selector(spec), "action": "DENY", "rules": rules},
-                suffix="-mutual-tls",
-            ),
-        ),
-        tuple(lost),
-    )
-
-
-def _strict_ports(mode: str, ports: Mapping[int, str]) -> Iterator[Object]:
-    """Yield the ports in STRICT mode: an empty operation is all of them."""
-    if mode == "STRICT":
-        open_ports = sorted(port for port, one in ports.items() if one in ("PERMISSIVE", "DISABLE"))
-        yield {"notPorts": open_ports} if open_ports else {}
-    elif closed := sorted(port for port, one in ports.items() if one == "STRICT"):
-        yield {"ports": closed}

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from podwire.mesh.istio import authorization_policies, destination_rules, request_authentications, virtual_services
+from podwire.mesh.istio import (
+    authorization_policies,
+    destination_rules,
+    peer_authentications,
+    request_authentications,
+    virtual_services,
+)
+from podwire.mesh.istio.surroundings import Surroundings
 from podwire.mesh.istio.table import KINDS
 from podwire.mesh.istio.written import ConversionError, Converted
 
-_BY_KIND: Mapping[str, Callable[[Mapping[str, Any]], Converted]] = {
+_BY_KIND: Mapping[str, Callable[[Mapping[str, Any], Surroundings], Converted]] = {
     "AuthorizationPolicy": authorization_policies.converted,
-    "PeerAuthentication": authorization_policies.strict,
+    "PeerAuthentication": lambda source, _: peer_authentications.converted(source),
     "RequestAuthentication": request_authentications.converted,
     "DestinationRule": destination_rules.converted,
     "VirtualService": virtual_services.converted,
 }
+ALONE = Surroundings()
+CLOSES = frozenset({"AuthorizationPolicy", "PeerAuthentication"})
+"""Kinds of which an object that cannot be read becomes one that denies everything."""
 
 
 def is_read(group: str, kind: str) -> bool:
@@ -23,11 +33,14 @@ def is_read(group: str, kind: str) -> bool:
     return KINDS.get(kind) == group
 
 
-def converted(kind: str, value: Mapping[str, Any]) -> Converted:
-    """Return what an object becomes. One whose form is not that of its kind becomes nothing, and says so."""
+def converted(kind: str, value: Mapping[str, Any], around: Surroundings = ALONE) -> Converted:
+    """Return what an object becomes. One whose form is not that of its kind says so, and opens nothing."""
     try:
-        return _BY_KIND[kind](value)
+        return _BY_KIND[kind](value, around)
     except ConversionError as error:
-        return Converted((), (("spec", str(error)),))
+        reason = str(error)
     except (AttributeError, TypeError, ValueError, KeyError) as error:
-        return Converted((), (("spec", f"it does not have the form of a {kind}: {error}"),))
+        reason = f"it does not have the form of its kind {kind} ({error}): correct it"
+    if kind in CLOSES:
+        return authorization_policies.closed(value, "spec", reason)
+    return Converted((), (("spec", reason),))

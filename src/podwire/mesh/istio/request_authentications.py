@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from podwire.mesh.istio.surroundings import Surroundings
+from podwire.mesh.istio.targets import pods_of, references
 from podwire.mesh.istio.written import Converted, Object, made, selector
 
 _SAME = (
@@ -13,11 +15,9 @@ _SAME = (
 )  # fmt: skip
 
 
-def converted(source: Mapping[str, Any]) -> Converted:
-    """Return the object of this mesh; none for one whose targets are refused or that has no rules."""
+def converted(source: Mapping[str, Any], around: Surroundings) -> Converted:
+    """Return the objects of this mesh: for the pods of each target; none for one that has no rules."""
     spec = source.get("spec") or {}
-    if spec.get("targetRef") or spec.get("targetRefs"):
-        return Converted((), (("spec.targetRefs", "the policy is left out: select pods by spec.selector"),))
     lost: list[tuple[str, str]] = []
     issuers = []
     for number, rule in enumerate(spec.get("jwtRules") or ()):
@@ -27,7 +27,25 @@ def converted(source: Mapping[str, Any]) -> Converted:
         issuers.append(_issuer(rule))
     if not issuers:
         return Converted((), tuple(lost))
-    return Converted((made("RequestAuthentication", source, {**selector(spec), "issuers": issuers}),), tuple(lost))
+    named = references(spec)
+    selections = [selector(spec)] if not named else []
+    namespace = str((source.get("metadata") or {}).get("namespace") or "default")
+    for number, target in enumerate(named):
+        pods = pods_of(target, namespace, around)
+        selections.append({"selector": {"matchLabels": dict(pods)}} if pods else {})
+        where = "for the pods of the Service" if pods else "for all pods of its namespace: add the Service to the files"
+        field = f"spec.targetRefs[{number}]" if spec.get("targetRefs") else "spec.targetRef"
+        lost.append((field, f"Closed: wrong tokens are refused {where}"))
+    objects = [
+        made(
+            "RequestAuthentication",
+            source,
+            {**one, "issuers": issuers},
+            suffix=f"-{number}" if len(selections) > 1 else "",
+        )
+        for number, one in enumerate(selections)
+    ]
+    return Converted(tuple(objects), tuple(lost))
 
 
 def _issuer(rule: Mapping[str, Any]) -> Object:

@@ -8,6 +8,11 @@ from podwire.mesh.istio.field import Field, differs, exact, refused
 
 AUTHORIZATION, REQUEST, PEER = "AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"
 _FROM, _TO, _WHEN = "spec.rules[].from[].source", "spec.rules[].to[].operation", "spec.rules[].when[]"
+_TARGETS = (
+    "the pods of the Service where it is in the files, for all their connections. Otherwise closed: one that denies is "
+    "for all pods of the namespace; one that allows becomes one that denies everything, as it does where another that "
+    "allows can be for the same pods"
+)
 
 
 def rows() -> Iterator[Field]:
@@ -20,10 +25,10 @@ def rows() -> Iterator[Field]:
 def _authorization() -> Iterator[Field]:
     kind = AUTHORIZATION
     yield from exact(kind, "spec.selector.matchLabels")
-    yield from refused(kind, "name the pods of the Service by spec.selector", "spec.targetRef", "spec.targetRefs")
+    yield from differs(kind, _TARGETS, "spec.targetRef", "spec.targetRefs")
     note = (
-        "ALLOW and DENY are exact; AUDIT is noted in the access log; CUSTOM is refused: use an ExternalAuth filter of "
-        "an HTTPRoute"
+        "ALLOW and DENY are exact; AUDIT is noted in the access log; CUSTOM is refused and closed (what its rules "
+        "match is denied): use an ExternalAuth filter of an HTTPRoute"
     )
     yield from differs(kind, note, "spec.action")
     yield from refused(kind, "name a provider in an ExternalAuth filter of an HTTPRoute", "spec.provider")
@@ -53,7 +58,8 @@ def _authorization() -> Iterator[Field]:
 def _request() -> Iterator[Field]:
     kind, rule = REQUEST, "spec.jwtRules[]"
     yield from exact(kind, "spec.selector.matchLabels")
-    yield from refused(kind, "name the pods of the Service by spec.selector", "spec.targetRef", "spec.targetRefs")
+    note = "the pods of the Service where it is in the files; otherwise all pods of the namespace"
+    yield from differs(kind, note, "spec.targetRef", "spec.targetRefs")
     yield from exact(
         kind, f"{rule}.issuer", f"{rule}.audiences", f"{rule}.jwks", f"{rule}.fromHeaders", f"{rule}.fromParams",
         f"{rule}.fromCookies", f"{rule}.forwardOriginalToken", f"{rule}.outputPayloadToHeader",

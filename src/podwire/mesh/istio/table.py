@@ -30,7 +30,7 @@ Path = tuple[str | int, ...]
 
 def written_fields(kind: str, value: Mapping[str, Any]) -> Iterator[tuple[Path, Field]]:
     """Yield the fields that an object has, each with its row; one without a row is refused."""
-    yield from _fields(kind, value.get("spec", {}), ("spec",))
+    yield from _fields(kind, value.get("spec") or {}, ("spec",), None)
 
 
 def path_text(path: Path) -> str:
@@ -38,16 +38,36 @@ def path_text(path: Path) -> str:
     return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in path).removeprefix(".")
 
 
-def _fields(kind: str, value: Any, path: Path) -> Iterator[tuple[Path, Field]]:
+def path_of(text: str) -> Path:
+    """Return the path that a text means."""
+    return tuple(int(found[1]) if found[1] else found[2] for found in _STEP.finditer(text))
+
+
+def _fields(kind: str, value: Any, path: Path, above: Field | None) -> Iterator[tuple[Path, Field]]:
+    """Yield the fields below a path. The row of the nearest one counts; `above` is that of the fields around it."""
     text = _INDEX.sub("[]", path_text(path))
-    row = _BY_PATH.get((kind, text))
-    if row is not None:
-        yield path, row
-    elif isinstance(value, Mapping) and value:
+    row = _BY_PATH.get((kind, text), above)
+    if (kind, text) in _AROUND and isinstance(value, Mapping) and (value or len(path) == 1):
+        if not value:
+            yield path, Field(kind, text, Support.EXACT)
         for name, one in value.items():
-            yield from _fields(kind, one, (*path, str(name)))
-    elif isinstance(value, list) and value:
+            yield from _fields(kind, one, (*path, str(name)), row)
+    elif (kind, text) in _AROUND and isinstance(value, list):
         for number, one in enumerate(value):
-            yield from _fields(kind, one, (*path, number))
-    elif value not in ({}, [], None):
+            yield from _fields(kind, one, (*path, number), row)
+    elif row is not None:
+        yield path, row
+    elif value is not None:
         yield path, Field(kind, text, Support.REFUSED, UNKNOWN)
+
+
+def _around(path: str) -> Iterator[str]:
+    """Yield the paths that a path is below of."""
+    for found in re.finditer(r"\.|\[\]", path):
+        yield path[: found.start()]
+        if found[0] == "[]" and found.end() < len(path):
+            yield path[: found.end()]
+
+
+_AROUND = frozenset((one.kind, text) for one in TABLE for text in _around(one.path))
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")

@@ -21,7 +21,8 @@ def rows() -> Iterator[Field]:
 def _virtual_service() -> Iterator[Field]:
     kind = VIRTUAL
     yield from differs(kind, "names of Services of the cluster; other hosts are refused", "spec.hosts")
-    yield from refused(kind, "attach the HTTPRoute to a Gateway of the Gateway API by parentRefs", "spec.gateways")
+    note = "mesh alone is as absent; others are refused: write an HTTPRoute whose parent is a Gateway"
+    yield from differs(kind, note, "spec.gateways")
     yield from refused(kind, "a route is for all clients, or for those of its own namespace", "spec.exportTo")
     yield from refused(kind, "use a TCPRoute or a TLSRoute of a Gateway", "spec.tcp", "spec.tls")
     yield from exact(
@@ -30,7 +31,7 @@ def _virtual_service() -> Iterator[Field]:
     yield from differs(kind, "by whole segments: /a is /a and /a/b, not /ab", f"{_MATCH}.uri.prefix")
     yield from differs(kind, "RE2, the whole path", f"{_MATCH}.uri.regex")
     yield from refused(kind, "the Gateway API compares paths with regard to case", f"{_MATCH}.ignoreUriCase")
-    note = "a match of the Gateway API has no such condition: the match is left out"
+    note = "a match of the Gateway API has no such condition: the route is left out"
     yield from refused(
         kind, note, f"{_MATCH}.method", f"{_MATCH}.scheme", f"{_MATCH}.authority", f"{_MATCH}.port",
         f"{_MATCH}.sourceLabels", f"{_MATCH}.sourceNamespace", f"{_MATCH}.gateways", f"{_MATCH}.withoutHeaders",
@@ -42,11 +43,15 @@ def _virtual_service() -> Iterator[Field]:
 def _routes() -> Iterator[Field]:
     kind = VIRTUAL
     yield from differs(
-        kind, "a Service; without a port the one of the rule's Service", f"{_HTTP}.route[].destination.host"
+        kind,
+        "a Service; without a port the only one of its Service in these files",
+        f"{_HTTP}.route[].destination.host",
     )
     yield from exact(kind, f"{_HTTP}.route[].destination.port.number", f"{_HTTP}.route[].weight")
-    note = "a subset is a Service of its own, whose selector has the subset's labels"
-    yield from refused(kind, note, f"{_HTTP}.route[].destination.subset", f"{_HTTP}.mirror", f"{_HTTP}.mirrors")
+    note = "Service HOST-SUBSET: the Service of these files with the subset's labels of its DestinationRule besides"
+    yield from differs(kind, note, f"{_HTTP}.route[].destination.subset")
+    yield from exact(kind, f"{_HTTP}.mirror", f"{_HTTP}.mirrors")
+    yield from differs(kind, "whole percents; others are refused", f"{_HTTP}.mirrorPercentage")
     yield from exact(kind, f"{_HTTP}.timeout", f"{_HTTP}.headers.request", f"{_HTTP}.headers.response")
     yield from refused(kind, "set headers of the whole rule", f"{_HTTP}.route[].headers")
     yield from exact(kind, f"{_HTTP}.redirect.authority", f"{_HTTP}.redirect.redirectCode", f"{_HTTP}.redirect.scheme")
@@ -54,13 +59,14 @@ def _routes() -> Iterator[Field]:
     yield from exact(kind, f"{_HTTP}.rewrite.authority")
     yield from differs(kind, "a prefix of whole segments is replaced", f"{_HTTP}.rewrite.uri")
     yield from exact(kind, f"{_HTTP}.retries.attempts", f"{_HTTP}.retries.perTryTimeout")
-    yield from refused(kind, "statuses are in retry.codes of the HTTPRoute", f"{_HTTP}.retries")
+    yield from refused(kind, "statuses are in retry.codes of the HTTPRoute", f"{_HTTP}.retries.retryOn")
+    yield from refused(kind, "an HTTPRoute has no such field", f"{_HTTP}.retries")
     note = "faults are of a Service: spec.fault of a BackendPolicy"
     yield from refused(kind, note, f"{_HTTP}.fault")
     note = "write the rule by hand: podwire does not convert it"
     yield from refused(
-        kind, note, f"{_HTTP}.corsPolicy", f"{_HTTP}.delegate", f"{_HTTP}.directResponse", f"{_HTTP}.mirrorPercentage",
-        f"{_HTTP}.mirror_percent", f"{_HTTP}.rewrite.uriRegexRewrite", f"{_HTTP}.redirect.derivePort",
+        kind, note, f"{_HTTP}.corsPolicy", f"{_HTTP}.delegate", f"{_HTTP}.directResponse", f"{_HTTP}.mirror_percent",
+        f"{_HTTP}.rewrite.uriRegexRewrite", f"{_HTTP}.redirect.derivePort",
     )  # fmt: skip
 
 
@@ -80,12 +86,17 @@ def _destination_rule() -> Iterator[Field]:
     )  # fmt: skip
     yield from differs(kind, "panicThresholdPercent: 0 is never", f"{outlier}.minHealthPercent")
     yield from refused(kind, "errors of connections count as the others", outlier)
+    note = "endpoints get equal shares; PASSTHROUGH is refused"
+    yield from differs(kind, note, f"{_POLICY}.loadBalancer.simple")
     note = "spec.locality of a BackendPolicy prefers the client's zone; consistent hashing and others are refused"
     yield from refused(kind, note, f"{_POLICY}.loadBalancer")
-    yield from refused(
-        kind, "TLS between enrolled pods is always mutual; to others: BackendTLSPolicy", f"{_POLICY}.tls"
-    )
+    note = "ISTIO_MUTUAL is always so between enrolled pods; others are refused: to other pods use a BackendTLSPolicy"
+    yield from differs(kind, note, f"{_POLICY}.tls.mode")
+    yield from refused(kind, "certificates are those of the mesh; to other pods: BackendTLSPolicy", f"{_POLICY}.tls")
     note = "a policy is of a Service: a BackendPolicy with sectionName is of one port"
     yield from refused(kind, note, f"{_POLICY}.portLevelSettings", f"{_POLICY}.tunnel", f"{_POLICY}.proxyProtocol")
-    yield from refused(kind, "make a Service of its own for each subset", "spec.subsets")
+    note = "a Service of its own, HOST-SUBSET, where the Service of the host is in the files"
+    yield from differs(kind, note, "spec.subsets[].name", "spec.subsets[].labels")
+    note = "the policy of the host is for all subsets: write a BackendPolicy of Service HOST-SUBSET"
+    yield from refused(kind, note, "spec.subsets[].trafficPolicy")
     yield from refused(kind, "a BackendPolicy is for all clients", "spec.exportTo", "spec.workloadSelector")

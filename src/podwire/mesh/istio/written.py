@@ -16,10 +16,11 @@ ISTIO_ROOT = "istio-system"
 
 
 class Converted(msgspec.Struct, frozen=True):
-    """The objects, and what of the written one they do not have; each with its path."""
+    """The objects, what of the written one they do not have, and what is other than written; each with its path."""
 
     objects: tuple[Object, ...] = ()
     lost: tuple[tuple[str, str], ...] = ()
+    differs: tuple[tuple[str, str], ...] = ()
 
 
 class ConversionError(Exception):
