@@ -20,6 +20,7 @@ from podwire.mesh.authorization.tokens import TokenPolicy
 from podwire.mesh.kinds.transport_policy import TransportPolicy
 from podwire.mesh.model.workload import Workload
 
+REFUSED = 403
 _NO_TLS = "no TLS: the connection does not leave the node's Envoy"
 
 
@@ -51,7 +52,15 @@ def judge(client: Client, server: Workload, port: int, mesh: Mesh, request: Requ
         verdict, text = _authorized(case, lines)
     verdict, text = _uncertain(verdict, text, client, server, mesh)
     known = names[0] if len(names) == 1 else ""
-    return MeshLine(verdict, text, _transport(client, server, mesh), known, ends.identity(server), lines)
+    status = REFUSED if strict is None and verdict is Verdict.NOT_ALLOWED and _accepts(case) else 0
+    return MeshLine(verdict, text, _transport(client, server, mesh), known, ends.identity(server), lines, status)
+
+
+def _accepts(case: _Case) -> bool:
+    """Whether the connection is accepted, as one of its requests could be allowed."""
+    return case.reads and all(
+        connection_decision(case.policies, one, reads_requests=True).allowed for one in case.connections
+    )
 
 
 def _authorized(case: _Case, lines: Iterable[MeshPolicyLine]) -> tuple[Verdict, str]:

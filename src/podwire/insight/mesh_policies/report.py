@@ -31,7 +31,7 @@ class MeshLine(Value, frozen=True):
     """What the mesh makes of a connection to an enrolled pod.
 
     `transport` is how it is carried, with the identities of client and server; that of the client is empty where the
-    server's node does not know it.
+    server's node does not know it. `status`: what a refused request is answered by; 0: the connection is reset.
     """
 
     verdict: Verdict
@@ -40,3 +40,4 @@ class MeshLine(Value, frozen=True):
     client_identity: str = ""
     server_identity: str = ""
     policies: tuple[MeshPolicyLine, ...] = ()
+    status: int = 0

@@ -22,14 +22,20 @@ def changes_of(found: Iterable[Connection], objects: UrlObjects) -> tuple[Change
     denied = [one for one in found if not one.verdict.allowed]
     if not denied:
         return ()
+    ways, snapshot = ways_of(denied, objects)
+    return tuple(explain.changes_of(ways, explain.context_of(snapshot)))
+
+
+def ways_of(found: Iterable[Connection], objects: UrlObjects) -> tuple[tuple[Way, ...], Snapshot]:
+    """Return connections with their ends as workloads, and the objects of these."""
     snapshot = snapshot_of_objects(objects)
     bearers = {f"{one.namespace}/{pod.name}": one for one in snapshot.workloads for pod in one.pods}
 
     def point(end: End) -> Point:
         return _point(end, bearers, snapshot)
 
-    ways = tuple(Way(point(one.source), point(one.destination), one.protocol, one.port) for one in denied)
-    return tuple(explain.changes_of(ways, explain.context_of(snapshot)))
+    ways = tuple(Way(point(one.source), point(one.destination), one.protocol, one.port) for one in found)
+    return ways, snapshot
 
 
 def snapshot_of_objects(objects: UrlObjects) -> Snapshot:

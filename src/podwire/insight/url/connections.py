@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from podwire.insight.answer_form import Verdict as Answer
+from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.snapshot.workload import owner_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question, is_address
@@ -32,13 +34,24 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """A connection with the policies of both ends."""
+    """A connection with the policies of both ends; `mesh`: of one to an enrolled pod, where the mesh has policies."""
 
     source: End
     destination: End
     protocol: str
     port: int
     verdict: Verdict
+    mesh: MeshLine | None = None
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether it is not refused: by NetworkPolicies and those around them, or by the mesh."""
+        return self.verdict.allowed and (self.mesh is None or self.mesh.verdict is not Answer.NOT_ALLOWED)
+
+    @property
+    def is_undecidable(self) -> bool:
+        """Whether the mesh's policies decide, by what is not known here."""
+        return self.verdict.allowed and self.mesh is not None and self.mesh.verdict is Answer.UNDECIDABLE
 
     @property
     def denied(self) -> Iterator[tuple[Direction, tuple[NamespacedName, ...], TierReference | None]]:
@@ -56,10 +69,11 @@ def lines(found: Iterable[Connection], objects: UrlObjects) -> tuple[PolicyLine,
             PolicyLine(
                 one.source.name,
                 f"{one.destination.name} {one.protocol} {one.port}",
-                one.verdict.allowed,
-                "; ".join(_reasons(one.verdict)),
+                one.is_allowed and not one.is_undecidable,
+                "; ".join((*_reasons(one.verdict), *_of_mesh(one))),
                 workloads.get(one.source.name, one.source.name),
                 f"{workloads.get(one.destination.name, one.destination.name)} {one.protocol} {one.port}",
+                one.is_undecidable,
             )
             for one in found
         )
@@ -90,6 +104,15 @@ def clients(question: Question, objects: UrlObjects) -> tuple[Pod, ...]:
     pods = [one for one in objects.pods if one.metadata.namespace == namespace and not one.finished]
     exact = [one for one in pods if one.metadata.name == name]
     return tuple(exact or [one for one in pods if name in _workloads(one)])
+
+
+def is_egress_restricted(pod: Pod, view: View) -> bool:
+    """Whether a NetworkPolicy, or a ClusterNetworkPolicy with egress rules, selects the pod."""
+    found = _pod_end(pod, view).party.identity if pod.addresses else None
+    if found is None:
+        return False
+    tiers = view.tiers.selecting(found)
+    return bool(view.selecting(found, Direction.EGRESS)) or any(one.rules(Direction.EGRESS) for one in tiers)
 
 
 def to_gateway(
@@ -159,6 +182,11 @@ def _workloads(pod: Pod) -> Iterator[str]:
         yield one.name
         if one.kind == "ReplicaSet":
             yield one.name.rpartition("-")[0]
+
+
+def _of_mesh(one: Connection) -> Iterator[str]:
+    if one.mesh is not None:
+        yield f"mesh: {one.mesh.text} ({one.mesh.transport})"
 
 
 def _reasons(found: Verdict) -> Iterator[str]:

@@ -9,6 +9,7 @@ import msgspec
 
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.ingress.servers import ANY_HOST
+from podwire.insight.answer_form import Verdict
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import (
     backend_lines,
@@ -24,8 +25,10 @@ from podwire.insight.url import (
 )
 from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
+from podwire.insight.url.cut_off import reached
 from podwire.insight.url.gateway_lines import dns_line, gateway_line, listener_lines
 from podwire.insight.url.gateways import Chosen
+from podwire.insight.url.mesh_judgements import judged, request_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.outcome import outcome
 from podwire.insight.url.question import Question
@@ -51,10 +54,12 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
     if service is not None and name_way.is_one(service):
         return name_way.report(question, service, objects)
     routed = mesh_way.routed_port(question, service, objects) if service is not None else None
-    if routed is not None:
+    if service is not None and routed is not None and not mesh_way.is_restricted(question, objects):
         return _shown(mesh_way.report(question, routed, objects))
     if service is not None:
-        return _shown(service_way.report(question, service, objects))
+        whole = service_way.report(question, service, objects)
+        notes = mesh_way.no_routes(question, service) if routed is not None else ()
+        return _shown(msgspec.structs.replace(whole, findings=(*whole.findings, *notes)))
     return Report(
         question.url,
         question.request.method,
@@ -77,7 +82,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
     view = connections.view_of(objects)
     to_dns = tuple(connections.to_dns(question, objects, view))
     to_gateway = tuple(_to_gateway(question, served.gateway, objects, view))
-    lines, to_endpoints = _backends(chosen, objects, view)
+    lines, to_endpoints = _backends(question, chosen, objects, view)
     found = [
         *findings.of_gateway(served.gateway, objects, chosen.others),
         *findings.of_listeners(served, way, question.port),
@@ -133,26 +138,28 @@ def _to_gateway(question: Question, gateway: Gateway, objects: UrlObjects, view:
 
 
 def _backends(
-    chosen: Chosen, objects: UrlObjects, view: View
+    question: Question, chosen: Chosen, objects: UrlObjects, view: View
 ) -> tuple[tuple[BackendLine, ...], tuple[Connection, ...]]:
     """Return the shares of the route that is taken, and the connections to their endpoints."""
     way = chosen.passage
     if way.shares is None:
         return (), ()
     envoys = gateways.envoys(chosen.served.gateway, objects.pods)
+    request = request_of(question, way.taken.route) if way.taken is not None else None
     lines: list[BackendLine] = []
     found: list[Connection] = []
     for line in backend_lines.backend_lines(way.shares, chosen.served.clusters, objects):
-        own = tuple(connections.to_endpoints(envoys, line, view)) if line.weight else ()
+        own = judged(connections.to_endpoints(envoys, line, view), objects, request) if line.weight else ()
         found += own
-        cut_off = bool(own) and not any(one.verdict.allowed for one in own)
-        status = backend_lines.NO_ENDPOINT if cut_off else line.status
-        lines.append(msgspec.structs.replace(line, status=status, is_cut_off=cut_off))
+        lines.append(reached(line, own))
     return tuple(lines), tuple(found)
 
 
 def _shown(whole: Report) -> Report:
-    """Leave out what is made up."""
+    """Say where policies of the mesh cannot be decided, and leave out what is made up."""
+    if whole.verdict is Verdict.UNDECIDABLE:
+        outcome_ = msgspec.structs.replace(whole.outcome, text=f"{whole.outcome.text}, if the mesh's policies allow it")
+        whole = msgspec.structs.replace(whole, outcome=outcome_)
     if not whole.is_planned:
         return whole
     return msgspec.structs.replace(whole, backends=tuple(map(_without_addresses, whole.backends)))

@@ -12,6 +12,8 @@ from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.owners import AnyRoute
 from podwire.edge.gateway.serving import Route
 from podwire.edge.model.tls import ClientValidation
+from podwire.insight.answer_form import Verdict
+from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import gateways
 from podwire.insight.url.connections import Connection
@@ -163,9 +165,25 @@ def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObject
 
 def of_connections(found: Iterable[Connection]) -> Iterator[Finding]:
     """Connections that no policy admits, once for each port, direction and set of policies."""
-    first = {(denied, one.protocol, one.port): one for one in reversed(tuple(found)) for denied in one.denied}
+    found = tuple(found)
+    first = {(denied, one.protocol, one.port): one for one in reversed(found) for denied in one.denied}
     for (denied, _, _), one in reversed(first.items()):
         yield _denied(one, *denied)
+    yield from dict.fromkeys(
+        _of_mesh(one, one.mesh)
+        for one in found
+        if one.mesh is not None and one.verdict.allowed and one.mesh.verdict is not Verdict.ALLOWED
+    )
+
+
+def _of_mesh(one: Connection, mesh: MeshLine) -> Finding:
+    where = f"{one.source.name} -> {one.destination.name} {one.protocol} {one.port}"
+    if mesh.verdict is Verdict.UNDECIDABLE:
+        return Finding(Severity.WARNING, "MeshPolicyUndecidable", f"{where}: {mesh.text}.")
+    remedy = "Add a rule of an AuthorizationPolicy with action ALLOW that matches it, or narrow the one that denies."
+    if mesh.text.startswith("TransportPolicy"):
+        remedy = "Enrol the client in the mesh, or set mode: PERMISSIVE for the port."
+    return Finding(Severity.ERROR, "MeshPolicyDenies", f"{where}: {mesh.text}.", remedy)
 
 
 def _denied(

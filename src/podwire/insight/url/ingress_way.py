@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-import msgspec
-
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.annotations.table import PREFIXES
 from podwire.edge.ingress.listeners import PROXY_PORTS
@@ -18,7 +16,9 @@ from podwire.insight.url import backend_lines, connections, findings, ingresses
 from podwire.insight.url.certificates import facts_of
 from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
+from podwire.insight.url.cut_off import reached
 from podwire.insight.url.ingresses import ServedHost
+from podwire.insight.url.mesh_judgements import judged, request_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.outcome import outcome
 from podwire.insight.url.passage import Passage
@@ -38,7 +38,7 @@ def report(question: Question, found: ServedHost, objects: UrlObjects, now: date
     port = PROXY_PORTS.get(question.port, question.port)
     to_dns = tuple(connections.to_dns(question, objects, view))
     to_proxy = tuple(connections.to_gateway(question, envoys, port, local=True, objects=objects, view=view))
-    lines, to_endpoints = _backends(way, found, objects, view)
+    lines, to_endpoints = _backends(question, way, found, objects, view)
     every = (*to_dns, *to_proxy, *to_endpoints)
     return Report(
         question.url,
@@ -66,17 +66,16 @@ def report(question: Question, found: ServedHost, objects: UrlObjects, now: date
 
 
 def _backends(
-    way: Passage, found: ServedHost, objects: UrlObjects, view: View
+    question: Question, way: Passage, found: ServedHost, objects: UrlObjects, view: View
 ) -> tuple[tuple[BackendLine, ...], tuple[Connection, ...]]:
     """Return the shares of the path that is taken, and the connections to their endpoints."""
     lines: list[BackendLine] = []
     made: list[Connection] = []
     for line in backend_lines.backend_lines(way.shares or (), found.clusters, objects):
-        own = tuple(connections.to_endpoints(ingresses.envoys(objects.pods), line, view)) if line.weight else ()
+        to_endpoints = connections.to_endpoints(ingresses.envoys(objects.pods), line, view) if line.weight else ()
+        own = judged(to_endpoints, objects, request_of(question, way.taken.route) if way.taken is not None else None)
         made += own
-        cut_off = bool(own) and not any(one.verdict.allowed for one in own)
-        status = backend_lines.NO_ENDPOINT if cut_off else line.status
-        lines.append(msgspec.structs.replace(line, status=status, is_cut_off=cut_off))
+        lines.append(reached(line, own))
     return tuple(lines), tuple(made)
 
 

@@ -14,7 +14,9 @@ from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import backend_lines, connections, findings
 from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
+from podwire.insight.url.cut_off import reached
 from podwire.insight.url.gateway_lines import dns_line
+from podwire.insight.url.mesh_judgements import judged, request_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.outcome import outcome
 from podwire.insight.url.passage import End, Passage
@@ -61,6 +63,19 @@ def routed_port(question: Question, service: Service, objects: UrlObjects) -> Ro
     return RoutedPort(service, host, clusters, tuple(_refused(owners, routes, service)))
 
 
+def is_restricted(question: Question, objects: UrlObjects) -> bool:
+    """Whether policies restrict the egress of the client: its requests are not routed then."""
+    view = connections.view_of(objects)
+    return any(connections.is_egress_restricted(one, view) for one in connections.clients(question, objects))
+
+
+def no_routes(question: Question, service: Service) -> Iterator[Finding]:
+    """Yield that routes do not count for the client."""
+    text = f"Routes of Service {service.key} do not count for {question.client}: a policy restricts its egress."
+    remedy = "The node chooses an endpoint of the Service itself. Routes need a client whose egress no policy selects."
+    yield Finding(Severity.WARNING, "NoRoutesForClient", text, remedy)
+
+
 def report(question: Question, port: RoutedPort, objects: UrlObjects) -> Report:
     """Return what becomes of the request."""
     view = connections.view_of(objects)
@@ -68,12 +83,11 @@ def report(question: Question, port: RoutedPort, objects: UrlObjects) -> Report:
     clients = connections.clients(question, objects)
     lines: list[BackendLine] = []
     made: list[Connection] = []
+    request = request_of(question, way.taken.route) if way.taken is not None else None
     for line in backend_lines.backend_lines(way.shares or (), port.clusters, objects):
-        own = tuple(connections.to_endpoints(clients, line, view)) if line.weight else ()
+        own = judged(connections.to_endpoints(clients, line, view), objects, request) if line.weight else ()
         made += own
-        cut_off = bool(own) and not any(one.verdict.allowed for one in own)
-        status = backend_lines.NO_ENDPOINT if cut_off else line.status
-        lines.append(msgspec.structs.replace(line, status=status, is_cut_off=cut_off))
+        lines.append(reached(line, own))
     to_dns = tuple(connections.to_dns(question, objects, view))
     every = (*to_dns, *made)
     refused = (

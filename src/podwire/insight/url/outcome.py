@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podwire.edge.model.routes import Answer, RedirectTo, Route
 from podwire.insight.url.connections import Connection
+from podwire.insight.url.cut_off import REFUSED
 from podwire.insight.url.passage import Passage
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import BackendLine, Kind, Outcome
@@ -16,7 +17,7 @@ def outcome(
     question: Question, way: Passage, lines: tuple[BackendLine, ...], arriving: tuple[Connection, ...]
 ) -> Outcome:
     """Return it. `arriving`: the connections of the client to Envoys."""
-    denied = [one for one in arriving if not one.verdict.allowed]
+    denied = [one for one in arriving if not one.is_allowed]
     if denied and len(denied) == len(arriving):
         names = f"{denied[0].source.name} -> {denied[0].destination.name}"
         return Outcome(Kind.CLOSED, f"no answer: policies do not allow {names}")
@@ -68,4 +69,10 @@ def _share(line: BackendLine, is_part: bool) -> str:
 def _why(line: BackendLine) -> str:
     if not line.backend:
         return "the backend is not resolved"
-    return f"{line.backend}: {'no endpoint can be reached' if line.is_cut_off else 'no endpoint is ready'}"
+    return f"{line.backend}: {_closed(line)}"
+
+
+def _closed(line: BackendLine) -> str:
+    if line.status == REFUSED:
+        return "policies of the mesh do not allow the request"
+    return "no endpoint can be reached" if line.is_cut_off else "no endpoint is ready"

@@ -113,7 +113,7 @@ class BackendLine(Value, frozen=True):
 
 
 class PolicyLine(Value, frozen=True):
-    """One connection on the way, and whether NetworkPolicies allow it; with the workloads of both ends, if pods."""
+    """One connection on the way, and whether NetworkPolicies and the mesh allow it; with the workloads of pods."""
 
     source: str
     destination: str
@@ -148,5 +148,7 @@ class Report(Value, frozen=True):
     def verdict(self) -> Verdict:
         """Whether a backend gets the request, or the proxy answers it without an error."""
         if self.outcome.kind is Kind.UNKNOWN and any(one.is_undecidable for one in self.policies):
+            return Verdict.UNDECIDABLE
+        if self.outcome.is_good and any(one.is_undecidable for one in self.policies):
             return Verdict.UNDECIDABLE
         return Verdict.ALLOWED if self.outcome.is_good else Verdict.NOT_ALLOWED

@@ -9,7 +9,9 @@ from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import backend_lines, connections, findings, gateways
 from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
+from podwire.insight.url.cut_off import REFUSED
 from podwire.insight.url.gateway_lines import dns_line
+from podwire.insight.url.mesh_judgements import judged, request_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question
 from podwire.insight.url.report import BackendLine, Kind, Outcome, Report
@@ -31,7 +33,8 @@ def report(question: Question, service: Service, objects: UrlObjects) -> Report:
     line = _line(question, service, objects)
     clients = connections.clients(question, objects)
     to_dns = tuple(connections.to_dns(question, objects, view))
-    found = tuple(connections.to_endpoints(clients, line, view)) if line is not None else ()
+    to_endpoints = connections.to_endpoints(clients, line, view) if line is not None else ()
+    found = judged(to_endpoints, objects, request_of(question))
     return Report(
         question.url,
         question.request.method,
@@ -69,11 +72,19 @@ def _outcome(question: Question, service: Service, line: BackendLine | None, fou
         return Outcome(Kind.CLOSED, f"no connection: Service {service.key} has no TCP port {question.port}")
     if not any(one.is_used for one in line.endpoints):
         return Outcome(Kind.CLOSED, f"the connection is refused: Service {service.key} has no endpoint that is ready")
-    denied = [one for one in found if not one.verdict.allowed]
+    denied = [one for one in found if not one.is_allowed]
     if denied and len(denied) == len(found):
-        return Outcome(Kind.CLOSED, "no answer: policies do not allow the connection to any endpoint")
+        return _refused(denied)
     some = f", {len(denied)} of {len(found)} connections are not allowed" if denied else ""
     return Outcome(Kind.PASSED_ON, f"the connection is passed on to {line.backend}{some}")
+
+
+def _refused(denied: list[Connection]) -> Outcome:
+    if not all(one.verdict.allowed for one in denied):
+        return Outcome(Kind.CLOSED, "no answer: policies do not allow the connection to any endpoint")
+    if all(one.mesh is not None and one.mesh.status for one in denied):
+        return Outcome(Kind.ANSWERED, f"{REFUSED}: policies of the mesh do not allow the request", REFUSED)
+    return Outcome(Kind.CLOSED, "the connection is reset: policies of the mesh do not allow it")
 
 
 def _findings(question: Question, service: Service, line: BackendLine | None) -> Iterator[Finding]:
