@@ -19,7 +19,8 @@ def audit(output: str, name: str | None, context: str, kubeconfig: str, *, exit_
     """List what is reachable without encryption, without identity or without a rule, and policies without effect.
 
     A pod that is not enrolled lacks all three. An enrolled one lacks identity where a client without mutual TLS may
-    connect. Which rules no traffic ever matched is not known: no counts of rules are kept.
+    connect, as neither AuthorizationPolicies nor TransportPolicies close the port. Which rules no traffic ever matched
+    is not known: no counts of rules are kept.
     """
     from podwire.insight import target
     from podwire.insight.mesh_audit import reading, text

@@ -7,10 +7,12 @@ from typing import Any
 
 from podwire.insight.mesh_audit.report import Lack, Report, audit
 from podwire.insight.mesh_audit.text import json, text
-from podwire.kube.meta import LabelSelector, NamespacedName
+from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
 from podwire.mesh.authorization import pattern
 from podwire.mesh.authorization.model import Action, Operation, Policy, Rule, Source
 from podwire.mesh.authorization.selection import Authorization
+from podwire.mesh.authorization.transport import Transport
+from podwire.mesh.kinds.transport_policy import TransportPolicy, TransportPolicySpec, TransportPort
 from podwire.mesh.model.workload import Workload
 
 ANY_IDENTITY = (pattern.read("*"),)
@@ -55,3 +57,32 @@ def test_a_policy_without_pods_is_named() -> None:
     report = audit([pod("a")], Authorization((STRICT, nobody)))
     assert lacks(report) == {("AuthorizationPolicy shop/nobody", Lack.PODS)}
     assert '"without": "pods"' in json(report)
+
+
+def transport(mode: str, *ports: TransportPort, selector: LabelSelector | None = None) -> Transport:
+    spec = TransportPolicySpec(selector=selector, mode=mode, ports=ports)
+    return Transport((TransportPolicy(metadata=ObjectMeta(name="t", namespace="shop"), spec=spec),))
+
+
+def test_a_pod_whose_transport_policy_is_strict_is_not_open_to_plain_text() -> None:
+    assert lacks(audit([pod("a")], Authorization(), transport("STRICT"))) == {("Pod shop/a", Lack.RULE)}
+    open_port = audit([pod("a")], Authorization(), transport("STRICT", TransportPort(9090)))
+    assert lacks(open_port) == {("Pod shop/a", Lack.IDENTITY), ("Pod shop/a", Lack.RULE)}
+    assert "port 9090: add a TransportPolicy" in text(open_port)
+    closed_port = audit([pod("a")], Authorization(), transport("PERMISSIVE", TransportPort(9090, "STRICT")))
+    assert ("Pod shop/a", Lack.IDENTITY) in lacks(closed_port)
+    assert "all ports" in text(closed_port)
+
+
+def test_a_transport_policy_without_effect_is_named() -> None:
+    gone = LabelSelector(match_labels={"app": "gone"})
+    report = audit([pod("a")], Authorization((STRICT,)), transport("STRICT", selector=gone))
+    assert lacks(report) == {("TransportPolicy shop/t", Lack.PODS)}
+    report = audit([pod("a")], Authorization((STRICT,)), transport("strict"))
+    assert lacks(report) == {("TransportPolicy shop/t", Lack.ACCEPTANCE)}
+
+
+def test_a_policy_that_is_not_accepted_is_named_with_what_is_wrong() -> None:
+    report = audit([pod("a")], Authorization((STRICT,)), unread=[("AuthorizationPolicy shop/x", "spec.rules: wrong")])
+    assert lacks(report) == {("AuthorizationPolicy shop/x", Lack.ACCEPTANCE)}
+    assert "spec.rules: wrong" in text(report)
