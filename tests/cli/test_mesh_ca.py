@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from podwire.cli import podwire
 from podwire.insight import target
 from podwire.kube.client import Client
+from podwire.kube.kinds import NODES
 from podwire.mesh.controller import authority_store
 from podwire.mesh.controller.authority_store import read_authority
 from tests.mesh.controller.test_authority_loop import FRONT, Controller
@@ -101,6 +102,7 @@ def test_certificates_of_a_node_or_of_an_identity_are_revoked(cluster: Cluster) 
     cluster.run(cluster.controller.tick())
     cluster.run(cluster.controller.sign("one", FRONT))
     assert "one: 1 certificate" in cluster.ca("status")
+    cluster.run(cluster.api.create(NODES, {"metadata": {"name": "two"}}))
     assert "No certificate" in cluster.ca("revoke", "--node", "two", "--renew")
     assert FRONT in cluster.ca("revoke", "--node", "one")
     assert cluster.run(authority_store.read_decisions(cluster.api)).nodes == ("one",)
@@ -116,3 +118,21 @@ def test_certificates_of_a_node_or_of_an_identity_are_revoked(cluster: Cluster) 
     for wrong in ([], ["--node", "one", "--serial", "1"], ["--identity", "front"]):
         cluster.ca("revoke", *wrong, status=2)
     cluster.ca("allow", status=2)
+
+
+def test_what_cannot_exist_in_the_cluster_is_not_denied(cluster: Cluster) -> None:
+    cluster.run(cluster.controller.tick())
+    assert "kubectl get nodes" in cluster.ca("revoke", "--node", "three", status=1)
+    other = FRONT.replace("cluster.local", "elsewhere.test")
+    assert f"write {FRONT}" in cluster.ca("revoke", "--identity", other, status=1)
+    decisions = cluster.run(authority_store.read_decisions(cluster.api))
+    assert (decisions.nodes, decisions.identities) == ((), ())
+    assert "Denied from now on" in cluster.ca("revoke", "--identity", FRONT)
+
+
+def test_allowing_what_was_not_denied_says_so(cluster: Cluster) -> None:
+    cluster.run(cluster.controller.tick())
+    assert "Nothing to allow: node one was not denied" in cluster.ca("allow", "--node", "one")
+    cluster.ca("revoke", "--identity", FRONT)
+    assert cluster.ca("allow", "--identity", FRONT) == "Allowed.\n"
+    assert "Nothing to allow" in cluster.ca("allow", "--identity", FRONT)

@@ -157,8 +157,14 @@ def allow(node: str, identity: str, name: str | None, context: str, kubeconfig: 
 
     if bool(node) == bool(identity):
         raise click.UsageError("give one of --node and --identity")
-    _run((name, context, kubeconfig), lambda client: authority_operations.allow(client, node=node, identity=identity))
-    click.echo("Allowed.")
+    _check_identity(identity)
+    was_denied = _run(
+        (name, context, kubeconfig), lambda client: authority_operations.allow(client, node=node, identity=identity)
+    )
+    shown = f"node {node}" if node else identity
+    click.echo(
+        "Allowed." if was_denied else f"Nothing to allow: {shown} was not denied (see 'podwire mesh ca status')."
+    )
 
 
 def _check_identity(text: str) -> None:

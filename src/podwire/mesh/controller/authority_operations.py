@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from podwire.kube.client import ApiError, Client
+from podwire.kube.kinds import NODES
+from podwire.kube.meta import NamespacedName
 from podwire.mesh.controller import authority_store
 from podwire.mesh.controller.authority_store import AUTHORITY, StoredAuthority
 from podwire.mesh.identity import authority, ledger, rotation, spiffe
@@ -76,19 +78,33 @@ async def request_root(client: Client, text: str) -> None:
 async def revoke(
     client: Client, now: datetime, *, node: str = "", identity: str = "", serial: str = "", denies: bool = True
 ) -> tuple[Entry, ...]:
-    """Revoke certificates; returns those that were not yet. Raises ApiError, AuthorityError."""
+    """Revoke certificates; returns those that were not yet.
+
+    Raises ApiError; AuthorityError for a node or an identity that cannot exist in this cluster.
+    """
     before = await authority_store.read_decisions(client)
     ledgers = await authority_store.read_ledgers(client)
+    if node and all(one.node != node for one in ledgers):
+        await _check_node(client, node)
+    if identity:
+        await _check_domain(client, identity)
     after = ledger.revoke(before, ledgers, now, node=node, identity=identity, serial=serial, denies=denies)
     await authority_store.write_decisions(client, after)
     fresh = {one.serial for one in after.revoked} - {one.serial for one in before.revoked}
     return tuple(entry for one in ledgers for entry in one.entries if entry.serial in fresh)
 
 
-async def allow(client: Client, *, node: str = "", identity: str = "") -> None:
-    """Let a node or an identity get certificates again. Raises ApiError, AuthorityError."""
+async def allow(client: Client, *, node: str = "", identity: str = "") -> bool:
+    """Let a node or an identity get certificates again; return whether it was denied.
+
+    Raises ApiError, AuthorityError.
+    """
     before = await authority_store.read_decisions(client)
-    await authority_store.write_decisions(client, ledger.allow(before, node=node, identity=identity))
+    after = ledger.allow(before, node=node, identity=identity)
+    if after == before:
+        return False
+    await authority_store.write_decisions(client, after)
+    return True
 
 
 def text(found: Overview, now: datetime) -> Iterator[str]:
@@ -129,6 +145,30 @@ def _day(moment: datetime) -> str:
 
 def _minute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+async def _check_node(client: Client, node: str) -> None:
+    try:
+        await client.get(NODES, NamespacedName("", node))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        raise AuthorityError(
+            f"--node: there is no node {node}, and none of that name has certificates: name one of 'kubectl get nodes' "
+            "or of 'podwire mesh ca status'"
+        ) from None
+
+
+async def _check_domain(client: Client, identity: str) -> None:
+    stored = await authority_store.read_authority(client)
+    if stored is None:
+        return
+    own = msgspec.structs.replace(spiffe.parse(identity), trust_domain=stored.state.trust_domain)
+    if str(own) != identity:
+        raise AuthorityError(
+            f"--identity: {identity} is of another trust domain than this cluster's, {stored.state.trust_domain}: "
+            f"write {own}"
+        )
 
 
 async def _existing(client: Client) -> StoredAuthority:
