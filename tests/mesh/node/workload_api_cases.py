@@ -1,6 +1,6 @@
 """The Workload API with gRPC clients; who they are is what the test's kernel says of their connection.
 
-Each test is a process of its own: a fork of one with threads of gRPC, as other tests make it, can hang.
+Run by `test_grpc_programs`. Each test is a fork of a process in which gRPC has not served.
 """
 
 from __future__ import annotations

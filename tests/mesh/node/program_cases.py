@@ -1,4 +1,4 @@
-"""`podwire mesh-node` on an API server in memory: when it begins to serve Envoy."""
+"""`podwire mesh-node` on an API server in memory: when it begins to serve Envoy. Run by `test_grpc_programs`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Refusing(FakeApi):
 
 
 @pytest.mark.parametrize("kind", [AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, TRANSPORT_POLICIES])
-@sandboxed  # gRPC's threads are not left behind in the process of other tests
+@sandboxed
 async def test_nothing_is_served_while_what_is_restricted_may_not_be_read(kind: Kind[Any], tmp_path: Path) -> None:
     api = Refusing(kind, 403)
     root = authorities.create_root("cluster.local", datetime.now(UTC), timedelta(days=1)).certificate.decode()
