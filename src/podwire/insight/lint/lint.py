@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from podwire.insight.lint import egress_checks, field_checks, peer_checks, port_checks, service_checks, subject_checks
+from podwire.insight.lint import (
+    egress_checks,
+    field_checks,
+    mesh_checks,
+    peer_checks,
+    port_checks,
+    service_checks,
+    subject_checks,
+)
 from podwire.insight.lint.finding import Finding, Severity
 from podwire.insight.lint.scene import Scene
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -29,13 +37,15 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     subject_checks.default_deny,
     peer_checks.shadowed,
     peer_checks.blocks_of_pods,
+    mesh_checks.invalid_policies,
+    mesh_checks.not_judged,
 )
 NAMES = (
     "not-valid", "cluster-policy-not-valid", "egress-gateway-not-valid", "egress-gateway-unused",
     "selects-nothing", "host-network-selected", "section-ignored",
     "ingress-isolated-too", "service-port", "unknown-port-name", "block-of-service", "service-without-pods",
     "service-target-port", "rule-unused", "labels-nobody-has", "two-items", "dns-forgotten", "other-end-refuses",
-    "default-deny-missing", "rule-shadowed", "block-of-pods",
+    "default-deny-missing", "rule-shadowed", "block-of-pods", "mesh-policy-not-valid", "mesh-not-judged",
 )  # fmt: skip
 """Of all checks."""
 _ORDER = list(Severity)

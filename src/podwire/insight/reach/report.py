@@ -165,6 +165,7 @@ def _notes(snapshot: Snapshot) -> Iterator[str]:
     for policy in map(cluster_policy, snapshot.cluster_policies):
         if any(isinstance(peer, NamePeers) for peer in policy.peers):
             yield f"ClusterNetworkPolicy {policy.name}: its domainNames are left out: DNS alone knows the addresses"
+    yield from snapshot.mesh.not_judged
     for one in snapshot.unknown:
         yield f"not read: {one.count} of {one.kind} ({one.place})"
     for kind in snapshot.unreadable:

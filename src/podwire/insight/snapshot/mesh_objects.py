@@ -31,6 +31,14 @@ class MeshObjects(msgspec.Struct, frozen=True):
         return len(self.authorizations) + len(self.authentications) + len(self.transports)
 
     @property
+    def not_judged(self) -> tuple[str, ...]:
+        """Notes for answers about connections that do not judge these policies: one, where there are some."""
+        if not self.authorizations and not self.transports:
+            return ()
+        counts = f"AuthorizationPolicy: {len(self.authorizations)}, TransportPolicy: {len(self.transports)}"
+        return (f"policies of the mesh are not judged here, and may forbid more: see 'podwire explain' ({counts})",)
+
+    @property
     def label_keys(self) -> frozenset[str]:
         """The keys of pods' labels that some selector reads."""
         selectors = (

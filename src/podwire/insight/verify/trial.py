@@ -58,7 +58,8 @@ class Inputs(msgspec.Struct, frozen=True):
     def warnings(self) -> tuple[str, ...]:
         """What of the manifests a world does not get."""
         omitted = stand_ins.left_out(self.written)
-        return (f"not in the world: {', '.join(omitted)}",) if omitted else ()
+        missing = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
+        return (*missing, *self.snapshot.mesh.not_judged)
 
 
 def read(file: str, given: Manifests) -> Inputs:
