@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -127,3 +128,12 @@ def test_the_report_says_what_is_written(tmp_path: Path) -> None:
         "42  same    AuthorizationPolicy default/none  spec",
     ]
     assert "class podwire" in found.output
+
+
+@pytest.mark.parametrize("metadata", ["[x]", "{namespace: shop}", "null"])
+def test_an_object_without_a_name_is_an_error_with_its_place(tmp_path: Path, metadata: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(TEXT.replace("{name: web, namespace: shop}", metadata))
+    found = CliRunner().invoke(podwire, ["migrate", "istio", str(file)])
+    assert found.exit_code == 2
+    assert f"{file}:3: metadata of this AuthorizationPolicy has no name" in found.output

@@ -62,6 +62,7 @@ def test_an_unknown_target_closes_the_namespace() -> None:
     assert specs(gateway) == [CLOSED]
     for found in (deny, allow, gateway):
         assert found.lost[0][0].startswith("spec.targetRef")
+    assert [[field for field, _ in found.lost[1:]] for found in (deny, allow)] == [[], ["spec.rules"]]
 
 
 @pytest.mark.parametrize(

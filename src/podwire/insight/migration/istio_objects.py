@@ -53,13 +53,17 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def migration(manifests: Iterable[Manifest]) -> Migration:
-    """Return what the objects of Istio become. Raises ManifestError where there is none."""
+    """Return what the objects of Istio become. Raises ManifestError where there is none, or one has no name."""
     every = tuple(manifests)
     found = [one for one in every if one.kind[0].endswith(GROUP_SUFFIX)]
     if not found:
         raise ManifestError(
             "there is no object of security.istio.io or networking.istio.io in these files: name others"
         )
+    for one in found:
+        metadata = one.value.get("metadata")
+        if not isinstance(metadata, dict) or not metadata.get("name"):
+            raise ManifestError(f"{one.field(('metadata',))}: metadata of this {one.kind[1]} has no name: add it")
     around = surroundings(one.value for one in every)
     lines: list[Line] = []
     objects: list[dict[str, Any]] = []

@@ -19,6 +19,7 @@ _OF_SOURCE = {"source.ip": "addresses", "source.namespace": "namespaces", "sourc
 _CLAIM_OF = {"request.auth.audiences": ["aud"], "request.auth.presenter": ["azp"]}
 _SOURCE_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]]
 _EXTERNAL = "use an ExternalAuth filter of an HTTPRoute"
+_LEFT_OUT = ("spec.rules", "the rules are left out: everything is denied in their place")
 _NOT_HERE = "in its namespace, as the target is no Service of these files: add the Service, or select its pods"
 _OTHERS = "to the pods of the Service, as another policy that allows can be for them: write one policy of both"
 _OPERATION_FIELDS = {"ports": int, "hosts": str, "methods": str, "paths": str}
@@ -40,7 +41,8 @@ def converted(source: Mapping[str, Any], around: Surroundings) -> Converted:
 def closed(source: Mapping[str, Any], path: str, reason: str) -> Converted:
     """Return a policy that denies everything to the pods of the written one's namespace."""
     found = made("AuthorizationPolicy", source, {"action": "DENY", "rules": [{}]})
-    return Converted((found,), ((path, f"{reason}. Closed: everything is denied in its namespace"),))
+    lost = ((path, f"{reason}. Closed: everything is denied in its namespace"),)
+    return Converted((found,), lost if path == "spec" else (*lost, _LEFT_OUT))
 
 
 def _read(source: Mapping[str, Any], action: str, spec: Mapping[str, Any], around: Surroundings) -> Converted:
@@ -62,6 +64,8 @@ def _read(source: Mapping[str, Any], action: str, spec: Mapping[str, Any], aroun
             made("AuthorizationPolicy", source, _of_target(pods, action, rules, is_same=is_same), suffix=suffix)
         )
         (differs if is_same else lost).append((path, _target_note(pods, action, is_same=is_same)))
+    if not differs and action == "ALLOW":
+        lost.append(_LEFT_OUT)
     return Converted(tuple(objects), tuple(lost), tuple(differs))
 
 

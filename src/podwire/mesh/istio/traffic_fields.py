@@ -58,7 +58,11 @@ def _routes() -> Iterator[Field]:
     yield from exact(kind, f"{_HTTP}.redirect.port", f"{_HTTP}.redirect.uri")
     yield from exact(kind, f"{_HTTP}.rewrite.authority")
     yield from differs(kind, "a prefix of whole segments is replaced", f"{_HTTP}.rewrite.uri")
-    yield from exact(kind, f"{_HTTP}.retries.attempts", f"{_HTTP}.retries.perTryTimeout")
+    yield from exact(kind, f"{_HTTP}.retries.perTryTimeout")
+    note = (
+        "retry is in the experimental channel of the Gateway API: install that (podwire up --gateway-api experimental)"
+    )
+    yield from differs(kind, note, f"{_HTTP}.retries.attempts")
     yield from refused(kind, "statuses are in retry.codes of the HTTPRoute", f"{_HTTP}.retries.retryOn")
     yield from refused(kind, "an HTTPRoute has no such field", f"{_HTTP}.retries")
     note = "faults are of a Service: spec.fault of a BackendPolicy"

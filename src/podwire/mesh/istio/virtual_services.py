@@ -7,6 +7,7 @@ from typing import Any
 
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.istio.backends import Backends
+from podwire.mesh.istio.durations import duration
 from podwire.mesh.istio.hosts import service_of
 from podwire.mesh.istio.precedence import refuse_other_order
 from podwire.mesh.istio.surroundings import Surroundings
@@ -80,11 +81,11 @@ def _rule(rule: Mapping[str, Any], backends: Backends) -> Object:
     if not rule.get("redirect"):
         found["backendRefs"] = [backends.weighted(one) for one in rule.get("route") or ()]
     if timeout := rule.get("timeout"):
-        found["timeouts"] = {"request": timeout}
+        found["timeouts"] = {"request": duration(str(timeout))}
     if retries := rule.get("retries"):
         found["retry"] = {"attempts": retries.get("attempts", 2)}
         if per_try := retries.get("perTryTimeout"):
-            found.setdefault("timeouts", {})["backendRequest"] = per_try
+            found.setdefault("timeouts", {})["backendRequest"] = duration(str(per_try))
     return found
 
 
