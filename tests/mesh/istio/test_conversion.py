@@ -163,7 +163,7 @@ def test_a_destination_rule_is_a_policy_of_its_service() -> None:
         host: web
         trafficPolicy:
           connectionPool: {tcp: {maxConnections: 10}, http: {http2MaxRequests: 100}}
-          outlierDetection: {consecutive5xxErrors: 3, interval: 5s}
+          outlierDetection: {consecutive5xxErrors: 3, interval: 0.5s}
         """,
     )
     policy = msgspec.convert(found.objects[0], BackendPolicy)
@@ -172,6 +172,7 @@ def test_a_destination_rule_is_a_policy_of_its_service() -> None:
     assert (policy.spec.circuit_breaker.max_connections, policy.spec.circuit_breaker.max_requests) == (10, 100)
     assert policy.spec.outlier_detection is not None
     assert policy.spec.outlier_detection.consecutive_errors == 3
+    assert policy.spec.outlier_detection.interval == "500ms"
 
 
 def test_an_object_of_another_form_says_so_and_opens_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from podwire.mesh.istio.durations import duration
 from podwire.mesh.istio.hosts import service_of
 from podwire.mesh.istio.surroundings import Surroundings
 from podwire.mesh.istio.written import ConversionError, Converted, Object, made, namespace_of
@@ -17,6 +18,7 @@ _OUTLIER = {
     "maxEjectionPercent": "maxEjectionPercent",
     "minHealthPercent": "panicThresholdPercent",
 }
+_TIMES = ("interval", "baseEjectionTime")
 _LIMITS = {
     ("tcp", "maxConnections"): "maxConnections",
     ("http", "http1MaxPendingRequests"): "maxPendingRequests",
@@ -62,7 +64,8 @@ def _settings(policy: Mapping[str, Any]) -> Object:
     if limits:
         found["circuitBreaker"] = limits
     if settings := {name: outlier[field] for field, name in _OUTLIER.items() if field in outlier}:
-        found["outlierDetection"] = settings
+        times = {name: duration(str(settings[name])) for name in _TIMES if name in settings}
+        found["outlierDetection"] = {**settings, **times}
     return found
 
 
