@@ -10,10 +10,13 @@ from podwire.insight.connection.ways import Question
 from podwire.insight.snapshot import names
 from podwire.insight.snapshot.ends import EndError, EndKind
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.mesh.authorization.model import Request
 
 
-def report(source: str, destination: str, snapshot: Snapshot, namespace: str = "") -> Report:
-    """Return the explanation. A name without a namespace is of the client's first. Raises EndError."""
+def report(
+    source: str, destination: str, snapshot: Snapshot, namespace: str = "", request: Request | None = None
+) -> Report:
+    """Return the explanation; `request`: what is sent. A name without namespace is of the client's. Raises EndError."""
     name, port = names.split_port(source)
     if port is not None:
         raise EndError(f"{source}: a client has no port: write {name}")
@@ -22,7 +25,7 @@ def report(source: str, destination: str, snapshot: Snapshot, namespace: str = "
     server = names.resolve(name, snapshot, client.namespace or namespace, is_client=False)
     if client.kind is EndKind.OUTSIDE and server.kind in (EndKind.OUTSIDE, EndKind.ADDRESS, EndKind.HOST):
         raise EndError(f"{source} -> {destination}: neither is in the cluster")
-    return explain(Question(client, server, port), snapshot)
+    return explain(Question(client, server, port), snapshot, request)
 
 
 def shown(found: Report, *, json: bool) -> str:

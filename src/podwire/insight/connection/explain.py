@@ -23,6 +23,7 @@ from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot.ends import EndKind
 from podwire.insight.snapshot.policy_view import policy_view
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.mesh.authorization.model import Request
 from podwire.policy.model import Direction
 from podwire.policy.verdict import Judgement, verdict
 
@@ -30,9 +31,9 @@ DNS_PORT = 53
 _BOTH = (Direction.EGRESS, Direction.INGRESS)
 
 
-def explain(question: Question, snapshot: Snapshot) -> Report:
+def explain(question: Question, snapshot: Snapshot, request: Request | None = None) -> Report:
     """Return whether the connection is allowed, and why. Raises EndError where a port must be written."""
-    context = context_of(snapshot)
+    context = context_of(snapshot, request)
     target = followed(question, snapshot)
     resolved = target.question
     found = ways(resolved, snapshot) if resolved is not None else Ways()
@@ -58,10 +59,10 @@ def explain(question: Question, snapshot: Snapshot) -> Report:
     )
 
 
-def context_of(snapshot: Snapshot) -> Context:
+def context_of(snapshot: Snapshot, request: Request | None = None) -> Context:
     """Return the objects with what policies see of them."""
     policies = {one.key: one for one in snapshot.policies}
-    return Context(snapshot, policy_view(snapshot), policies, mesh_of(snapshot))
+    return Context(snapshot, policy_view(snapshot), policies, mesh_of(snapshot), request)
 
 
 def shown_destination(question: Question) -> str:

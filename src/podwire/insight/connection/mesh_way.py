@@ -12,7 +12,7 @@ from podwire.insight.mesh_policies.ends import Client, Mesh
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.snapshot.pod_ranges import covers
 from podwire.insight.snapshot.snapshot import Snapshot
-from podwire.mesh.authorization.model import Request, Source
+from podwire.mesh.authorization.model import Source
 from podwire.mesh.model.workload import DEFAULT_SERVICE_ACCOUNT, Workload
 from podwire.redirection import enrolment
 
@@ -24,18 +24,19 @@ def mesh_of(snapshot: Snapshot) -> Mesh:
         snapshot.mesh.transport,
         lambda kind, key, path: snapshot.place(kind, key, *path),
         snapshot.is_planned,
+        snapshot.mesh.unreadable,
     )
 
 
-def mesh_line(way: Way, context: Context, request: Request | None = None) -> MeshLine | None:
-    """Return what the mesh makes of a connection, and of a request on it; None where its policies do not concern it."""
+def mesh_line(way: Way, context: Context) -> MeshLine | None:
+    """Return what the mesh makes of a connection and the context's request; None where it does not concern it."""
     server = _workload(way.destination, context.snapshot)
     if way.protocol != "TCP" or server is None or not server.enrolled:
         return None
     addresses = tuple(dict.fromkeys(_addresses(way.source, context.mesh)))
     may_be_own = way.source.kind is Kind.NODE and not (way.source.node and way.destination.node)
     client = Client(_workload(way.source, context.snapshot), addresses, may_be_own)
-    return judgement.judge(client, server, way.port, context.mesh, request)
+    return judgement.judge(client, server, way.port, context.mesh, context.request)
 
 
 def _workload(point: Point, snapshot: Snapshot) -> Workload | None:

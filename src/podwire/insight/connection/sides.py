@@ -14,6 +14,7 @@ from podwire.insight.mesh_policies.ends import Mesh
 from podwire.insight.snapshot.snapshot import Snapshot, field
 from podwire.kube.meta import NamespacedName
 from podwire.kube.networking import NetworkPolicy
+from podwire.mesh.authorization.model import Request
 from podwire.policy.model import Block, Direction, Pods, Policy, PortName, Ports, Rule, peer_of, policy, valid
 from podwire.policy.view import View
 
@@ -38,12 +39,13 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The objects, and what policies see of them."""
+    """The objects, and what policies see of them; `request`: what is sent, where that is known."""
 
     snapshot: Snapshot
     view: View
     written: Mapping[NamespacedName, NetworkPolicy]
     mesh: Mesh
+    request: Request | None = None
 
 
 def side(way: Way, direction: Direction, context: Context) -> SideLine:

@@ -21,6 +21,7 @@ class Mesh(msgspec.Struct, frozen=True):
     Attributes:
         place: returns where a field of an object is: its kind, key and path.
         is_planned: whether the objects are written; nodes are taken to redirect all enrolled pods then.
+        unreadable: kinds of policies that this account may not list.
 
     """
 
@@ -28,6 +29,7 @@ class Mesh(msgspec.Struct, frozen=True):
     transport: Transport
     place: Callable[[str, NamespacedName, tuple[str | int, ...]], str]
     is_planned: bool = True
+    unreadable: tuple[str, ...] = ()
 
     def carries(self, one: Workload | None) -> bool:
         """Whether the node of a pod leads its connections to Envoy."""

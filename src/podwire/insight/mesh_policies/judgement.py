@@ -131,8 +131,10 @@ def _mode_path(policy: TransportPolicy, port: int) -> tuple[str | int, ...]:
 
 
 def _uncertain(verdict: Verdict, text: str, client: Client, server: Workload, mesh: Mesh) -> tuple[Verdict, str]:
-    """Return the verdict; undecidable where it is a refusal that may not be in force."""
+    """Return the verdict; undecidable where policies are not known, or may not be in force."""
     if verdict is Verdict.ALLOWED:
+        if mesh.unreadable:
+            return Verdict.UNDECIDABLE, f"this account may not list {', '.join(mesh.unreadable)}"
         return verdict, text
     if not mesh.carries(server):
         return Verdict.UNDECIDABLE, f"{text}; but the pod's node does not redirect its connections yet"

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from podwire.insight.snapshot import mesh_objects
-from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.planned import read_keys
 from podwire.insight.snapshot.pod_ranges import of_nodes
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -43,7 +42,7 @@ async def read(client: Client) -> Snapshot:
     namespaces, pods, policies, services, slices, nodes, tiers, gateways, *policies_of_mesh = (
         tuple(one or ()) for one in listed
     )
-    mesh = MeshObjects(*policies_of_mesh)
+    mesh = mesh_objects.of_listed(policies_of_mesh, unreadable)
     running = (one for one in pods if not one.finished)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in namespaces},

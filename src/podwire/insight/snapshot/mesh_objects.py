@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -19,16 +20,17 @@ KINDS = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, TRANSPORT_POLICIES)
 
 
 class MeshObjects(msgspec.Struct, frozen=True):
-    """All policies of `mesh.podwire.dev`."""
+    """All policies of `mesh.podwire.dev`; `unreadable`: kinds that this account may not list."""
 
     authorizations: tuple[AuthorizationPolicy, ...] = ()
     authentications: tuple[RequestAuthentication, ...] = ()
     transports: tuple[TransportPolicy, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.authorizations) + len(self.authentications) + len(self.transports)
+    def is_empty(self) -> bool:
+        """Whether it is known that there are none."""
+        return not (self.authorizations or self.authentications or self.transports or self.unreadable)
 
     @property
     def not_judged(self) -> tuple[str, ...]:
@@ -60,3 +62,10 @@ class MeshObjects(msgspec.Struct, frozen=True):
             tuple(reading.read_tokens(one).policy for one in sorted(self.authentications, key=lambda one: one.key)),
             tuple(services),
         )
+
+
+def of_listed(listed: Iterable[tuple[Any, ...]], unreadable: Iterable[str]) -> MeshObjects:
+    """Return the objects of KINDS, in their order; `unreadable`: all resources that this account may not list."""
+    authorizations, authentications, transports = listed
+    own = {one.resource for one in KINDS}
+    return MeshObjects(authorizations, authentications, transports, tuple(one for one in unreadable if one in own))

@@ -18,12 +18,12 @@ from podwire.mesh.authorization.model import Request
 def judged(found: Iterable[Connection], objects: UrlObjects, request: Request | None = None) -> tuple[Connection, ...]:
     """Return connections to pods with what the mesh makes of them, and of the request where one is known."""
     found = tuple(found)
-    if not objects.mesh.count or not found:
+    if objects.mesh.is_empty or not found:
         return found
     ways, snapshot = ways_of(found, objects)
-    context = explain.context_of(snapshot)
+    context = explain.context_of(snapshot, request)
     return tuple(
-        msgspec.structs.replace(one, mesh=mesh_way.mesh_line(way, context, request))
+        msgspec.structs.replace(one, mesh=mesh_way.mesh_line(way, context))
         for one, way in zip(found, ways, strict=True)
     )
 

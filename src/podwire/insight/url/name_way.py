@@ -8,6 +8,7 @@ from podwire.insight.connection.report import ConnectionLine
 from podwire.insight.snapshot.ends import EndError
 from podwire.insight.url.changes import snapshot_of_objects
 from podwire.insight.url.gateway_lines import dns_line
+from podwire.insight.url.mesh_judgements import request_of
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import Kind, Outcome, PolicyLine, Report
@@ -26,7 +27,7 @@ def report(question: Question, service: Service, objects: UrlObjects) -> Report:
     snapshot = objects.snapshot or snapshot_of_objects(objects)
     name = f"{service.key.namespace}/service/{service.key.name}:{question.port}"
     try:
-        found = answer.report(question.client, name, snapshot)
+        found = answer.report(question.client, name, snapshot, request=request_of(question))
     except EndError as error:
         raise EndError(f"--from {question.client}: {error}") from None
     targets = ", ".join(dict.fromkeys(one.destination for one in found.connections))
@@ -51,5 +52,7 @@ def _line(one: ConnectionLine) -> PolicyLine:
     text = "; ".join(
         f"{side.direction} of {side.subject}: {side.text}" if side.direction else side.text for side in one.sides
     )
+    if one.mesh is not None:
+        text = f"{text}; mesh: {one.mesh.text} ({one.mesh.transport})"
     is_undecidable = one.verdict is Verdict.UNDECIDABLE
     return PolicyLine(one.source, where, one.verdict is Verdict.ALLOWED, text, one.source, where, is_undecidable)

@@ -14,7 +14,6 @@ from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress
 from podwire.insight.snapshot import mesh_objects
-from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
@@ -61,7 +60,8 @@ async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool 
     pods, nodes, policies, ingresses, classes, tiers, *of_mesh = (tuple(items or ()) for items in listed[len(EDGE) :])
     return UrlObjects(
         edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses, cluster_policies=tiers,
-        ingress_classes=classes, serves_nginx=is_world, mesh=MeshObjects(*of_mesh),
+        ingress_classes=classes, serves_nginx=is_world,
+        mesh=mesh_objects.of_listed(of_mesh, unreadable),
     )  # fmt: skip
 
 
