@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -130,6 +131,14 @@ spec:
   policyTypes: [Egress]
   egress: [{to: [{podSelector: {matchLabels: {place: near}}}]}]
 """
+IDENTITIES = """
+apiVersion: mesh.podwire.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: servers, namespace: shop}
+spec:
+  selector: {matchLabels: {app: server}}
+  rules: [{from: [{identities: [shop/default]}]}]
+"""
 MESH = ("-n", "podwire-system", "get", "pods", "-l", "app.kubernetes.io/name=podwire-mesh", "-o")
 
 
@@ -193,6 +202,27 @@ def test_network_policies_hold_as_without_the_mesh(mesh: World, policy: str) -> 
     finally:
         mesh.kubectl("delete", "-f", "-", stdin=policy)
         mesh.kubectl("-n", "shop", "label", "pod", "client", "app=client", "--overwrite")
+
+
+@pytest.mark.long
+def test_explanations_agree_with_what_the_mesh_does(mesh: World) -> None:
+    """A pod that is not enrolled has an identity on its own node only."""
+
+    def verdict(client: str, server: str) -> str:
+        command = [PODWIRE, "explain", "--name", mesh.name, f"shop/{client}", f"shop/{server}:80", "-o", "json"]
+        done = subprocess.run(command, env=mesh.environment, capture_output=True, check=True, timeout=60)
+        return str(json.loads(done.stdout)["verdict"])
+
+    mesh.kubectl("apply", "-f", "-", stdin=IDENTITIES)
+    try:
+        eventually(lambda: not answers(mesh, "stranger", "far"), 90, "the policy is in force")
+        for client, server in (("client", "far"), ("client", "near"), ("stranger", "far"), ("stranger", "near")):
+            passes = answers(mesh, client, server) != ""
+            assert verdict(client, server) == ("allowed" if passes else "not allowed"), (client, server)
+            assert passes == ((client, server) != ("stranger", "far"))
+    finally:
+        mesh.kubectl("delete", "-f", "-", stdin=IDENTITIES)
+    eventually(lambda: answers(mesh, "stranger", "far") != "", 90, "the policy is in force no longer")
 
 
 def test_a_route_chooses_the_server_and_never_one_that_policies_forbid(mesh: World) -> None:
