@@ -29,7 +29,7 @@ FRONT, BACK = "spiffe://cluster.local/ns/shop/sa/front", "spiffe://cluster.local
 
 
 class Served:
-    """A signer that listens; `client` is a node, or whoever has its token."""
+    """A signer that listens; `client` is a node, or another holder of its token."""
 
     def __init__(self, api: MeshApi, folder: Path, pods: Running) -> None:
         self.api, self._folder, self.pods = api, folder, pods

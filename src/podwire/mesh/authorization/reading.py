@@ -89,7 +89,7 @@ def read_tokens(item: RequestAuthentication) -> ReadTokens:
 
 
 class _Reading:
-    """Fields of one rule; those that cannot be read are left out, and told in `problems`."""
+    """Fields of one rule; those that cannot be read are left out, and listed in `problems`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
