@@ -9,9 +9,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from podwire.kube.conditions import with_condition
+from podwire.kube.conditions import with_condition, written
 from podwire.kube.kinds import CLUSTER_NETWORK_POLICIES
 from podwire.kube.meta import Condition, NamespacedName
 from podwire.kube.status_writer import StatusWriter
@@ -80,4 +78,4 @@ def wanted(item: ClusterNetworkPolicy, now: datetime) -> Mapping[str, Any]:
     conditions = with_condition(item.status.conditions, new, now)
     if conditions == item.status.conditions:
         return {}
-    return {"conditions": [msgspec.to_builtins(one) | {"message": one.message} for one in conditions]}
+    return {"conditions": [written(one) for one in conditions]}

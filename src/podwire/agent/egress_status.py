@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from podwire.kube.conditions import with_condition
+from podwire.kube.conditions import with_condition, written
 from podwire.kube.kinds import EGRESS_GATEWAYS
 from podwire.kube.meta import Condition, NamespacedName
 from podwire.kube.status_writer import StatusWriter
@@ -94,5 +92,5 @@ def wanted(item: EgressGateway, gateway: Gateway, serving: str, now: datetime) -
     before = (item.status.node, item.status.addresses, item.status.conditions)
     if before == (serving, addresses, conditions):
         return {}
-    listed = [msgspec.to_builtins(one) | {"message": one.message} for one in conditions]
+    listed = [written(one) for one in conditions]
     return {"node": serving, "addresses": addresses, "conditions": listed}

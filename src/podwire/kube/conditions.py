@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.kube.meta import Condition, timestamp
 
@@ -30,3 +32,8 @@ def with_condition(conditions: Iterable[Condition], new: Condition, now: datetim
     if old is None:
         return (*before, stamped)
     return tuple(stamped if one.type == new.type else one for one in before)
+
+
+def written(one: Condition) -> dict[str, Any]:
+    """Return a condition as it is sent: reason and message are required also where they are empty."""
+    return {**msgspec.to_builtins(one), "reason": one.reason, "message": one.message}

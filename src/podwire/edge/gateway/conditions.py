@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from podwire.edge.gateway.attached_listeners import Problem
-from podwire.kube.conditions import with_condition
+from podwire.kube.conditions import with_condition, written
 from podwire.kube.meta import Condition
 
 LONGEST_MESSAGE = 32768
@@ -56,8 +56,3 @@ def changed(status: Any, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     merged_fields = {**msgspec.to_builtins(status), **wanted}
     left = {name: value for name, value in merged_fields.items() if value is not None}
     return {} if msgspec.convert(left, type(status)) == status else wanted
-
-
-def written(one: Condition) -> dict[str, Any]:
-    """Return a condition as it is sent: the message is required also where it is empty."""
-    return {**msgspec.to_builtins(one), "reason": one.reason, "message": one.message}

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from podwire.edge.gateway.conditions import written
+from podwire.kube.conditions import written
 from podwire.kube.meta import Condition
 
 
