@@ -203,7 +203,9 @@ def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     that were admitted before, after the time for which it drains chains that are gone.
     """
     chains: dict[str, Any] = {}
-    choices = {str(address): _decided(node, one, cluster, chains) for one in node.enrolled for address in one.addresses}
+    choices: dict[str, Any] = {}
+    for one in node.enrolled:
+        choices.update(dict.fromkeys(map(str, one.addresses), _decided(node, one, cluster, chains)))
     made = _internal(name)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
     made.filter_chains.extend(chains[one] for one in sorted(chains))
