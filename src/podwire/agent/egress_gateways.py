@@ -199,27 +199,23 @@ class EgressGateways:
             yield from proxy_rows(address, links)
 
     def _gateway_changed(self, change: Change[EgressGateway]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         self._touch(self.view.gateway_changed(item.metadata.name, change.new))
         self._needed.set()
 
     def _listener(self, take: Callable[[str, Any], Iterable[str]]) -> Callable[[Change[Any]], None]:
         def changed(change: Change[Any]) -> None:
-            item = change.new or change.old
-            assert item is not None, "a change has an object"
+            item = change.item
             self._touch(take(item.metadata.name, change.new))
 
         return changed
 
     def _pod_changed(self, change: Change[Pod]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         self._touch(self.view.source_changed(item.key, None if change.new is None else source(change.new)))
 
     def _peer_changed(self, change: Change[PeerPod]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         self._touch(self.view.source_changed(item.key, None if change.new is None else peer_source(change.new)))
 
     def _touch(self, owners: Iterable[str]) -> None:

@@ -138,8 +138,7 @@ class HealthCheckPorts:
 
     def _service_changed(self, change: Change[Service]) -> None:
         self._local.service_changed(change)
-        item = change.new or change.old
-        assert item is not None, "a change has an object before or after"
+        item = change.item
         port = check_port(change.new) if change.new is not None else None
         if port == self._wanted.get(item.key):
             return

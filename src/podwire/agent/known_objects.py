@@ -98,8 +98,7 @@ class KnownObjects:
         """Write each change of an informer from now on."""
 
         def changed(change: Change[Any]) -> None:
-            item = change.new if change.new is not None else change.old
-            assert item is not None, "a change has an object before or after it"
+            item = change.item
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self.flush)
             body = encode(change.new) if change.new is not None else None

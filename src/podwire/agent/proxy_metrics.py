@@ -144,8 +144,7 @@ class MeasuredSink(Generic[RowT]):
 
 
 def _key(change: Change[Service] | Change[EndpointSlice]) -> NamespacedName:
-    item = change.new or change.old
-    assert item is not None, "a change has an object before or after"
+    item = change.item
     return item.key
 
 

@@ -115,26 +115,22 @@ class Redirection:
             self._elements.inputs_synced()
 
     def _pod_changed(self, change: Change[Pod]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         self._touch(self.view.pod_changed(item.key, None if change.new is None else local_pod(change.new)))
         if change.new is not None and is_node_proxy(change.new) and change.new.ready:
             self._needed.set()
 
     def _namespace_changed(self, change: Change[Namespace]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         labels: Mapping[str, str] | None = None if change.new is None else change.new.metadata.labels
         self._touch(self.view.namespace_changed(item.metadata.name, labels))
 
     def _peer_changed(self, change: Change[PeerPod]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         self._touch(self.view.peer_changed(item.key, () if change.new is None else change.new.addresses))
 
     def _service_changed(self, change: Change[Service]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         self._touch(self.view.service_changed(item.key, None if change.new is None else enrolled_selector(change.new)))
 
     def _touch(self, owners: Iterable[NamespacedName]) -> None:

@@ -57,11 +57,11 @@ class LiveView:
         """Call `touch` with the owners of every change after this call."""
 
         def service_changed(change: Change[KeptService]) -> None:
-            key = _either(change).key
+            key = change.item.key
             touch(Owner(key.namespace, key.name))
 
         def namespace_changed(change: Change[KeptNamespace]) -> None:
-            touch(Owner(_either(change).key.name))
+            touch(Owner(change.item.key.name))
 
         def slice_changed(change: Change[KeptSlice]) -> None:
             for key in self._index(change):
@@ -85,10 +85,3 @@ class LiveView:
             else:
                 self._by_service.pop(service, None)
         return {key for key in concerned if key.name}
-
-
-def _either(change: Change[KeptService] | Change[KeptNamespace]) -> KeptService | KeptNamespace:
-    """The object that a change is about."""
-    found = change.new if change.new is not None else change.old
-    assert found is not None
-    return found

@@ -168,8 +168,7 @@ class Index(Generic[ObjectT]):
 
 def changed_key(change: Change[ObjectT]) -> NamespacedName:
     """Return the name of the object that a change is about."""
-    item = change.new or change.old
-    assert item is not None, "a change has an object before or after"
+    item = change.item
     return item.key
 
 

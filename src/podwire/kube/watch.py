@@ -71,6 +71,13 @@ class Change(msgspec.Struct, Generic[ObjectT], frozen=True):
     old: ObjectT | None
     new: ObjectT | None
 
+    @property
+    def item(self) -> ObjectT:
+        """The object as it is, or as it was where it is removed."""
+        found = self.old if self.new is None else self.new
+        assert found is not None, "a change has an object"
+        return found
+
 
 class Rejected(msgspec.Struct, frozen=True):
     """An object that cannot be decoded: its name, its version, and why."""

@@ -128,8 +128,7 @@ class PodNetwork:
     def node_changed(self, change: Change[Node]) -> None:
         """Take over a Node that is new, changed or gone."""
         gone = change.new is None
-        node = change.old if change.new is None else change.new
-        assert node is not None, "a change has an object before or after it"
+        node = change.item
         network, faults = read_node(node, self._settings.cluster)
         name = network.name
         if not gone and self._view.nodes.get(name) == network:
@@ -155,8 +154,7 @@ class PodNetwork:
 
     def slice_changed(self, change: Change[EndpointSlice]) -> None:
         """Take over the API servers' addresses where this is their EndpointSlice."""
-        found = change.old if change.new is None else change.new
-        assert found is not None, "a change has an object before or after it"
+        found = change.item
         if self._view.slice_changed((found.metadata.namespace, found.metadata.name), change.new):
             self._members.touch(SERVERS)
 

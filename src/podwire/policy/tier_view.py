@@ -188,8 +188,7 @@ class TierView:
 
     def node_changed(self, change: Change[Node]) -> set[TierSubject | IPAddress]:
         """A node came, went, or has other labels or addresses; return those in ranges of pods too."""
-        node = change.new or change.old
-        assert node is not None, "a change has an object before or after it"
+        node = change.item
         return {*self._node_peers_changed(node, change), *self.ranges.node_changed(node.metadata.name, change.new)}
 
     def _node_peers_changed(self, node: Node, change: Change[Node]) -> set[TierSubject]:

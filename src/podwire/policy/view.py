@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from podwire.kube.addresses import parsed
-from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.meta import NamespacedName
 from podwire.policy.claims import Bearer, Claims
 from podwire.policy.model import (
     EVERYTHING,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from podwire.policy.tiers import ClusterPolicy
 
 Owner = IPAddress | Identity | TierSubject
-ObjectT = TypeVar("ObjectT", bound=Object)
 ObjectOrPolicyT = TypeVar("ObjectOrPolicyT")
 
 
@@ -177,7 +176,7 @@ class View:
 
     def namespace_changed(self, change: Change[Namespace]) -> set[Owner]:
         """A namespace came, went, or has other labels: policies that read labels of namespaces see other pods."""
-        name = _object(change).metadata.name
+        name = change.item.metadata.name
         before = self._namespaces.get(name)
         if change.new is None:
             self._namespaces.pop(name, None)
@@ -198,7 +197,7 @@ class View:
 
     def pod_changed(self, change: Change[Pod]) -> set[Owner]:
         """A pod came, went, or is another one now."""
-        key = _object(change).key
+        key = change.item.key
         if change.new is None:
             _forget(self._pods, key)
         else:
@@ -244,7 +243,7 @@ class View:
 
     def policy_changed(self, change: Change[NetworkPolicy]) -> set[Owner]:
         """A policy came, went, or changed. It may make labels count that did not, and the reverse."""
-        key = _object(change).key
+        key = change.item.key
         old = _forget(self._policies, key)
         new = policy(change.new) if change.new else None
         if new:
@@ -264,7 +263,7 @@ class View:
 
     def cluster_policy_changed(self, change: Change[ClusterNetworkPolicy]) -> set[Owner]:
         """A ClusterNetworkPolicy came, went, or changed."""
-        old = self.tiers.policy(_object(change).metadata.name)
+        old = self.tiers.policy(change.item.metadata.name)
         new = cluster_policy(change.new) if change.new else None
         before = set(self._far_keys)
         if new:
@@ -459,10 +458,3 @@ def _drop_zero(counts: dict[str, Counter[Identity]], kind: Identity) -> None:
         del counts[kind.namespace][kind]
     if not counts[kind.namespace]:
         del counts[kind.namespace]
-
-
-def _object(change: Change[ObjectT]) -> ObjectT:
-    """The object that the change is about, as it is or was last."""
-    found = change.new if change.new is not None else change.old
-    assert found is not None, "a change has an object before or after it"
-    return found

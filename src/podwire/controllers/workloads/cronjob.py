@@ -114,8 +114,7 @@ class CronJobs:
                 self._recorder.event(CRON_JOBS, cron_job, "SawCompletedJob", message)
 
     def _job_changed(self, change: Change[Job]) -> None:
-        job = change.new or change.old
-        assert job is not None, "a change has an object before or after"
+        job = change.item
         for owner in job.metadata.owner_references:
             if owner.controller and owner.kind == CRON_JOBS.kind:
                 self._queue.add(NamespacedName(job.metadata.namespace, owner.name))

@@ -86,8 +86,7 @@ class Addresses:
                 await self._owned.delete(SERVICES, service)
 
     def _changed(self, kind: Kind[Any], change: Change[Any]) -> None:
-        item = change.new or change.old
-        assert item is not None, "a change has an object"
+        item = change.item
         if change.new is None:
             self._owned.forget(kind, item.key)
         if kind is SERVICES:

@@ -165,6 +165,5 @@ class PodWorkers(Mapping[str, PodWorker]):
 
 
 def _key(change: Change[ConfigMap] | Change[Secret]) -> NamespacedName:
-    item = change.new or change.old
-    assert item is not None
+    item = change.item
     return item.key

@@ -113,8 +113,7 @@ class Relay:
         return not (self._published or exposed or len(self._connections))
 
     def _service_changed(self, change: Change[Service]) -> None:
-        item = change.new or change.old
-        assert item is not None
+        item = change.item
         self._dirty.add(item.key)
         self._changed.set()
 

@@ -46,8 +46,7 @@ class AllowedFlows:
 
     def namespace_changed(self, change: Change[Namespace]) -> None:
         """A namespace came, went, or has other annotations."""
-        known = change.new if change.new is not None else change.old
-        assert known is not None, "a change has an object before or after it"
+        known = change.item
         name = known.metadata.name
         required = change.new is not None and change.new.metadata.annotations.get(FLOW_RECORDS) == "all"
         if required != (name in self._namespaces):
