@@ -18,6 +18,7 @@ from podwire.policy.established import EstablishedFlows, FollowedSink, Narrowed,
 from podwire.policy.model import Direction
 from podwire.policy.rows import AddressRow, IsolatedRow, LinkRow, PeerRow, PortRow, RangesRow, Row, SelfRow
 from podwire.policy.sink import PolicySink
+from podwire.policy.stream_resets import StreamResets
 from tests.policy.cluster import Cluster, address, namespace, pod
 from tests.policy.test_packets import Enforced
 from tests.policy.wire import Wire
@@ -117,6 +118,19 @@ class Streams:
         theirs.setblocking(False)
         self._ends[name] = mine, theirs
 
+    def ended_ends(self, expected: set[str]) -> set[str]:
+        """Send nothing, wait until both ends of all of these have ended; return whose ends have, "NAME client"."""
+        wanted = {f"{name} {end}" for name in expected for end in ("client", "server")}
+        found: set[str] = set()
+        deadline = time.monotonic() + 30
+        while not wanted <= found and time.monotonic() < deadline:
+            for name, ends in self._ends.items():
+                for end, one in zip(("client", "server"), ends, strict=True):
+                    if one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                        found.add(f"{name} {end}")
+            time.sleep(0.005)
+        return found
+
     def alive(self, expected: set[str]) -> set[str]:
         """Send on all, those expected last; return the names of those that arrived once all of these have."""
         for name in sorted(self._ends, key=lambda one: one in expected):
@@ -177,6 +191,55 @@ async def ended(established: EstablishedFlows, count: int) -> None:
             break
         await asyncio.sleep(0.005)
     assert established.ended == count
+
+
+@sandboxed
+async def test_both_ends_of_idle_streams_that_are_cut_are_reset() -> None:
+    wire = Wire({"x/a": A, "x/b": B, "x/c": C})
+    enter_network(wire.node.path)
+    Nftables().run(NAT)
+    cluster = Cluster()
+    cluster.add(namespace("x"), *(pod(f"x/{one}", ips, labels=f"app={one}") for one, ips in PODS))
+    kernel = Enforced()
+    servers = {address(text): str(wire.hosts["x/b"].path) for text in B.split()}
+    resets = StreamResets(lambda: servers)  # the clients may be on other nodes
+    established = EstablishedFlows(cluster.view, cluster.numbers, resets=resets)
+    kernel.sink = FollowedSink(PolicySink.here(), established)  # type: ignore[assignment]
+    await kernel.enforce(cluster)
+    following = asyncio.create_task(established.run())
+    with Streams(wire, "x/b") as streams:
+        for one in "ac":
+            streams.tcp(f"{one} IPv4", f"x/{one}", "10.0.0.2", 7000, "10.0.0.2")
+            streams.tcp(f"{one} IPv6", f"x/{one}", "fd00::2", 7000, "fd00::2")
+            streams.tcp(f"{one} Service", f"x/{one}", SERVICE, 8000, "10.0.0.2")
+        cluster.policy("x/from", FROM % "c")
+        await kernel.enforce(cluster)
+        cut = {f"a {way}" for way in ("IPv4", "IPv6", "Service")}
+        ends = await asyncio.to_thread(streams.ended_ends, cut)
+        assert ends == {f"{name} {end}" for name in cut for end in ("client", "server")}
+        await ended(established, 3)
+    following.cancel()
+
+
+@sandboxed
+async def test_a_stream_is_cut_also_where_its_pod_cannot_be_entered() -> None:
+    wire = Wire({"x/a": A, "x/b": B})
+    enter_network(wire.node.path)
+    cluster = Cluster()
+    cluster.add(namespace("x"), pod("x/a", A, labels="app=a"), pod("x/b", B, labels="app=b"))
+    kernel = Enforced()
+    gone = StreamResets(lambda: {address("10.0.0.2"): "/run/no-such-namespace"})
+    established = EstablishedFlows(cluster.view, cluster.numbers, resets=gone)
+    kernel.sink = FollowedSink(PolicySink.here(), established)  # type: ignore[assignment]
+    await kernel.enforce(cluster)
+    following = asyncio.create_task(established.run())
+    with Streams(wire, "x/b") as streams:
+        streams.tcp("stream", "x/a", "10.0.0.2", 7000, "10.0.0.2")
+        cluster.policy("x/from", FROM % "c")
+        await kernel.enforce(cluster)
+        await ended(established, 1)
+        assert streams.alive(set()) == set()
+    following.cancel()
 
 
 @sandboxed

@@ -55,6 +55,7 @@ from podwire.policy.established import EstablishedFlows, FollowedSink
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.policies import Policies, PolicyFeeds
 from podwire.policy.sink import PolicySink
+from podwire.policy.stream_resets import StreamResets
 from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.sink import ServiceSink
@@ -112,7 +113,8 @@ class Agent:
         self._names = NameLearning(self._policies, config.folder)
         self._established: EstablishedFlows | None = None
         if config.policy_on_established == "cut":
-            self._established = EstablishedFlows(self._policies.view, numbers, self._peers_known)
+            resets = StreamResets(self._network.namespaces)
+            self._established = EstablishedFlows(self._policies.view, numbers, self._peers_known, resets=resets)
             policy_sink.follow(self._established)
         sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)

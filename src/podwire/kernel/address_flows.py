@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _GET = 1 << 8 | 1
 _TUPLE_ORIGINAL, _TUPLE_REPLY, _ID, _MASTER, _FILTER = 1, 2, 12, 14, 25
 _TUPLE_IP, _TUPLE_PROTOCOL = 1, 2
-_PROTOCOL_NUMBER, _SOURCE_PORT = 1, 2
+_PROTOCOL_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _FILTER_ORIGINAL_FLAGS, _FILTER_REPLY_FLAGS = 1, 2
 _BY_SOURCE, _BY_DESTINATION = 1 << 0, 1 << 1
 _HEADER = struct.Struct("!BBH")
@@ -44,6 +44,18 @@ MOST_FILTERED = 2
 """Addresses that the kernel is given one by one, each for three walks through its table."""
 
 
+class SocketEnds(msgspec.Struct, frozen=True):
+    """What a socket of a connection is bound to and connected to."""
+
+    address: IPAddress
+    port: int
+    peer: IPAddress
+    peer_port: int
+
+    def __str__(self) -> str:
+        return f"{self.address} port {self.port} to {self.peer} port {self.peer_port}"
+
+
 class AddressFlow(msgspec.Struct, frozen=True):
     """One entry. `answering` is the end that answers: the destination after translation; `port` is its port.
 
@@ -57,6 +69,24 @@ class AddressFlow(msgspec.Struct, frozen=True):
     related: bool
     handle: bytes
     """The attributes by which the kernel finds this entry again: its original direction and its number."""
+    reply: bytes = b""
+    """The attributes of the direction of replies."""
+
+
+def sockets(flow: AddressFlow) -> tuple[SocketEnds, SocketEnds]:
+    """Return the ends of the socket that began a connection, and those of the one that answers.
+
+    They differ where addresses are translated between them. The protocol must have ports.
+    """
+    forth = attributes(attributes(flow.handle)[_TUPLE_ORIGINAL])
+    return _ends(flow.source.version, forth), _ends(flow.source.version, attributes(flow.reply))
+
+
+def _ends(version: int, direction: dict[int, bytes]) -> SocketEnds:
+    addresses, protocol = attributes(direction[_TUPLE_IP]), attributes(direction[_TUPLE_PROTOCOL])
+    source, destination = (ipaddress.ip_address(addresses[kind]) for kind in _KINDS[version])
+    port, peer_port = (int.from_bytes(protocol[kind], "big") for kind in (_SOURCE_PORT, _DESTINATION_PORT))
+    return SocketEnds(source, port, destination, peer_port)
 
 
 def of_addresses(netlink: Netlink, addresses: Collection[IPAddress]) -> Iterator[AddressFlow]:
@@ -128,4 +158,5 @@ def _read(version: int, payload: bytes, wanted: set[bytes]) -> AddressFlow | Non
         int.from_bytes(port, "big") if port is not None else None,
         _MASTER in found,
         nested(_TUPLE_ORIGINAL, found[_TUPLE_ORIGINAL]) + attribute(_ID, found[_ID]),
+        found[_TUPLE_REPLY],
     )

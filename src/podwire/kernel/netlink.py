@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NETLINK_ROUTE = 0
+NETLINK_SOCK_DIAG = 4
 NETLINK_NETFILTER = 12
 
 NLM_F_REQUEST = 0x1

@@ -102,6 +102,10 @@ class PodNetwork:
         """All pods of this node that have their network, also from before a restart."""
         return self._operations.attachments
 
+    def namespaces(self) -> dict[IPAddress, str]:
+        """Return the path of the network namespace of each address of this node's pods."""
+        return {address: each.netns for each in self.attachments for address in each.addresses}
+
     def rows(self) -> Iterator[str]:
         """Return all rows that the kernel should hold, and those that it refuses, as text."""
         yield from self._operations.rows()

@@ -22,7 +22,7 @@ from podwire.policy.tier_rows import AnyTierRow, NodeAddressRow
 from podwire.policy.verdict import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from podwire.engine.row import Delta
     from podwire.engine.sink import OrderedSink
@@ -110,11 +110,23 @@ async def _at_once() -> None:
     return
 
 
+class Resets(Protocol):
+    """Ends connections at their sockets (podwire.policy.stream_resets.StreamResets)."""
+
+    def namespaces(self) -> Mapping[IPAddress, str]:
+        """Return the paths of the network namespaces of this node's pods."""
+        ...
+
+    def reset(self, flows: Iterable[AddressFlow], namespaces: Mapping[IPAddress, str]) -> None:
+        """End what has a socket in one of these namespaces. Blocks, never raises."""
+        ...
+
+
 class EstablishedFlows:
     """Ends the connections that changes forbid, in the network namespace that this thread is in.
 
     `complete` returns when all pods are known that policies read: a peer that is not known yet is no reason to end its
-    connections.
+    connections. `resets`: without them the ends are not notified.
     """
 
     def __init__(
@@ -123,11 +135,13 @@ class EstablishedFlows:
         numbers: Numbers,
         complete: Callable[[], Awaitable[object]] = _at_once,
         tracking: Tracking | None = None,
+        resets: Resets | None = None,
     ) -> None:
         self._view = view
         self._complete = complete
         self._numbers = numbers
         self._tracking = tracking if tracking is not None else Conntrack()
+        self._resets = resets
         self._worker = Worker("established")
         self._due = Narrowed()
         self._wake = asyncio.Event()
@@ -172,9 +186,15 @@ class EstablishedFlows:
         flows, own = await self._worker.run(self._read, addresses)
         ending = list(forbidden(self._view, flows, own))
         if ending:
-            await self._worker.run(self._tracking.forget_flows, ending)
+            await self._end(ending)
             self.ended += len(ending)
             log.info("%d connections ended that policies forbid now", len(ending))
+
+    async def _end(self, flows: Sequence[AddressFlow]) -> None:
+        """Reset first: that is a packet of the connection, which passes as long as its entry is there."""
+        if self._resets is not None:
+            await self._worker.run(self._resets.reset, flows, self._resets.namespaces())
+        await self._worker.run(self._tracking.forget_flows, flows)
 
     def _addresses(self, due: Narrowed) -> set[IPAddress]:
         found = set(due.addresses)

@@ -1,6 +1,6 @@
-"""How an Envoy notices that nobody acknowledges the packets of a connection: a policy that cuts it sends no reset.
+"""How an Envoy notices that nobody acknowledges the packets of a connection: where a policy cuts it without a reset.
 
-Without it a request would wait for the idle time of its stream, on a connection that a pool takes for a good one.
+Else a request would wait for the idle time of its stream, on a connection that a pool takes for a good one.
 Source: tcp(7), TCP_USER_TIMEOUT.
 """
 
