@@ -12,7 +12,7 @@ import pytest
 from podwire.kube.kinds import NETWORK_POLICIES, PODS
 from podwire.pods.runtime.installation import install
 from tests.agent.test_api_away import CONTAINER, FOLDER, PLUGIN, RANGES, cni, kept_on_disk, populate, uplink
-from tests.agent.test_first_packet import ADMITTED, FORBIDDEN, GAP_SECONDS, POLICY, Race, bare_host, ports_of, received
+from tests.agent.test_first_packet import ADMITTED, FORBIDDEN, GAP_SECONDS, POLICY, bare_host, ports_of, received
 from tests.agent.test_program import Cluster, eventually, program
 from tests.sandbox import Host, sandboxed
 
@@ -23,23 +23,26 @@ ENOUGH = 20
 class Pair:
     """A pod without policies and one that is closed but for one port, which send to each other all the time."""
 
-    def __init__(self, race: Race, closed: Host, address: str) -> None:
-        self._race = race
-        self._sockets = ports_of(closed)
-        self._address = address
+    def __init__(self, free: Host, closed: Host, addresses: tuple[str, str]) -> None:
+        """`addresses` of the one, and of the other."""
+        self._ends = ports_of(free), ports_of(closed)
+        self._addresses = addresses
         self.passed = 0
         self.leaks = 0
 
     async def send(self, count: int = ENOUGH) -> None:
         """Send until so many admitted packets have passed both ways."""
+        free, closed = self._ends
         sent = got = 0
         async with asyncio.timeout(60):
             while min(sent, got) < count:
-                self._race.send(self._sockets, [self._address], b"closed")
+                for port in (FORBIDDEN, ADMITTED):
+                    free[port].sendto(b"free", (self._addresses[1], port))
+                    closed[port].sendto(b"closed", (self._addresses[0], port))
                 await asyncio.sleep(GAP_SECONDS)
-                sent += len(received(self._race.peer[ADMITTED]))
-                got += len(received(self._sockets[ADMITTED]))
-                self.leaks += len(received(self._race.peer[FORBIDDEN])) + len(received(self._sockets[FORBIDDEN]))
+                sent += len(received(free[ADMITTED]))
+                got += len(received(closed[ADMITTED]))
+                self.leaks += len(received(free[FORBIDDEN])) + len(received(closed[FORBIDDEN]))
         self.passed += 1
 
     @contextlib.asynccontextmanager
@@ -81,7 +84,7 @@ async def test_nothing_opens_while_agents_die_and_the_server_is_away(tmp_path: P
             await eventually("10249/readyz", 200)
             open_, closed = Host("web"), bare_host("closed")
             address = (await added(open_, uid), await added(closed, closed_uid))
-            pair = Pair(Race(open_, address[0]), closed, address[1])
+            pair = Pair(open_, closed, address)
             await kept_on_disk("closed", "web")
             async with pair.all_the_time():
                 for _ in range(3):
