@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from podwire.kernel.namespaces import inside_network
 from podwire.pods.links import NODE_MAC
@@ -53,22 +53,28 @@ def tcp_peer_seen(client: Host, server: Host, address: str, port: int = 8080, si
 
 
 def udp_peer_seen(client: Host, server: Host, address: str, *, payload: bytes = b"hello", port: int = 9000) -> str:
-    """Send a datagram until one arrives; answer the sender's address as the receiver saw it. Raises OSError.
-
-    A single one may be lost while a route or a neighbour is changing.
-    """
+    """Send a datagram until one arrives; answer the sender's address as the receiver saw it. Raises TimeoutError."""
     with (
         opened(server, address, socket.SOCK_DGRAM, bound=port) as receiver,
         opened(client, address, socket.SOCK_DGRAM) as sender,
     ):
-        receiver.settimeout(SECONDS / TRIES)
-        for _ in range(TRIES):
-            sender.sendto(payload, (address, port))
-            with contextlib.suppress(TimeoutError):
-                data, peer = receiver.recvfrom(65536)
-                assert data == payload
-                return str(peer[0])
-        raise TimeoutError(f"none of {TRIES} datagrams to {address} arrived")
+        data, peer = arrived(receiver, lambda: sender.sendto(payload, (address, port)))
+        assert data == payload
+        return str(peer[0])
+
+
+def arrived(receiver: socket.socket, send: Callable[[], object]) -> tuple[bytes, tuple[str, int]]:
+    """Send until a datagram arrives; answer it and its sender. Raises TimeoutError.
+
+    A single one may be lost while a neighbour is changing, or where the machine's queues are full.
+    """
+    receiver.settimeout(SECONDS / TRIES)
+    for _ in range(TRIES):
+        send()
+        with contextlib.suppress(TimeoutError):
+            data, peer = receiver.recvfrom(65536)
+            return data, (peer[0], peer[1])
+    raise TimeoutError(f"none of {TRIES} datagrams to {receiver.getsockname()} arrived")
 
 
 def checksum(data: bytes) -> int:

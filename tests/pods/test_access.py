@@ -2,11 +2,12 @@
 
 import ipaddress
 import socket
+from functools import partial
 
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from tests.pods.cluster import RANGES, Machine, Pod, SmallCluster, eventually
-from tests.pods.packets import SECONDS, opened
+from tests.pods.packets import SECONDS, arrived, opened
 from tests.sandbox import Host, sandboxed
 
 SERVER = {4: "172.18.255.7", 6: "fd00:172:18::ff07"}
@@ -38,11 +39,10 @@ def denied_then_allowed(host: Host, node: Machine, pod: Pod, denied: dict[int, s
             before = node.dropped()
             stranger.sendto(b"stranger", (address, 9000))
             eventually(lambda before=before: node.dropped() > before, SECONDS)  # type: ignore[misc]
-            friend.sendto(b"friend", (address, 9000))
-            data, peer = receiver.recvfrom(100)
+            data, peer = arrived(receiver, partial(friend.sendto, b"friend", (address, 9000)))
             assert data == b"friend"
-            receiver.sendto(b"welcome", peer)
-            assert friend.recvfrom(100)[1][0] == address
+            _, answering = arrived(friend, partial(receiver.sendto, b"welcome", peer))
+            assert answering[0] == address
 
 
 @sandboxed

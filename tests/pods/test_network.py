@@ -8,7 +8,7 @@ import pytest
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, Overlay
 from tests.pods.cluster import DIRECT, RANGES, VXLAN, Machine, Pod, SmallCluster, eventually
-from tests.pods.packets import SECONDS, opened, tcp_peer_seen, udp_peer_seen
+from tests.pods.packets import SECONDS, arrived, opened, tcp_peer_seen, udp_peer_seen
 from tests.sandbox import Host, sandboxed
 
 OTHER_VXLAN = Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(7, 4789))
@@ -101,8 +101,8 @@ def assert_whole_datagram_arrives(client: Host, server: Host, address: str, size
             sender.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO
         else:
             sender.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
-        sender.sendto(bytes(size), (address, 9000))
-        assert len(receiver.recv(65536)) == size
+        data, _ = arrived(receiver, lambda: sender.sendto(bytes(size), (address, 9000)))
+        assert len(data) == size
 
 
 @sandboxed
