@@ -35,6 +35,9 @@ from bench import (
     ingress,
     ingress_changes,
     kubectl_get,
+    mesh,
+    mesh_changes,
+    mesh_continuity,
     policies,
     proxies,
     reach,
@@ -137,6 +140,9 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
     "gateway-requests": lambda quick: gateway_requests.figures(quick=quick),
     "verify": lambda quick: verify.figures(quick=quick),
+    "mesh": lambda quick: mesh.figures(quick=quick),
+    "mesh-changes": lambda quick: mesh_changes.figures(quick=quick),
+    "mesh-continuity": lambda quick: mesh_continuity.figures(quick=quick),
 }
 
 
