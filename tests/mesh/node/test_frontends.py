@@ -52,7 +52,7 @@ def test_clients_without_a_table_pass_where_routes_are_those_of_other_namespaces
     routing.update(frozenset())
     (found,) = routing.services[WEB]
     assert [one.client for one in found.frontends] == ["client"]
-    assert {one.name for one in routing._table.resources() if one.type_url == CLUSTER} >= {found.cluster}
+    assert {one.name for one in routing.difference().upserts if one.type_url == CLUSTER} >= {found.cluster}
     cluster.route("own", {})
     routing.update(frozenset())
     assert not routing.services[WEB][0].cluster

@@ -50,18 +50,37 @@ class RoutedService(msgspec.Struct, frozen=True):
         return self.frontends[0].port
 
 
+class Chains:
+    """The filter chains of Services as they were made last: most of the listener, and most of them do not change."""
+
+    def __init__(self) -> None:
+        self._made: dict[RoutedService, tuple[Any, ...]] = {}
+
+    def of(self, services: Iterable[RoutedService]) -> Iterator[Any]:
+        """Yield the chains of these Services, and forget those of all others."""
+        known, self._made = self._made, {}
+        for service in services:
+            self._made[service] = known.get(service) or tuple(_all_chains(service))
+            yield from self._made[service]
+
+
 def resources(
-    services: Sequence[RoutedService], clients: Mapping[str, Sequence[IPAddress]], versions: Sequence[int]
+    services: Sequence[RoutedService],
+    clients: Mapping[str, Sequence[IPAddress]],
+    versions: Sequence[int],
+    chains: Chains | None = None,
 ) -> Iterator[Resource]:
-    """Yield the listener and its tables, still without hosts; `clients`: addresses of the node's pods by namespace."""
+    """Yield the listener and its tables, still without hosts; `clients`: addresses of the node's pods by namespace.
+
+    `chains` are those of the last call.
+    """
     made = listener(ROUTED, ROUTED_PORT, versions)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(_choices(services, clients)))
     made.filter_chains.append(NOBODY)
     tables: list[Frontend] = []
     clusters: set[str] = set()
+    made.filter_chains.extend((chains or Chains()).of(services))
     for service in services:
-        for version in sorted({one.version for one in service.addresses}):
-            made.filter_chains.extend(_chains(service, version))
         clusters |= {service.cluster} - {""}
         tables += service.frontends
     warms = tuple((ROUTES, one.table) for one in tables)
@@ -89,6 +108,11 @@ def _by_client(service: RoutedService, clients: Mapping[str, Sequence[IPAddress]
         if address.version == version
     }
     return matching.nested(matching.by_source(own, matching.chain(others))) if own else matching.chain(others)
+
+
+def _all_chains(service: RoutedService) -> Iterator[Any]:
+    for version in sorted({one.version for one in service.addresses}):
+        yield from _chains(service, version)
 
 
 def _chains(service: RoutedService, version: int) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process, of_readiness
 from podwire.edge.xds import metrics as xds_metrics
 from podwire.edge.xds.proxy import Proxies, Report
-from podwire.edge.xds.resource import SECRET, Key, Resource
+from podwire.edge.xds.resource import SECRET
 from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube import tls_buffers
 from podwire.kube.client import Client
@@ -30,6 +30,7 @@ from podwire.mesh.identity.certificate import TRUST_BUNDLE
 from podwire.mesh.informers.policy_objects import PolicyObjects
 from podwire.mesh.model.node_pod import KEYS_SOCKET, PROXY, SOCKET
 from podwire.mesh.node.certificates import Certificates
+from podwire.mesh.node.configuration import Configuration
 from podwire.mesh.node.frontends import Frontends
 from podwire.mesh.node.key_sets import KeySets
 from podwire.mesh.node.routing import Routing
@@ -93,8 +94,8 @@ class NodeProgram:
         self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain)
         self._proxies = Proxies(self._reported)
         self._serving = asyncio.Event()
-        self._held: dict[Key, Resource] = {}
-        self._versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
+        versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
+        self._configuration = Configuration(self._routing, versions, self._keys_socket)
 
     async def run(self) -> None:
         """Work until cancelled. Raises OSError where an address is taken."""
@@ -109,8 +110,8 @@ class NodeProgram:
             await self._routing.live.kinds_synced()
             while self._problems or not self._objects.bundle.roots:
                 await self._next_change()
+            self._proxies.add(PROXY, ())
             self._apply()
-            self._proxies.add(PROXY, self._held.values())
             await server.start(f"unix:{self._config.folder}/{SOCKET}")
             self._serving.set()
             tasks.create_task(self._frontends.run())
@@ -148,15 +149,11 @@ class NodeProgram:
         certificates.trust(self._objects.bundle)
         certificates.require(workloads.identities)
         credentials = node_resources.Credentials(certificates.bundle, dict(certificates.leaves))
-        own = node_resources.resources(workloads, credentials, self._versions, self._keys_socket)
-        routed = self._routing.resources(workloads.clients, self._versions)
-        wanted = {one.key: one for one in (*own, *routed)}
         self._frontends.use(workloads.clients)
-        removals = tuple(self._held.keys() - wanted.keys())
-        self._held = wanted
         proxy = self._proxies.get(PROXY)
         if proxy is not None:
-            proxy.apply(wanted.values(), removals)
+            difference = self._configuration.difference(workloads, credentials)
+            proxy.apply(difference.upserts, difference.removals)
             self._frontends.follow(proxy)
 
     def _reported(self, report: Report) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from podwire.edge.controller.derivation_faults import DerivationFaults
-from podwire.edge.controller.row_table import RowTable
+from podwire.edge.controller.row_table import Difference, RowTable
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.model.backends import Cluster, Endpoints, ServicePort, Transport
-from podwire.edge.xds.resource import Resource
 from podwire.kube.addresses import IPAddress, usable
 from podwire.kube.meta import NamespacedName
-from podwire.mesh.envoy import routed, routed_rows
+from podwire.mesh.envoy import routed_rows
 from podwire.mesh.envoy.routed import RoutedService
 from podwire.mesh.informers.route_objects import RouteObjects
 from podwire.mesh.routes.frontends import Frontend
@@ -42,13 +41,12 @@ class Routing:
         """Services with endpoints on this node."""
         self.services: dict[NamespacedName, tuple[RoutedService, ...]] = {}
         """By Service: its ports with routes or policies."""
+        self.ports: tuple[RoutedService, ...] = ()
+        """The same in the order of the Services' names."""
 
-    def resources(self, clients: Mapping[str, Sequence[IPAddress]], versions: Sequence[int]) -> Iterator[Resource]:
-        """Yield all resources, none without a route. `clients`: enrolled pods' addresses by namespace."""
-        services = [one for _, found in sorted(self.services.items()) for one in found]
-        if services:
-            yield from routed.resources(services, clients, versions)
-            yield from self._table.resources()
+    def difference(self) -> Difference:
+        """Return what is different since the last call in clusters, endpoints and virtual hosts."""
+        return self._table.difference()
 
     def update(self, pods: frozenset[IPAddress]) -> None:
         """Derive what depends on changed objects again. `pods`: addresses of the pods of the node that are known."""
@@ -61,9 +59,10 @@ class Routing:
         self._pods = pods
         for service in services | local:
             self._table.endpoints_changed(service)
-        for service in services | {one.key for one in changes.rows if isinstance(one, Frontend)}:
-            self._serve(service)
-        self._table.difference()
+        served = services | {one.key for one in changes.rows if isinstance(one, Frontend)}
+        changed = {one for one in served if self._serve(one)}
+        if changed:
+            self.ports = tuple(one for _, found in sorted(self.services.items()) for one in found)
 
     def _endpoints(self, port: ServicePort) -> Endpoints:
         """Return the endpoints of a port but for pods of this node that are not known, as their policies are not."""
@@ -80,8 +79,11 @@ class Routing:
         self._dirty.update(owners)
         self._changed()
 
-    def _serve(self, service: NamespacedName) -> None:
-        """Note the ports of a Service with routes. Clients without a table are passed on as they are."""
+    def _serve(self, service: NamespacedName) -> bool:
+        """Record the ports of a Service with routes, where clients without a table are passed on as they are.
+
+        Return whether they are others than before.
+        """
         item = self.live.objects.services.get(service)
         addresses = tuple(_addresses(item))
         ports: list[RoutedService] = []
@@ -93,9 +95,10 @@ class Routing:
                 others = passed[-1].name
             ports.append(RoutedService(addresses, tables, others))
         self._table.replace(("passed", service), passed)
-        self.services.pop(service, None)
+        before = self.services.pop(service, ())
         if ports:
             self.services[service] = tuple(ports)
+        return before != tuple(ports)
 
 
 def _addresses(service: Service | None) -> Iterator[IPAddress]:
