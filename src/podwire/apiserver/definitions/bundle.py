@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver.custom.definition import Definition
+from podwire.apiserver.custom.definition import Definition, Spec
 from podwire.kube import egress_gateway, gateway_api, network_policy_api
 
 Object = dict[str, Any]
@@ -30,6 +30,12 @@ class Bundle(msgspec.Struct, frozen=True):
     channel: str
     groups: frozenset[str]
     objects: tuple[Object, ...] = ()
+
+
+class _Published(msgspec.Struct, frozen=True):
+    """A definition as it was published: its status has no meaning."""
+
+    spec: Spec = Spec()
 
 
 def of_gateways(channel: str) -> Bundle:
@@ -64,6 +70,12 @@ def names(channel: str, folder: str = "gateway_api") -> list[Definition]:
 def definitions(channel: str, folder: str = "gateway_api") -> list[Object]:
     """The definitions of a channel as they were published."""
     return msgspec.json.decode(_member(folder, channel, "definitions"), type=list[Object])
+
+
+def specs(channel: str, folder: str = "gateway_api") -> list[Spec]:
+    """The specs of a channel's definitions, with their schemas, which are not decoded."""
+    found = msgspec.json.decode(_member(folder, channel, "definitions"), type=list[_Published])
+    return [one.spec for one in found]
 
 
 def _member(folder: str, channel: str, name: str) -> bytes:

@@ -117,6 +117,11 @@ def definition_name(api_version: str, kind: str) -> str:
     return name
 
 
+def kinds_of(api_version: str) -> tuple[str, ...]:
+    """The built-in kinds of an API version that have a published definition."""
+    return tuple(kind for version, _, kind in (one.partition(" ") for one in _kinds()) if version == api_version)
+
+
 def definition(name: str) -> Schema:
     """A published definition by its full name, such as `io.k8s.api.core.v1.PodSpec`. An unknown one raises KeyError."""
     return structures(name.rpartition(".")[0])[name]

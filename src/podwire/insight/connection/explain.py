@@ -22,7 +22,7 @@ from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot.ends import EndKind
 from podwire.insight.snapshot.policy_view import policy_view
-from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.snapshot import Snapshot, Topic
 from podwire.mesh.authorization.model import Request
 from podwire.policy.model import Direction
 from podwire.policy.verdict import Judgement, verdict
@@ -241,7 +241,8 @@ def _lookup(question: Question, found: Ways, context: Context) -> _Lookup:
 
 def _notes(question: Question, snapshot: Snapshot) -> Iterator[Finding]:
     for note in snapshot.notes:
-        yield Finding(Severity.NOTE, note.topic, f"{note.text}.")
+        severity = Severity.WARNING if note.topic is Topic.UNKNOWN_FIELD else Severity.NOTE
+        yield Finding(severity, note.topic, f"{note.text}.")
     for name in snapshot.unreadable:
         yield Finding(Severity.WARNING, "Unreadable", f"This account may not list {name}: the answer is without them.")
     if question.destination.kind is EndKind.HOST:

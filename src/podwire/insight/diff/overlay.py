@@ -39,6 +39,7 @@ def applied(written: Snapshot, live: Snapshot, *, prune: bool = False) -> Snapsh
         cluster_policies=_joined(written.cluster_policies, live.cluster_policies),
         is_planned=True,
         manifests=written.manifests,
+        unknown_fields=written.unknown_fields,
     )
 
 

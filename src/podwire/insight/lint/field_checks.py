@@ -14,6 +14,12 @@ from podwire.policy.model import PROTOCOLS, valid
 from podwire.policy.tier_reading import cluster_policy
 
 
+def unknown_fields(scene: Scene) -> Iterator[Finding]:
+    """Fields and kinds that the API does not have."""
+    for one in scene.snapshot.unknown_fields:
+        yield Finding("unknown-field", Severity.WARNING, one.place, one.object, one.message, one.remedy)
+
+
 def invalid_fields(scene: Scene) -> Iterator[Finding]:
     """Selectors, blocks and ports that mean nothing."""
     for written, _ in scene.policies:

@@ -18,6 +18,7 @@ from podwire.insight.lint.scene import Scene
 from podwire.insight.snapshot.snapshot import Snapshot
 
 CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
+    field_checks.unknown_fields,
     field_checks.invalid_fields,
     field_checks.cluster_policies,
     egress_checks.invalid_gateways,
@@ -41,7 +42,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     mesh_checks.not_judged,
 )
 NAMES = (
-    "not-valid", "cluster-policy-not-valid", "egress-gateway-not-valid", "egress-gateway-unused",
+    "unknown-field", "not-valid", "cluster-policy-not-valid", "egress-gateway-not-valid", "egress-gateway-unused",
     "selects-nothing", "host-network-selected", "section-ignored",
     "ingress-isolated-too", "service-port", "unknown-port-name", "block-of-service", "service-without-pods",
     "service-target-port", "rule-unused", "labels-nobody-has", "two-items", "dns-forgotten", "other-end-refuses",

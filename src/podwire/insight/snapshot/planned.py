@@ -8,8 +8,9 @@ from typing import Any
 
 from podwire.insight.snapshot import mesh_objects, pod_ranges
 from podwire.insight.snapshot.mesh_objects import MeshObjects
-from podwire.insight.snapshot.snapshot import Name, Note, Snapshot, Topic, UnknownKind
+from podwire.insight.snapshot.snapshot import Name, Note, Snapshot, Topic, UnknownField, UnknownKind
 from podwire.insight.snapshot.templates import TEMPLATES, of_pods, of_template
+from podwire.insight.snapshot.unknown_fields import unknown_fields
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL, completed, decoded, key_of
 from podwire.insight.sources.manifests import Manifest
@@ -46,6 +47,8 @@ _FOREIGN_POLICIES = frozenset(
     )
 )  # fmt: skip
 """Kinds of other programs that may forbid connections."""
+MOST_NOTED = 20
+"""Unknown fields that every answer shows."""
 Written = list[tuple[Manifest, dict[str, Any]]]
 
 
@@ -70,6 +73,7 @@ def snapshot_of(
     labels = {one.metadata.name: one.metadata.labels for one in values[Namespace]}
     used = {value["metadata"].get("namespace") for _, value in written} - {None, *labels}
     where = pod_ranges.of_nodes(nodes, ranges)
+    unknown = tuple(unknown_fields(one for one, _ in written))
     return Snapshot(
         {**{name: {NAME_LABEL: name} for name in (*_ALWAYS, *sorted(used))}, **labels},
         workloads,
@@ -83,12 +87,13 @@ def snapshot_of(
             if one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS
         ),
         tuple(_unknown(written)),
-        (*twice, *_notes(written, policies, sorted(used - set(_ALWAYS)))),
+        (*twice, *_of_unknown(unknown), *_notes(written, policies, sorted(used - set(_ALWAYS)))),
         where,
         manifests={(one.kind[1], key_of(value)): one for one, value in written if _is_named(one)},
         cluster_policies=tiers,
         egress_gateways=tuple(values[egress_gateway.EgressGateway]),
         mesh=mesh,
+        unknown_fields=unknown,
     )
 
 
@@ -164,6 +169,13 @@ def _unknown(written: Written) -> Iterator[UnknownKind]:
             counts[name] += 1
             places.setdefault(name, one.place)
     yield from (UnknownKind(name, count, places[name]) for name, count in sorted(counts.items()))
+
+
+def _of_unknown(unknown: tuple[UnknownField, ...]) -> Iterator[Note]:
+    yield from (Note(Topic.UNKNOWN_FIELD, one.text) for one in unknown[:MOST_NOTED])
+    if len(unknown) > MOST_NOTED:
+        text = f"{len(unknown) - MOST_NOTED} more fields that the API does not have: `podwire lint` lists all"
+        yield Note(Topic.UNKNOWN_FIELD, text)
 
 
 def _notes(written: Written, policies: Iterable[NetworkPolicy], missing: list[str]) -> Iterator[Note]:

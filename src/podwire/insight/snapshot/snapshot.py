@@ -38,6 +38,7 @@ class Topic(enum.StrEnum):
     NAMESPACE_NOT_WRITTEN = "NamespaceNotWritten"
     UNKNOWN_POLICY_KIND = "UnknownPolicyKind"
     POD_RANGES_ASSUMED = "PodRangesAssumed"
+    UNKNOWN_FIELD = "UnknownField"
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -45,6 +46,20 @@ class Note(msgspec.Struct, frozen=True):
 
     topic: Topic
     text: str
+
+
+class UnknownField(msgspec.Struct, frozen=True):
+    """A field or kind of a written object that the API does not have. `place` is FILE:LINE, `object` kind and name."""
+
+    place: str
+    object: str
+    message: str
+    remedy: str
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return f"{self.place}: {self.object}: {self.message}; {self.remedy}"
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -60,6 +75,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         default_deny: whether agents deny what nothing admits (`--default-deny`); known of a world.
         manifests: where each object is written.
         mesh: policies of the mesh.
+        unknown_fields: fields and kinds of written objects that the API does not have.
         serves_nginx: whether Ingresses of ingress-nginx's class, and those without a class, are podwire's: in a world.
 
     """
@@ -81,6 +97,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     egress_gateways: tuple[EgressGateway, ...] = ()
     default_deny: bool = False
     serves_nginx: bool = True
+    unknown_fields: tuple[UnknownField, ...] = ()
     mesh: MeshObjects = MeshObjects()
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:

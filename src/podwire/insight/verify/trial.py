@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from podwire.insight.snapshot.planned import snapshot_of
-from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.snapshot import Snapshot, Topic
 from podwire.insight.sources import reading
 from podwire.insight.sources.manifests import Manifest
 from podwire.insight.verify import expectation_file, stand_ins
@@ -59,7 +59,8 @@ class Inputs(msgspec.Struct, frozen=True):
         """What of the manifests a world does not get."""
         omitted = stand_ins.left_out(self.written)
         missing = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
-        return (*missing, *self.snapshot.mesh.not_judged)
+        unknown = (one.text for one in self.snapshot.notes if one.topic is Topic.UNKNOWN_FIELD)
+        return (*missing, *unknown, *self.snapshot.mesh.not_judged)
 
 
 def read(file: str, given: Manifests) -> Inputs:
