@@ -34,10 +34,12 @@ from bench.figure import Figure
 from bench.http_load import PEERS, NoLoadClientError
 from bench.isolation import background, end_with_parent, in_sandbox, proportional_set_size
 from bench.wire import Connection, accepted
+from podwire.dns.listen import BATCHES_A_TURN
 from podwire.dns.message import HEADER, QR, RD
 from podwire.dns.names import to_wire
 from podwire.dns.records import INTERNET, RecordType
 from podwire.kernel.datagram import DatagramSocket
+from podwire.kernel.datagram_batch import MOST, DatagramBatch
 from tools.conformance import programs
 
 ENDPOINTS = 5
@@ -376,14 +378,16 @@ def _echo_for_ever() -> None:
     import asyncio
 
     channel = DatagramSocket("127.0.0.1", PORTS["echo"])
+    batch = DatagramBatch(channel)
 
     def readable() -> None:
-        for _ in range(64):
-            datagram = channel.receive()
-            if datagram is None:
+        for _ in range(BATCHES_A_TURN):
+            raws = batch.receive()
+            for number, raw in enumerate(raws):
+                batch.reply(number, raw[:2] + bytes((raw[2] | QR >> 8,)) + raw[3:])
+            batch.flush()
+            if len(raws) < MOST:
                 return
-            raw = datagram.payload
-            channel.reply(datagram, raw[:2] + bytes((raw[2] | QR >> 8,)) + raw[3:])
 
     async def run() -> None:
         asyncio.get_running_loop().add_reader(channel.fileno(), readable)

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import socket
 import warnings
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import pytest
 
@@ -26,8 +26,8 @@ class Upstream:
         await self.released.wait()
         return raw
 
-    def ready(self, raw: bytes, now: float) -> None:
-        """Nothing is known before."""
+    def ready(self, raws: Sequence[bytes], now: float) -> list[bytes | None]:  # noqa: ARG002
+        return [None] * len(raws)
 
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> bytes | Awaitable[bytes]:  # noqa: ARG002
         return raw if stream else self._later(raw)

@@ -1,6 +1,6 @@
 """Queries and their answers are counted, also those that are answered later or never."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from podwire.dns.listen import NOBODY, Peer
 from podwire.dns.measured import MeasuredResponder, QueryMetrics
@@ -13,8 +13,8 @@ def wire(code: int) -> bytes:
 class Fixed:
     """Answers as the message's first byte demands."""
 
-    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:  # noqa: ARG002
-        return (wire(3), 3) if raw == b"known" else None
+    def ready(self, raws: Sequence[bytes], now: float) -> list[bytes | None]:  # noqa: ARG002
+        return [wire(3) if raw == b"known" else None for raw in raws]
 
     def answer(
         self,
@@ -32,12 +32,13 @@ class Fixed:
         return wire(2)
 
 
-def values(metrics: QueryMetrics) -> dict[tuple[str, str], object]:
-    return {(family.name, *labels.values()): value for family in metrics.families() for labels, value in family.samples}  # type: ignore[misc]  # at most one label
+def values(metrics: QueryMetrics, of_workers: Sequence[int] = ()) -> dict[tuple[str, str], object]:
+    samples = ((one.name, labels, value) for one in metrics.families(of_workers) for labels, value in one.samples)
+    return {(name, *labels.values()): value for name, labels, value in samples}  # type: ignore[misc]  # at most one label
 
 
 async def test_requests_answers_and_times_are_counted() -> None:
-    metrics = QueryMetrics()
+    metrics = QueryMetrics([0] * 16)
     responder = MeasuredResponder(Fixed(), metrics)
     assert responder.answer(b"n", stream=False) == wire(0)
     assert responder.answer(b"x", stream=True) == wire(3)
@@ -57,13 +58,15 @@ async def test_requests_answers_and_times_are_counted() -> None:
     assert sum(metrics.duration.counts) == 4
 
 
-def test_answers_from_the_table_are_counted_too() -> None:
-    metrics = QueryMetrics()
+def test_answers_from_the_tables_are_counted_too() -> None:
+    ready, of_workers = [0] * 16, [0] * 16
+    metrics = QueryMetrics(ready)
     responder = MeasuredResponder(Fixed(), metrics)
-    assert responder.ready(b"known", 0.0) == (wire(3), 3)
-    assert responder.ready(b"n", 0.0) is None
+    assert responder.ready((b"known", b"n"), 0.0) == [wire(3), None]
+    ready[3], of_workers[3], of_workers[0] = 1, 4, 2
     for _ in range(2):  # a second scrape counts nothing twice
-        found = values(metrics)
-        assert found["coredns_dns_requests_total", "udp"] == 1
-        assert found["coredns_dns_responses_total", "NXDOMAIN"] == 1
-        assert sum(metrics.duration.counts) == 1
+        found = values(metrics, of_workers)
+        assert found["coredns_dns_requests_total", "udp"] == 7
+        assert found["coredns_dns_responses_total", "NXDOMAIN"] == 5
+        assert found["coredns_dns_responses_total", "NOERROR"] == 2
+        assert sum(metrics.duration.counts) == 7

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -85,8 +85,8 @@ class Broken:
     async def _later(self, raw: bytes) -> bytes:
         raise RuntimeError(raw)
 
-    def ready(self, raw: bytes, now: float) -> None:
-        """Nothing is known before."""
+    def ready(self, raws: Sequence[bytes], now: float) -> list[bytes | None]:  # noqa: ARG002
+        return [None] * len(raws)
 
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY_ELSE) -> bytes | Awaitable[bytes]:  # noqa: ARG002
         if dns.message.from_wire(raw).question[0].rdtype == dns.rdatatype.A:

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from podwire.dns.fair_share import FairShare
 from podwire.kernel.datagram import Datagram, DatagramSocket, listen_stream
+from podwire.kernel.datagram_batch import MOST, DatagramBatch
 
 log = logging.getLogger(__name__)
 
-DATAGRAMS_A_TURN = 64
+BATCHES_A_TURN = 2
 """Taken from a socket before other tasks get their turn."""
 
 MOST_PENDING = 4096
@@ -32,8 +33,8 @@ NOBODY: Peer = ("", 0)
 class Responder(Protocol):
     """What answers the messages of a listener."""
 
-    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
-        """The answer to the same bytes as before and its response code; `now` is the loop's clock."""
+    def ready(self, raws: Sequence[bytes], now: float) -> Sequence[bytes | None]:
+        """For each message the answer to the same bytes as before, if there is one; `now` is the loop's clock."""
         ...
 
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
@@ -70,6 +71,7 @@ class DatagramListener:
     def __init__(self, responder: Responder, channel: DatagramSocket) -> None:
         self._responder = responder
         self._channel = channel
+        self._batch = DatagramBatch(channel)
         self._pending: set[asyncio.Task[None]] = set()
         self._places = FairShare(MOST_PENDING)
         self._loop = asyncio.get_running_loop()
@@ -83,27 +85,37 @@ class DatagramListener:
         self._channel.close()
 
     def _readable(self) -> None:
-        receive, reply, ready = self._channel.receive, self._channel.reply, self._responder.ready
-        now = self._loop.time()
-        for _ in range(DATAGRAMS_A_TURN):
-            datagram = receive()
-            if datagram is None:
+        for _ in range(BATCHES_A_TURN):
+            raws = self._batch.receive()
+            if raws:
+                self._answer_batch(raws)
+            if len(raws) < MOST:
                 return
-            try:
-                known = ready(datagram.payload, now)
-                if known is not None:
-                    reply(datagram, known[0])
-                else:
-                    self._answer(datagram)
-            except Exception:
-                self._fail(datagram)
+
+    def _answer_batch(self, raws: Sequence[bytes]) -> None:
+        try:
+            known = self._responder.ready(raws, self._loop.time())
+        except Exception:
+            for number, raw in enumerate(raws):
+                self._fail(self._batch.datagram(number, raw))
+            return
+        reply = self._batch.reply
+        for number, answer in enumerate(known):
+            if answer is not None:
+                reply(number, answer)
+            else:
+                self._answer(self._batch.datagram(number, raws[number]))
+        self._batch.flush()
 
     def _answer(self, datagram: Datagram) -> None:
-        answer = self._responder.answer(datagram.payload, stream=False, client=datagram.peer)
-        if isinstance(answer, bytes):
-            self._channel.reply(datagram, answer)
-        elif answer is not None:
-            self._wait(datagram, answer)
+        try:
+            answer = self._responder.answer(datagram.payload, stream=False, client=datagram.peer[:2])
+            if isinstance(answer, bytes):
+                self._channel.reply(datagram, answer)
+            elif answer is not None:
+                self._wait(datagram, answer)
+        except Exception:
+            self._fail(datagram)
 
     def _wait(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
         source = datagram.peer[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
+from itertools import repeat
 
 from podwire.component.metrics import Family, Histogram, counter, gauge, histogram
 from podwire.dns.assembly import Assembly
@@ -23,22 +24,21 @@ READY_SECONDS = 0.00001
 
 
 class QueryMetrics:
-    """Counts messages and their answers."""
+    """Counts messages and their answers.
 
-    def __init__(self) -> None:
+    `ready` is how many messages by UDP the table of ready answers answered in this process, by response code.
+    """
+
+    def __init__(self, ready: Sequence[int] = ()) -> None:
         self.requests = {"udp": 0, "tcp": 0}
         self.responses: Counter[int] = Counter()
         self.duration = Histogram(BOUNDS)
-        self.ready = [0] * 16
-        """Queries by UDP that were answered from the table of ready answers, by response code."""
-        self._of_workers = [0] * 16
+        self._ready = ready
+        self._taken = [0] * 16
 
     def families(self, of_workers: Sequence[int] = ()) -> Iterator[Family]:
         """The metrics; `of_workers` is how many messages workers have answered by themselves, by response code."""
-        for code, count in enumerate(of_workers):
-            self.ready[code] += count - self._of_workers[code]
-            self._of_workers[code] = count
-        self._take_ready()
+        self._take([sum(counts) for counts in zip(self._ready, of_workers or repeat(0), strict=False)])
         requests = tuple(({"proto": name}, count) for name, count in self.requests.items())
         yield Family("coredns_dns_requests_total", "Messages received, by transport.", "counter", requests)
         responses = tuple(({"rcode": _name(code)}, count) for code, count in sorted(self.responses.items()))
@@ -46,15 +46,16 @@ class QueryMetrics:
         text = "Time from a message to its answer."
         yield histogram("coredns_dns_request_duration_seconds", text, self.duration)
 
-    def _take_ready(self) -> None:
-        """Add what was answered from the table since the last time."""
-        for code, count in enumerate(self.ready):
+    def _take(self, ready: Sequence[int]) -> None:
+        """Add what tables of ready answers have answered since the last time."""
+        for code, total in enumerate(ready):
+            count = total - self._taken[code]
             if count:
                 self.requests["udp"] += count
                 self.responses[code] += count
                 self.duration.counts[0] += count
                 self.duration.sum += count * READY_SECONDS
-                self.ready[code] = 0
+                self._taken[code] = total
 
 
 class MeasuredResponder:
@@ -64,12 +65,9 @@ class MeasuredResponder:
         self._responder = responder
         self._metrics = metrics
 
-    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
-        """As that of the other one. Its duration is not measured but in the lowest bucket: it takes microseconds."""
-        found = self._responder.ready(raw, now)
-        if found is not None:
-            self._metrics.ready[found[1]] += 1
-        return found
+    def ready(self, raws: Sequence[bytes], now: float) -> Sequence[bytes | None]:
+        """As that of the other one: the table counts. Durations are in the lowest bucket, as they are microseconds."""
+        return self._responder.ready(raws, now)
 
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
         """As that of the other one."""

@@ -6,7 +6,7 @@ type, EDNS. A change of the server's data empties the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -45,6 +45,8 @@ class ReadyAnswers:
         self._changed = changed
         self.version = 1
         """Goes up whenever the table is emptied; `changed` is called with it."""
+        self.counts = [0] * 16
+        """Messages that were answered from the table, by response code."""
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -56,8 +58,21 @@ class ReadyAnswers:
         if self._young or self._old:
             self._young, self._old, self._bytes = {}, {}, 0
 
-    def find(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
-        """The answer to these bytes and its response code."""
+    def find(self, raws: Sequence[bytes], now: float) -> list[bytes | None]:
+        """For each message the answer to these bytes, if it is known. Those that are count as answered."""
+        young, counts = self._young, self.counts
+        answers: list[bytes | None] = []
+        for raw in raws:
+            found = young.get(raw[2:])
+            if found is not None and found.until > now and not found.cuts:  # most answers: calls would cost more
+                counts[found.rcode] += 1
+                answers.append(raw[:2] + found.head)
+            else:
+                answers.append(self._find(raw, now))
+                young = self._young
+        return answers
+
+    def _find(self, raw: bytes, now: float) -> bytes | None:
         key = raw[2:]
         found = self._young.get(key)
         if found is None:
@@ -67,9 +82,8 @@ class ReadyAnswers:
             self._put(key, found)
         if found.until <= now:
             return None
-        if not found.cuts:  # most answers: a call would cost as much as the rest
-            return raw[:2] + found.head, found.rcode
-        return _answer(found, raw), found.rcode
+        self.counts[found.rcode] += 1
+        return _answer(found, raw)
 
     def entry(self, raw: bytes) -> ReadyAnswer | None:
         """What is kept for these bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 
 import msgspec
 
@@ -89,9 +89,9 @@ class ClusterResponder:
         """Answer by these blocks from now on."""
         self._router = router
 
-    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
-        """The answer to these bytes and its code, where they were answered before and nothing changed."""
-        return self._ready_answers.find(raw, now)
+    def ready(self, raws: Sequence[bytes], now: float) -> Sequence[bytes | None]:
+        """For each message its answer, where these bytes were answered before and nothing changed."""
+        return self._ready_answers.find(raws, now)
 
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
         """The answer to one message; None for silence; a coroutine where a query must be forwarded."""

@@ -53,11 +53,11 @@ class Server:
     def __init__(self, client: Client, config: DnsConfig, workers: Workers | None = None) -> None:
         self.linger = config.linger
         self._config = config
-        self._queries = QueryMetrics()
         self._view = LiveView(client)
         self._recorder = Recorder(client, "podwire-dns")
         self._workers = workers
         self._ready_answers = ReadyAnswers(changed=workers.numbers.publish if workers is not None else lambda _: None)
+        self._queries = QueryMetrics(self._ready_answers.counts)
         self._ground = Ground(
             Zone(config.ttl, self._ready_answers.clear),
             Readiness(),

@@ -195,15 +195,12 @@ class _WorkerResponder:
         self._port = port
         self._state = state
 
-    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
+    def ready(self, raws: Sequence[bytes], now: float) -> Sequence[bytes | None]:
         state, version = self._state, self._numbers.version
         if version != state.version:
             state.version = version
             state.ready.clear()
-        found = state.ready.find(raw, now)
-        if found is not None:
-            state.counts[found[1]] += 1
-        return found
+        return state.ready.find(raws, now)
 
     def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Awaitable[Answer]:  # noqa: ARG002
         return self._passed_on(raw, client)
@@ -217,7 +214,7 @@ class _WorkerResponder:
         waiting: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         state.waiting[number] = waiting
         try:
-            self._channel.send(_encode(Question(number, self._port, client[:2], raw)))
+            self._channel.send(_encode(Question(number, self._port, client, raw)))
             async with asyncio.timeout(ANSWER_SECONDS):
                 answered = await waiting
         except (OSError, TimeoutError):
@@ -230,12 +227,11 @@ class _WorkerResponder:
 
 
 class _State:
-    """What a worker has: its table, its counts, the questions that wait."""
+    """What a worker has: its table, the questions that wait."""
 
     def __init__(self) -> None:
         self.ready = ReadyAnswers()
         self.version = 0
-        self.counts = [0] * 16
         self.waiting: dict[int, asyncio.Future[Answered]] = {}
         self.question_numbers = itertools.count()
 
@@ -277,4 +273,4 @@ async def _serve(number: int, numbers: SharedNumbers, channel: socket.socket, ad
 async def _count(number: int, numbers: SharedNumbers, state: _State) -> None:
     while True:
         await asyncio.sleep(COUNT_SECONDS)
-        numbers.count(number, state.counts)
+        numbers.count(number, state.ready.counts)

@@ -70,6 +70,7 @@ class DatagramSocket:
         except OSError:
             self._socket.close()
             raise
+        self.family = self._socket.family
         self._ways: dict[bytes, Way] = {}
         """Packet information of replies by that of what was received: the same for most."""
 
@@ -87,14 +88,18 @@ class DatagramSocket:
             payload, control, _, peer = self._socket.recvmsg(LARGEST_DATAGRAM, _CONTROL_SPACE)
         except OSError:
             return None
+        return Datagram(payload, peer, self.route(tuple(control)))
+
+    def route(self, control: Way) -> Way:
+        """Packet information of a reply to a datagram that was received with this one."""
         if not control:
-            return Datagram(payload, peer, ())
+            return ()
         way = self._ways.get(control[0][2])
         if way is None:
             if len(self._ways) >= _MOST_WAYS:
                 self._ways.clear()
             way = self._ways[control[0][2]] = tuple(_way_back(*one) for one in control)
-        return Datagram(payload, peer, way)
+        return way
 
     def reply(self, datagram: Datagram, payload: bytes) -> None:
         """Answer it. UDP promises nothing: what the kernel does not take is lost."""
@@ -108,5 +113,9 @@ def _way_back(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
     """Packet information of a reply: the same local address; the interface only where the address needs it."""
     if level == socket.IPPROTO_IP:
         return level, kind, bytes(4) + data[4:8] + bytes(4)
-    link_local = data[0] == 0xFE and data[1] & 0xC0 == 0x80
-    return level, kind, data if link_local else data[:16] + bytes(4)
+    return level, kind, data if is_link_local(data) else data[:16] + bytes(4)
+
+
+def is_link_local(data: bytes | bytearray, place: int = 0) -> bool:
+    """Whether the packed IPv6 address at this place has a meaning on one link only."""
+    return data[place] == 0xFE and data[place + 1] & 0xC0 == 0x80
