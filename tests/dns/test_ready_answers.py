@@ -3,10 +3,13 @@
 import dns.message
 import pytest
 
+from podwire.dns.corefile.cache import CacheSettings
 from podwire.dns.message import Query, Response, parse
+from podwire.dns.names import ROOT
 from podwire.dns.outcome import Relayed, sent
 from podwire.dns.ready_answers import ReadyAnswers
 from podwire.dns.reply import parse_reply
+from podwire.dns.reply_cache import ReplyCache
 from tests.dns.blocks import responder
 from tests.dns.zones import endpoint, found, service, slice_of
 
@@ -64,6 +67,33 @@ def test_an_answer_is_used_for_its_time_and_until_the_data_change() -> None:
     assert table.find([wire], 1e9) != [None]
     table.clear()
     assert table.find([wire], 10.0) == [None]
+
+
+@pytest.mark.parametrize("edns", [True, False])
+@pytest.mark.parametrize("seconds", [1, 40])
+def test_a_kept_reply_ages_in_the_table_as_it_does_in_the_cache(edns: bool, seconds: int) -> None:
+    message = dns.message.make_query("example.com", "A", use_edns=edns)
+    wire, answered = message.to_wire(), dns.message.make_response(message)
+    for text in (f"example.com. {seconds} IN CNAME a.test.", f"a.test. {seconds + 1} IN A 192.0.2.1"):
+        answered.answer += dns.message.from_text(f"id 1\nflags QR\n;ANSWER\n{text}\n").answer
+    parsed, reply = parse(wire), parse_reply(answered.to_wire())
+    assert isinstance(parsed, Query)
+    assert reply is not None
+    cache, table = ReplyCache(CacheSettings(zones=(ROOT,))), ReadyAnswers()
+    cache.keep(parsed, reply, 10.0)
+    first = cache.find(parsed, 10.3)
+    assert first is not None
+    table.keep(wire, parsed, first, 512, 10.3)
+    lives = set()
+    for now in (10.4, 10.99, 11.0, 12.2, 12.7, 12.999):
+        kept = cache.find(parsed, now)
+        assert kept is not None
+        assert table.find([wire], now) == [sent(parsed, kept, 512)]
+        lives.add(dns.message.from_wire(sent(parsed, kept, 512)).answer[0].ttl)
+    assert lives == {max(seconds - passed, 0) for passed in range(3)}
+    end = 10.0 + max(seconds, 5)
+    assert table.find([wire], end - 0.01) != [None]
+    assert table.find([wire], end) == [None]
 
 
 def test_what_is_not_used_makes_room() -> None:

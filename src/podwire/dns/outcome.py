@@ -12,11 +12,20 @@ from podwire.dns.reply import Reply, chased, parse_reply, replay, response_of
 
 
 class Relayed(msgspec.Struct, frozen=True):
-    """A reply of an upstream server, its age in whole seconds, and for how long that age is right."""
+    """A reply of an upstream server.
+
+    Attributes:
+        reply: its content.
+        age: in whole seconds.
+        seconds: for how long that age is right.
+        lasts: for how many seconds the reply may be repeated.
+
+    """
 
     reply: Reply
     age: int = 0
     seconds: float = 0.0
+    lasts: float = 0.0
 
 
 Outcome = Response | Relayed

@@ -16,14 +16,25 @@ from podwire.dns.outcome import Outcome, Relayed, sent
 MOST_BYTES = 8 << 20
 """Of each of the two generations."""
 LARGEST_ANSWER = 1232
+_TTL_PLACE = 4 - 2
+"""From the fixed part of a record (type, class, time to live) in a message to its time to live in the `head`."""
 _OVERHEAD = 400
 """Of an entry and its key, in bytes."""
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An answer without its number: what comes before the records that change places, these, and what comes after.
+    """An answer without its number.
 
-    `cuts` are the places in `turning` at which it may begin. It is right until `until`, in seconds of the loop's clock.
+    Attributes:
+        head: what comes before the records that change places; the whole answer where none do.
+        turning: the records that change places.
+        tail: what comes after them.
+        cuts: places in `turning` at which it may begin.
+        until: when the times to live in it are no longer right, in seconds of the loop's clock.
+        rcode: its response code.
+        lives: places in `head` of times to live that are one second less then, and each second after it.
+        ends: when it may not be repeated any more.
+
     """
 
     head: bytes
@@ -32,6 +43,8 @@ class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
     cuts: tuple[int, ...]
     until: float
     rcode: int
+    lives: tuple[int, ...] = ()
+    ends: float = 0.0
 
 
 class ReadyAnswers:
@@ -81,7 +94,9 @@ class ReadyAnswers:
                 return None
             self._put(key, found)
         if found.until <= now:
-            return None
+            if found.ends <= now:
+                return None
+            found = self._young[key] = _aged(found, now)
         self.counts[found.rcode] += 1
         return _answer(found, raw)
 
@@ -98,8 +113,7 @@ class ReadyAnswers:
         seconds = outcome.seconds
         if seconds == 0 or not self._most_bytes:
             return None
-        until = float("inf") if seconds is None else now + seconds
-        found = _entry(query, outcome, limit, until)
+        found = _entry(query, outcome, limit, now)
         if found is None:
             return None
         self._put(raw[2:], found)
@@ -121,16 +135,33 @@ def _answer(found: ReadyAnswer, raw: bytes) -> bytes:
     return b"".join((raw[:2], found.head, turning[cut:], turning[:cut], found.tail))
 
 
-def _entry(query: Query, outcome: Outcome, limit: int, until: float) -> ReadyAnswer | None:
+def _aged(found: ReadyAnswer, now: float) -> ReadyAnswer:
+    """The answer with the times to live of this moment."""
+    passed = 1 + int(now - found.until)
+    head = bytearray(found.head)
+    for place in found.lives:
+        seconds = int.from_bytes(head[place : place + 4], "big")
+        head[place : place + 4] = max(seconds - passed, 0).to_bytes(4, "big")
+    return msgspec.structs.replace(found, head=bytes(head), until=min(found.until + passed, found.ends))
+
+
+def _entry(query: Query, outcome: Outcome, limit: int, now: float) -> ReadyAnswer | None:
     still = msgspec.structs.replace(outcome, turned=False) if isinstance(outcome, Response) else outcome
     wire = sent(query, still, limit)
     if len(wire) > LARGEST_ANSWER:
         return None
     rcode = wire[3] & 0xF
+    until = float("inf") if outcome.seconds is None else now + outcome.seconds
     turning = isinstance(outcome, Response) and outcome.turned and len(outcome.answer) > 1
     if turning and wire[2] & TC >> 8:
         return None  # which records are left out depends on the turn
-    if isinstance(outcome, Relayed) or not turning:
+    if isinstance(outcome, Relayed):
+        if wire[2] & TC >> 8:
+            return ReadyAnswer(wire[2:], b"", b"", (), until, rcode)
+        # The question is as long as that of the reply, so the places are the same.
+        lives = tuple(one.fixed + _TTL_PLACE for one in outcome.reply.records)
+        return ReadyAnswer(wire[2:], b"", b"", (), until, rcode, lives, now + outcome.lasts)
+    if not turning:
         return ReadyAnswer(wire[2:], b"", b"", (), until, rcode)
     start = HEADER.size + len(query.question)
     cuts, place = [], 0

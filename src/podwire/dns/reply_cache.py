@@ -92,10 +92,11 @@ class ReplyCache:
             entries.popitem(last=False)
 
     def _relayed(self, entry: Entry, now: float) -> Relayed:
+        lasts = entry.ends - now
         if self._settings.keep_ttl:
-            return Relayed(entry.reply, 0, entry.ends - now)
+            return Relayed(entry.reply, 0, lasts, lasts)
         age = int(now - entry.came)
-        return Relayed(entry.reply, age, min(entry.came + age + 1, entry.ends) - now)
+        return Relayed(entry.reply, age, min(entry.came + age + 1 - now, lasts), lasts)
 
 
 def _seconds(reply: Reply, limits: Kept) -> int:
