@@ -15,7 +15,7 @@ from podwire.edge.envoy.rows import Row
 from podwire.edge.xds.proxy import Proxies
 from podwire.edge.xds.resource import Resource
 from podwire.edge.xds.server import DiscoveryServer
-from podwire.mesh.envoy import routed, routed_rows
+from podwire.mesh.envoy import opened, routed, routed_rows
 from podwire.mesh.envoy.node_resources import Credentials, resources
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
 from podwire.mesh.envoy.routed import RoutedService
@@ -46,7 +46,7 @@ def credentials(workloads: NodeWorkloads, authority: KeyPair) -> Credentials:
         key, request = authorities.request(str(identity))
         chain = authorities.sign(authority, authorities.requested_key(request), str(identity), times)
         leaves[identity] = Leaf(identity, chain.decode(), key.decode(), 1, *times)
-    return Credentials(TrustBundle(authority.certificate.decode()), leaves)
+    return Credentials(TrustBundle(authority.certificate.decode()), opened.certificate(now), leaves)
 
 
 def encoded(plan: Plan) -> bytes:

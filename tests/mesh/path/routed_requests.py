@@ -17,6 +17,7 @@ from podwire.mesh.envoy.routed import RoutedService
 from podwire.mesh.routes.frontends import Frontend
 from podwire.mesh.routes.localities import Place
 from podwire.redirection import capture
+from tests.mesh.path import grpc_requests
 from tests.mesh.path.cluster import PODS, Cluster, until
 from tests.mesh.routes.objects import Cluster as Objects
 
@@ -34,6 +35,10 @@ ROUTE = [
     {"matches": [{"path": {"value": "/plain"}}], "backendRefs": [{"name": "v", "port": 80}]},
     {"matches": [{"path": {"value": "/gone"}}], "backendRefs": [{"name": "gone", "port": 80}]},
     {"matches": [{"path": {"value": "/replaced"}}], "backendRefs": [{"name": "replaced", "port": 80}]},
+    *(
+        {"matches": [{"path": {"value": f"/{name}"}}], "backendRefs": [{"name": name, "port": 80}]}
+        for name in ("some-gone-grpc", "replaced-grpc")
+    ),
     {"matches": [{"path": {"value": "/some-gone"}}], "backendRefs": [{"name": "some-gone", "port": 80}]},
     {
         "matches": [{"path": {"value": "/limited"}}],
@@ -64,6 +69,10 @@ def objects() -> Objects:
         found.put_whole("EndpointSlice", slice_of(name, 1, port, POD[pod].addresses[0]))
     for name, servers in (("some-gone", SOME_GONE), ("replaced", REPLACED)):
         found.service(name)
+        for number, (server, port) in enumerate(servers):
+            found.put_whole("EndpointSlice", slice_of(name, number, port, POD[server].addresses[0]))
+    for name, servers in (("some-gone-grpc", grpc_requests.SOME_GONE), ("replaced-grpc", grpc_requests.REPLACED)):
+        found.service(name, {"port": 80, "name": "http", "appProtocol": "kubernetes.io/h2c"})
         for number, (server, port) in enumerate(servers):
             found.put_whole("EndpointSlice", slice_of(name, number, port, POD[server].addresses[0]))
     found.service("web")
@@ -102,14 +111,18 @@ def requests_are_routed(cluster: Cluster) -> None:
         until(lambda name=pod.name: cluster.listens(name, 8000), f"the HTTP server of {pod.name}")  # type: ignore[misc]
     requests_go_where_their_route_leads_with_the_address_of_the_client(cluster)
     what_no_route_matches_is_404_and_a_dead_endpoint_503(cluster)
-    an_idempotent_request_is_tried_at_an_endpoint_that_is_there(cluster)
+    a_request_is_tried_at_an_endpoint_that_is_there(cluster)
+    grpc_requests.calls_are_made_where_a_server_is(cluster)
     a_request_that_a_backend_may_have_seen_is_not_sent_again(cluster)
     weights_are_kept(cluster)
     only_requests_to_peers_are_encrypted(cluster)
 
 
 def no_request_fails_while_servers_are_killed(cluster: Cluster, number: int) -> None:
-    """Kill one server after the other and start it again, with its endpoint known all the time, under load."""
+    """Kill one server after the other and start it again, with its endpoint known all the time, under load.
+
+    A POST that a killed server may have begun is not sent again: at most one for each server that is killed.
+    """
     cluster.nft(1, CAPTURE)
     for server, port in REPLACED:
         serve(cluster, server, port)
@@ -118,15 +131,30 @@ def no_request_fails_while_servers_are_killed(cluster: Cluster, number: int) -> 
     until(lambda: get(cluster, "a", "/replaced")["status"] == 200, "the route")
     killed = 0
     with ThreadPoolExecutor(2) as threads:
-        loads = [threads.submit(responses, cluster, "a", "/replaced", number) for _ in range(2)]
-        while killed < len(REPLACED) or not all(one.done() for one in loads):
+        loads = {
+            method: threads.submit(responses, cluster, "a", f"/replaced/{method}/%d", number, method)
+            for method in ("GET", "POST")
+        }
+        while killed < len(REPLACED) or not all(one.done() for one in loads.values()):
             server, port = REPLACED[killed % len(REPLACED)]
             cluster.kill(f"http-{server}-{port}")
             serve(cluster, server, port)
             until(lambda server=server, port=port: cluster.listens(server, port), "a server")  # type: ignore[misc]
             killed += 1
-    found = Counter(one["status"] for load in loads for one in load.result())
-    assert found == {200: 2 * number}, (found, killed)
+    got, posted = loads["GET"].result(), loads["POST"].result()
+    assert Counter(one["status"] for one in got) == {200: number}, killed
+    seen = Counter(_seen(cluster, "POST"))
+    failed = {f"/replaced/POST/{index}" for index, one in enumerate(posted) if one["status"] != 200}
+    assert len(failed) <= killed
+    assert set(seen.values()) == {1}, "a request that has reached a server is never sent again"
+
+
+def _seen(cluster: Cluster, method: str) -> Iterator[str]:
+    """Yield the paths of the requests that servers of REPLACED have read."""
+    for server, port in REPLACED:
+        for line in (cluster.folder / f"http-{server}-{port}.log").read_text().splitlines():
+            if line.startswith(f"{method} "):
+                yield line.partition(" ")[2]
 
 
 def serve(cluster: Cluster, pod: str, port: int) -> None:
@@ -140,9 +168,11 @@ def get(cluster: Cluster, client: str, path: str, method: str = "GET") -> dict[s
     return responses(cluster, client, path, 1, method)[0]
 
 
-def responses(cluster: Cluster, client: str, path: str, number: int, method: str = "GET") -> list[dict[str, Any]]:
-    """Send requests one after the other from a pod to `web`."""
-    words = (ADDRESSES["web"][0], path, str(number), method)
+def responses(
+    cluster: Cluster, client: str, path: str, number: int, method: str = "GET", size: int = 0
+) -> list[dict[str, Any]]:
+    """Send requests one after the other from a pod to `web`, with bodies of so many bytes; `%d` is their number."""
+    words = (ADDRESSES["web"][0], path, str(number), method, str(size))
     text = cluster.output(client, sys.executable, "-IS", "-c", HTTP_CLIENT, *words)
     return [msgspec.json.decode(line) for line in text.splitlines()]
 
@@ -164,10 +194,11 @@ def what_no_route_matches_is_404_and_a_dead_endpoint_503(cluster: Cluster) -> No
     assert get(cluster, "a", "/gone")["status"] == 503
 
 
-def an_idempotent_request_is_tried_at_an_endpoint_that_is_there(cluster: Cluster) -> None:
-    """One of three endpoints is there, and three are tried."""
-    assert {one["status"] for one in responses(cluster, "a", "/some-gone", 30)} == {200}
-    assert 503 in {one["status"] for one in responses(cluster, "a", "/some-gone", 30, "POST")}
+def a_request_is_tried_at_an_endpoint_that_is_there(cluster: Cluster) -> None:
+    """One of three endpoints is there, and three are tried, whatever the method and the size of the request."""
+    for method, size in (("GET", 0), ("POST", 0), ("POST", 200_000)):
+        found = Counter(one["status"] for one in responses(cluster, "a", "/some-gone", 30, method, size))
+        assert found == {200: 30}, (method, size, found)
 
 
 def a_request_that_a_backend_may_have_seen_is_not_sent_again(cluster: Cluster) -> None:
@@ -216,6 +247,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def do_GET(self):
         print(self.command, self.path, flush=True)
+        self.rfile.read(int(self.headers.get('Content-Length', 0)))
         if '/end' in self.path:
             self.close_connection = True
             return
@@ -236,10 +268,10 @@ http.server.ThreadingHTTPServer(('0.0.0.0', int(sys.argv[1])), Handler).serve_fo
 
 HTTP_CLIENT = """
 import http.client, json, sys
-host, path, number, method = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+host, path, number, method, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
 connection = http.client.HTTPConnection(host, 80, timeout=30)
-for _ in range(number):
-    connection.request(method, path, headers={'x-secret': 'a secret word'})
+for index in range(number):
+    connection.request(method, path.replace('%d', str(index)), b'x' * size, {'x-secret': 'a secret word'})
     response = connection.getresponse()
     text = response.read().decode()
     print(json.dumps({'status': response.status, 'body': json.loads(text) if text[:1] == '{' else text}))

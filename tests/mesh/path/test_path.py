@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,10 +24,13 @@ from podwire.mesh.kinds.transport_policy import (
 )
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
+from tests.mesh.path.grpc_requests import no_call_fails_while_servers_are_killed
 from tests.mesh.path.routed_requests import (
+    get,
     no_request_fails_while_servers_are_killed,
     objects,
     requests_are_routed,
+    responses,
     routed,
 )
 from tests.sandbox import in_world
@@ -71,6 +75,8 @@ def test_refusals(tmp_path: Path) -> None:
 def test_replacement(tmp_path: Path) -> None:
     with running(tmp_path, *routed(objects())) as cluster:
         no_request_fails_while_servers_are_killed(cluster, 2000)
+        no_call_fails_while_servers_are_killed(cluster, 2000)
+        routed_requests_are_read_where_policies_are_about_them(cluster)
 
 
 def said(client: str) -> tuple[str, str]:
@@ -177,6 +183,22 @@ def policies_decide_what_is_requested(cluster: Cluster) -> None:
             assert refused((cluster.connect("a", address, ANSWERS),)), "a port that is not HTTP allows nothing"
             for stranger in ("b" if server == "c" else "c", "u"):
                 assert cluster.get(stranger, address, "/open/x") == "000", stranger
+
+
+def routed_requests_are_read_where_policies_are_about_them(cluster: Cluster) -> None:
+    """A pod that cannot be reached is known there, too: one of three endpoints of `some-gone` is there."""
+    spec = ServiceSpec(
+        selector={"app": "any"},
+        ports=tuple(ServicePort(port=port, app_protocol="http") for port in (8000, 8001)),
+    )
+    service = Service(metadata=ObjectMeta(name="any", namespace="shop"), spec=spec)
+    cluster.authorize(Authorization((policy(paths=(pattern.read_path("/some-gone"),)),), (), (service,)))
+    until(lambda: get(cluster, "a", "/peer")["status"] == 403, "a path is refused")
+    for method in ("GET", "POST"):
+        found = Counter(one["status"] for one in responses(cluster, "a", "/some-gone", 30, method))
+        assert found == {200: 30}, (method, found)
+    assert get(cluster, "c", "/some-gone")["status"] == 503, "another identity"
+    cluster.authorize(Authorization())
 
 
 def refused(answers: Sequence[str]) -> bool:

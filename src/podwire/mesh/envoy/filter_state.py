@@ -25,12 +25,16 @@ SERVER_NAMES = "envoy.network.upstream_subject_alt_names"
 LOCAL_ADDRESS = "envoy.filters.listener.original_dst.local_ip"
 REMOTE_ADDRESS = "envoy.filters.listener.original_dst.remote_ip"
 """Addresses of a connection that is passed to a listener inside Envoy."""
+TO_POD = "podwire.to_pod"
+"""The cluster by which a connection inside Envoy goes on to its pod, where that is another than usual."""
+PROXIED_TO = "envoy.tcp_proxy.cluster"
+"""The cluster that a TCP proxy connects to, instead of its own."""
 
 CLIENT, SERVER = "%DOWNSTREAM_REMOTE_ADDRESS%", "%DOWNSTREAM_LOCAL_ADDRESS%"
 CLIENT_HOST = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 PEER_IDENTITY = "%DOWNSTREAM_PEER_URI_SAN%"
 
-_OWN_FACTORY = frozenset({DESTINATION, SERVER_NAMES, LOCAL_ADDRESS, REMOTE_ADDRESS})
+_OWN_FACTORY = frozenset({DESTINATION, SERVER_NAMES, LOCAL_ADDRESS, REMOTE_ADDRESS, PROXIED_TO})
 """States whose name is that of their factory, too. The others are text that counts in the key of connection pools: else
 a connection could get that of another client."""
 _HANDSHAKE_TAG, _CONNECTION_TAG = b"\x12", b"\x0a"
@@ -67,7 +71,8 @@ def _value(name: str, text: str) -> Any:
         object_key=name,
         factory_key=name if name in _OWN_FACTORY else "envoy.hashable_string",
         format_string=form,
-        shared_with_upstream=_VALUE.TRANSITIVE,
+        skip_if_empty=name == PROXIED_TO,
+        shared_with_upstream=_VALUE.NONE if name == PROXIED_TO else _VALUE.TRANSITIVE,
     )
 
 

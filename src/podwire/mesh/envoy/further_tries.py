@@ -16,6 +16,7 @@ from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
 from podwire.edge.envoy.message import packed
+from podwire.mesh.envoy import opened
 
 HEADER = "x-envoy-retry-on"
 """Adds a condition to the policy of the cluster or the route. Envoy removes that of clients, and then this one."""
@@ -24,13 +25,16 @@ IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
 
 
 def listener_filter() -> Any:
-    """Return the filter that adds the condition to requests of these methods."""
+    """Return the filter that adds the condition to requests of these methods, and keeps Envoy's own answers inside."""
     methods = ", ".join(f"'{one}'" for one in IDEMPOTENT)
     header = base_pb2.HeaderValue(key=HEADER, value=f"%CEL(request.method in [{methods}] ? '{ENDED}' : '')%")
     option = base_pb2.HeaderValueOption(
         header=header, append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
     )
-    change = header_mutation_pb2.Mutations(request_mutations=[mutation_rules_pb2.HeaderMutation(append=option)])
+    change = header_mutation_pb2.Mutations(
+        request_mutations=[mutation_rules_pb2.HeaderMutation(append=option)],
+        response_mutations=[mutation_rules_pb2.HeaderMutation(remove=opened.NOT_SENT)],
+    )
     typed = packed(header_mutation_pb2.HeaderMutation(mutations=change))
     return http_connection_manager_pb2.HttpFilter(name="envoy.filters.http.header_mutation", typed_config=typed)
 

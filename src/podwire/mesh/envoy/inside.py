@@ -28,9 +28,9 @@ LEG = "mesh-leg"
 """Name of the listener that connections to the endpoints of routes enter."""
 
 
-def clusters() -> tuple[Resource, ...]:
-    """Return the clusters, which never change."""
-    return tuple(resource(CLUSTER, name, _cluster(name)) for name in (INSIDE, INSIDE_TLS, SELF))
+def clusters(*names: str) -> tuple[Resource, ...]:
+    """Return the clusters that lead to the listeners of these names."""
+    return tuple(resource(CLUSTER, name, _cluster(name)) for name in names)
 
 
 def _cluster(name: str) -> Any:
@@ -57,11 +57,14 @@ def plain() -> Any:
     return base_pb2.TransportSocket(name="envoy.transport_sockets.raw_buffer", typed_config=message)
 
 
-def transport(socket: Any, *metadata: str) -> Any:
-    """Return a transport socket to a listener inside Envoy, which gets these metadata of the endpoint."""
-    kind = metadata_pb2.MetadataKind(host=metadata_pb2.MetadataKind.Host())
-    passed = [
-        internal_upstream_pb2.InternalUpstreamTransport.MetadataValueSource(kind=kind, name=one) for one in metadata
-    ]
+def transport(socket: Any, *metadata: str, of_cluster: str = "") -> Any:
+    """Return a transport socket to a listener inside Envoy, which gets metadata of the endpoint and of the cluster."""
+    source = internal_upstream_pb2.InternalUpstreamTransport.MetadataValueSource
+    host = metadata_pb2.MetadataKind(host=metadata_pb2.MetadataKind.Host())
+    passed = [source(kind=host, name=one) for one in metadata]
+    if of_cluster:
+        passed.append(
+            source(kind=metadata_pb2.MetadataKind(cluster=metadata_pb2.MetadataKind.Cluster()), name=of_cluster)
+        )
     inner = internal_upstream_pb2.InternalUpstreamTransport(passthrough_metadata=passed, transport_socket=socket)
     return base_pb2.TransportSocket(name="envoy.transport_sockets.internal_upstream", typed_config=packed(inner))

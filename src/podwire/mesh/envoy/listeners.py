@@ -6,6 +6,7 @@
     inside, inside-tls   inside Envoy: the client's identity is known, policies decide -> the pod
     leg          inside Envoy: a request of a routed connection to the endpoint that was chosen for it
     self         inside Envoy: the same where the endpoint is the client
+    opened, opened-tls   inside Envoy: the last hop of a request's connection, which is open when the pod's is
 
 An identity is known by the address of a client of this node, which no pod can forge, and by the certificate of others.
 Whatever no chain takes is closed.
@@ -14,7 +15,7 @@ Whatever no chain takes is closed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from envoy.config.core.v3 import address_pb2
@@ -29,7 +30,7 @@ from podwire.edge.envoy.message import INVALID_CLUSTER, duration, packed, resour
 from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.authorization.decision import needs_requests
-from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, pods
+from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, opened, pods
 from podwire.mesh.envoy.connection_match import connection_match
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG, SELF
 from podwire.mesh.envoy.matching import REFUSED
@@ -58,6 +59,8 @@ def listeners(node: NodeWorkloads, versions: Sequence[int]) -> tuple[Resource, .
         _inside(INSIDE_TLS, pods.PODS_OF_TLS, node),
         _leg(node),
         _self(),
+        _opened(opened.OPENED, pods.PODS),
+        _opened(opened.OPENED_TLS, pods.PODS_OF_TLS),
     )
 
 
@@ -73,16 +76,17 @@ def _peer_choices(node: NodeWorkloads) -> dict[str, Any]:
     return {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.peers)}
 
 
-def _peer_chains(node: NodeWorkloads) -> Iterator[Any]:
+def _peer_chains(node: NodeWorkloads, states: Mapping[str, str] = {}) -> Iterator[Any]:
     """Yield a chain for each identity of peers: to the pod by TLS."""
     for identity in _identities(node, node.peers):
-        states = {
+        found = {
             filter_state.DESTINATION: filter_state.SERVER,
             filter_state.SERVER_NAMES: str(identity),
             SECRET_KEY: filter_state.CLIENT_HOST,
+            **states,
         }
         proxy = connection_proxy(pods.PEERS, access_log.OUTBOUND)
-        yield _chain(str(identity), filter_state.on_connection(states), proxy)
+        yield _chain(str(identity), filter_state.on_connection(found), proxy)
 
 
 def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
@@ -122,15 +126,18 @@ def _refused(addresses: Iterable[IPAddress]) -> dict[str, Any]:
     return {str(one): matching.chain(REFUSED) for one in sorted(addresses, key=str)}
 
 
-def _client_chains(node: NodeWorkloads) -> Iterator[Any]:
-    """Yield a chain for each identity of clients of this node, and one for those without: to `inside`."""
+def _client_chains(node: NodeWorkloads, to_pod: str = "") -> Iterator[Any]:
+    """Yield a chain for each identity of clients of this node, and one for those without: to `inside`.
+
+    `to_pod`: the cluster by which the connection goes to its pod from there.
+    """
     names = {UNKNOWN: "", **{_client(str(one)): str(one) for one in _identities(node, node.pods)}}
     for name, identity in names.items():
-        yield _client_chain(name, identity, INSIDE)
+        yield _client_chain(name, identity, INSIDE, to_pod)
 
 
-def _client_chain(name: str, identity: str, cluster: str) -> Any:
-    states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {})}
+def _client_chain(name: str, identity: str, cluster: str, to_pod: str = "") -> Any:
+    states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {}), **_to_pod(to_pod)}
     return _chain(name, filter_state.on_connection(states), connection_proxy(cluster))
 
 
@@ -153,10 +160,11 @@ def _leg(node: NodeWorkloads) -> Resource:
         {**_peer_choices(node), **choices, **_refused(node.doubtful)}, matching.chain(PLAIN)
     )
     made.filter_chain_matcher.CopyFrom(by_destination)
-    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
-    plain = _chain(PLAIN, states, connection_proxy(pods.PODS, access_log.OUTBOUND))
-    own = _chain(SELF, filter_state.on_connection(_ADDRESSES), connection_proxy(SELF))
-    made.filter_chains.extend((*_peer_chains(node), *_client_chains(node), plain, own))
+    states = {filter_state.DESTINATION: filter_state.SERVER, filter_state.PROXIED_TO: opened.TO_POD}
+    plain = _chain(PLAIN, filter_state.on_connection(states), connection_proxy(pods.PODS, access_log.OUTBOUND))
+    own = _chain(SELF, filter_state.on_connection({**_ADDRESSES, **_to_pod(opened.TO_POD)}), connection_proxy(SELF))
+    peers = _peer_chains(node, {filter_state.PROXIED_TO: opened.TO_PEERS})
+    made.filter_chains.extend((*peers, *_client_chains(node, opened.TO_POD), plain, own))
     requires = tuple((CLUSTER, one) for one in (pods.PEERS, INSIDE, pods.PODS, SELF))
     return resource(LISTENER, made.name, made, requires=requires)
 
@@ -166,34 +174,70 @@ def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
 
     A request that was routed to a pod is in plain text until its client's node knows that the pod's node redirects.
     """
-    choices = {str(address): matching.chain(str(identity)) for address, identity in node.addresses(node.enrolled)}
     made = listener(INBOUND_TLS, INBOUND_TLS_PORT, versions)
     made.listener_filters.append(_tls_inspector())
-    tls = matching.nested(matching.by_destination(choices, matching.chain(REFUSED)))
+    requests = matching.nested(_by_server(node, _requests))
+    tls = matching.nested(
+        matching.by_application({f"'{pods.REQUESTS}'": requests}, matching.nested(_by_server(node, str)))
+    )
     plain = matching.nested(_plain_choices(node, matching.chain(UNKNOWN)))  # an address from outside is no identity
     made.filter_chain_matcher.CopyFrom(matching.by_protocol({"tls": tls}, plain))
     made.filter_chains.extend((NOBODY, _client_chain(UNKNOWN, "", INSIDE_TLS)))
     secrets = [TRUST_BUNDLE]
     for identity in _identities(node, node.enrolled):
-        states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, _ADDRESSES)
-        proxy = connection_proxy(
-            INSIDE_TLS,
-            upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE",
-            max_early_data_bytes=_NO_EARLY_DATA,
-        )
-        one = _chain(str(identity), states, proxy)
-        one.transport_socket.CopyFrom(transport_socket(mutual_tls.server(node.trust_domain, identity)))
-        made.filter_chains.append(one)
+        made.filter_chains.append(_server_chain(node, str(identity), identity, ""))
+        made.filter_chains.append(_server_chain(node, _requests(identity), identity, opened.OPENED_TLS))
         secrets.append(str(identity))
     return _resource(made, INSIDE_TLS, secrets)
+
+
+def _by_server(node: NodeWorkloads, name: Callable[[Spiffe], str]) -> Any:
+    choices = {str(address): matching.chain(name(identity)) for address, identity in node.addresses(node.enrolled)}
+    return matching.by_destination(choices, matching.chain(REFUSED))
+
+
+def _requests(identity: Spiffe) -> str:
+    return f"requests {identity}"
+
+
+def _server_chain(node: NodeWorkloads, name: str, identity: Spiffe, to_pod: str) -> Any:
+    at_once = {**_ADDRESSES, **_to_pod(to_pod)}
+    states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, at_once)
+    proxy = connection_proxy(
+        INSIDE_TLS, upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE", max_early_data_bytes=_NO_EARLY_DATA
+    )
+    made = _chain(name, states, proxy)
+    made.transport_socket.CopyFrom(transport_socket(mutual_tls.server(node.trust_domain, identity)))
+    return made
 
 
 def _self() -> Resource:
     """Return the listener for requests of a pod to itself. They come from the node: a pod drops its own address."""
     made = _internal(SELF, _original_destination())
+    choices = {opened.OPENED: matching.chain(opened.OPENED)}
+    made.filter_chain_matcher.CopyFrom(matching.by_state(filter_state.TO_POD, choices, matching.chain(POD)))
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
-    made.filter_chains.append(_chain(POD, states, connection_proxy(pods.PODS, access_log.INBOUND)))
-    return _resource(made, pods.PODS)
+    for name in (POD, opened.OPENED):
+        made.filter_chains.append(_chain(name, states, connection_proxy(pods.PODS, access_log.INBOUND)))
+    made.filter_chains[-1].transport_socket.CopyFrom(opened.server())
+    return _resource(made, pods.PODS, (opened.SECRET_NAME,))
+
+
+def _pod_chain(name: str, cluster: str) -> Any:
+    """Return a chain to the pod: by this cluster, or by the one that the connection has brought with it."""
+    states = {filter_state.DESTINATION: filter_state.SERVER, filter_state.PROXIED_TO: _BROUGHT}
+    proxy = connection_proxy(cluster, access_log.INBOUND)
+    return _chain(name, filter_state.on_connection(states), proxy)
+
+
+def _opened(name: str, cluster: str) -> Resource:
+    """Return the listener where the handshake of `opened` ends: it is answered once the pod is connected."""
+    made = _internal(name)
+    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
+    one = _chain(POD, states, connection_proxy(cluster))
+    one.transport_socket.CopyFrom(opened.server())
+    made.filter_chains.append(one)
+    return _resource(made, cluster, (opened.SECRET_NAME,))
 
 
 def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
@@ -229,8 +273,7 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
     policies = node.authorization.policies_of(one)
     admitted = connection_match(policies, None, matching.chain(POD), matching.chain(REFUSED))
     name = f"{POD} {one.key} {_digest(admitted, node.transport.modes(one))}"
-    states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
-    chains[name] = _chain(name, states, connection_proxy(cluster, access_log.INBOUND))
+    chains[name] = _pod_chain(name, cluster)
     if not policies:
         return matching.chain(name)
     otherwise = connection_match(policies, None, matching.chain(name), matching.chain(REFUSED))
@@ -242,7 +285,13 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
         made = request_chain(policies, node.authorization.tokens_of(one), port, cluster, access_log.INBOUND)
         made.name = f"{name} {made.name}"
         chains[made.name] = made
-        by_port[str(port)] = connection_match(policies, port, matching.chain(made.name), matching.chain(REFUSED))
+        of_request = listener_components_pb2.FilterChain.FromString(made.SerializeToString())
+        of_request.name = f"{made.name} opened"
+        of_request.transport_socket.CopyFrom(opened.server())
+        chains[of_request.name] = of_request
+        opened_by = {one: matching.chain(of_request.name) for one in (opened.OPENED, opened.OPENED_TLS)}
+        read_by = matching.nested(matching.by_state(filter_state.TO_POD, opened_by, matching.chain(made.name)))
+        by_port[str(port)] = connection_match(policies, port, read_by, matching.chain(REFUSED))
     return matching.nested(matching.by_port(by_port, otherwise))
 
 
@@ -256,6 +305,11 @@ _ADDRESSES = {
     filter_state.LOCAL_ADDRESS: filter_state.SERVER,
     filter_state.REMOTE_ADDRESS: filter_state.CLIENT,
 }
+_BROUGHT = f"%FILTER_STATE({filter_state.TO_POD}:PLAIN)%"
+
+
+def _to_pod(cluster: str) -> dict[str, str]:
+    return {filter_state.TO_POD: cluster} if cluster else {}
 
 
 def _identities(node: NodeWorkloads, workloads: Sequence[Any]) -> Iterator[Spiffe]:

@@ -42,6 +42,16 @@ def by_protocol(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     return _by_value(network_inputs_pb2.TransportProtocolInput(), choices, otherwise)
 
 
+def by_application(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
+    """Return a matcher of the protocols that a client of TLS offers (ALPN), each in single quotes, joined by commas."""
+    return _by_value(network_inputs_pb2.ApplicationProtocolInput(), choices, otherwise)
+
+
+def by_state(name: str, choices: Mapping[str, Any], otherwise: Any = None) -> Any:
+    """Return a matcher of the text of a filter state."""
+    return _by_value(network_inputs_pb2.FilterStateInput(key=name), choices, otherwise)
+
+
 def nested(matcher: Any) -> Any:
     """Return the choice of another matcher, which refuses the rest: Envoy would go on with the outer one's rest."""
     made = matcher_pb2.Matcher.OnMatch(matcher=matcher)

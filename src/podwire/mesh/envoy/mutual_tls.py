@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
@@ -18,13 +19,15 @@ _ONLY = common_pb2.TlsParameters(
 )
 
 
-def client(trust_domain: str) -> Any:
+def client(trust_domain: str, protocols: Iterable[str] = ()) -> Any:
     """Return the context of connections to other nodes.
 
     The certificate is that of the client pod; the server's id must be of the trust domain, and the one that filter
-    state names. Sessions are not resumed: one would have the identity of another client.
+    state names. `protocols` are offered (ALPN). Sessions are not resumed: one would have the identity of another
+    client.
     """
     common = _common(trust_domain)
+    common.alpn_protocols.extend(protocols)
     common.custom_tls_certificate_selector.CopyFrom(on_demand_certificate.selector())
     context = tls_pb2.UpstreamTlsContext(common_tls_context=common)
     context.max_session_keys.value = 0
@@ -34,7 +37,7 @@ def client(trust_domain: str) -> Any:
 def server(trust_domain: str, identity: Spiffe) -> Any:
     """Return the context of connections from other nodes to the pods of an identity. Sessions are not resumed."""
     common = _common(trust_domain)
-    common.tls_certificate_sds_secret_configs.append(_secret(str(identity)))
+    common.tls_certificate_sds_secret_configs.append(secret(str(identity)))
     context = tls_pb2.DownstreamTlsContext(common_tls_context=common, disable_stateless_session_resumption=True)
     context.require_client_certificate.value = True
     context.disable_stateful_session_resumption = True
@@ -48,10 +51,11 @@ def _common(trust_domain: str) -> Any:
     )
     checked = common_pb2.CertificateValidationContext(match_typed_subject_alt_names=[members])
     combined = tls_pb2.CommonTlsContext.CombinedCertificateValidationContext(
-        default_validation_context=checked, validation_context_sds_secret_config=_secret(TRUST_BUNDLE)
+        default_validation_context=checked, validation_context_sds_secret_config=secret(TRUST_BUNDLE)
     )
     return tls_pb2.CommonTlsContext(tls_params=_ONLY, combined_validation_context=combined)
 
 
-def _secret(name: str) -> Any:
+def secret(name: str) -> Any:
+    """Return a reference to a secret (SDS)."""
     return secret_pb2.SdsSecretConfig(name=name, sds_config=ads())

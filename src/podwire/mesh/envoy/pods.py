@@ -22,19 +22,28 @@ from podwire.redirection.capture import DECRYPTED_PORTS, MESH_PORTS
 
 PEERS, PODS, PODS_OF_TLS = "mesh-peers", "mesh-pods", "mesh-pods-of-tls"
 """Pods of other nodes, by TLS; pods of this node, of clients in plain text and of clients by TLS."""
+PEERS_OF_REQUESTS = "mesh-peers-of-requests"
+"""As PEERS, of connections that carry requests of routes, which the other node knows by REQUESTS."""
+REQUESTS = "podwire-requests"
+"""The protocol (ALPN) of these connections."""
 CONNECT_SECONDS = 5.0
 _SOL_IP, _IP_LOCAL_PORT_RANGE = 0, 51
 
 
 def clusters(trust_domain: str) -> tuple[Resource, ...]:
-    """Return the three clusters, which never change."""
-    peers = _cluster(PEERS, MESH_PORTS)
-    peers.transport_socket.CopyFrom(transport_socket(mutual_tls.client(trust_domain)))
+    """Return the clusters, which never change."""
     return (
-        _resource(peers, warms=((SECRET, TRUST_BUNDLE),)),
+        _peers(PEERS, trust_domain),
+        _peers(PEERS_OF_REQUESTS, trust_domain, REQUESTS),
         _resource(_as_client(_cluster(PODS, MESH_PORTS))),
         _resource(_as_client(_cluster(PODS_OF_TLS, DECRYPTED_PORTS))),
     )
+
+
+def _peers(name: str, trust_domain: str, *protocols: str) -> Resource:
+    made = _cluster(name, MESH_PORTS)
+    made.transport_socket.CopyFrom(transport_socket(mutual_tls.client(trust_domain, protocols)))
+    return _resource(made, warms=((SECRET, TRUST_BUNDLE),))
 
 
 def _as_client(made: Any) -> Any:

@@ -16,7 +16,7 @@ from podwire.edge.envoy.http_connection import CONNECTION_WINDOW_BYTES, STREAM_W
 from podwire.edge.envoy.message import duration, packed
 from podwire.mesh.authorization.model import Policy
 from podwire.mesh.authorization.tokens import TokenPolicy
-from podwire.mesh.envoy import access_log, filter_state
+from podwire.mesh.envoy import access_log, filter_state, opened
 from podwire.mesh.envoy.authorization import normalise, request_filters
 
 _MANAGER = http_connection_manager_pb2.HttpConnectionManager
@@ -59,6 +59,7 @@ def _manager(cluster: str) -> Any:
         ),
     )
     normalise(made)
+    made.local_reply_config.CopyFrom(opened.local_reply())
     return made
 
 

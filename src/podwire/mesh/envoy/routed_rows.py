@@ -12,15 +12,19 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import address_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from podwire.edge.envoy import rows
-from podwire.edge.envoy.message import resource
+from podwire.edge.envoy.cluster import HTTP_OPTIONS
+from podwire.edge.envoy.message import packed, resource
 from podwire.edge.envoy.rows import Row
 from podwire.edge.model.backends import Cluster, Endpoints
 from podwire.edge.model.routes import VirtualHost
 from podwire.edge.xds.resource import Resource
-from podwire.mesh.envoy import further_tries, inside
+from podwire.mesh.envoy import further_tries, inside, opened
 
+BODY_BYTES = 262_144
+"""Of a request's body are kept for a further try. A request with more that was sent by then is not tried again."""
 DESTINATION = "envoy.filters.listener.original_dst"
 """Metadata of an endpoint: `local` is its address and port."""
 
@@ -35,7 +39,7 @@ def resources(row: Row) -> tuple[Resource, ...]:
         return tuple(_changed(one, assignment.FromString(one.body), _name_endpoints) for one in made)
     if isinstance(row, VirtualHost):
         host = route_components_pb2.VirtualHost
-        return tuple(_changed(one, host.FromString(one.body), further_tries.keep_limits) for one in made)
+        return tuple(_changed(one, host.FromString(one.body), _try_again) for one in made)
     return made
 
 
@@ -44,9 +48,28 @@ def _changed(one: Resource, message: Any, change: Any) -> Resource:
     return resource(one.type_url, one.name, message, one.requires, one.warms)
 
 
+def _try_again(host: Any) -> None:
+    host.request_body_buffer_limit.value = BODY_BYTES
+    further_tries.keep_limits(host)
+    for one in host.routes:
+        if one.HasField("route") and one.route.HasField("retry_policy"):
+            opened.retry(one.route.retry_policy)
+
+
 def _lead_inside(cluster: Any) -> None:
-    own = cluster.transport_socket if cluster.HasField("transport_socket") else inside.plain()
-    cluster.transport_socket.CopyFrom(inside.transport(own, DESTINATION))
+    if HTTP_OPTIONS in cluster.typed_extension_protocol_options:
+        typed = cluster.typed_extension_protocol_options[HTTP_OPTIONS]
+        options = http_protocol_options_pb2.HttpProtocolOptions.FromString(typed.value)
+        if options.HasField("retry_policy"):
+            opened.retry(options.retry_policy)
+            typed.CopyFrom(packed(options))
+    if cluster.HasField("transport_socket"):  # its handshake is the pod's own
+        cluster.transport_socket.CopyFrom(inside.transport(cluster.transport_socket, DESTINATION))
+    elif HTTP_OPTIONS in cluster.typed_extension_protocol_options:
+        opened.mark(cluster)
+        cluster.transport_socket.CopyFrom(inside.transport(opened.client(), DESTINATION, of_cluster=opened.METADATA))
+    else:
+        cluster.transport_socket.CopyFrom(inside.transport(inside.plain(), DESTINATION))
 
 
 def _name_endpoints(assignment: Any) -> None:

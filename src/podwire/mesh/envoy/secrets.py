@@ -10,13 +10,20 @@ from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2
 from podwire.edge.envoy.message import resource
 from podwire.edge.xds.resource import SECRET, Resource
 from podwire.mesh.identity.certificate import TRUST_BUNDLE, Leaf, TrustBundle
+from podwire.pki.certificates import KeyPair
 
 
 def leaf(one: Leaf, name: str = "") -> Resource:
     """Return the secret of an identity's certificate and key, by its id or by another name."""
-    name = name or str(one.id)
-    pair = common_pb2.TlsCertificate(certificate_chain=_inline(one.chain), private_key=_inline(one.key))
-    return resource(SECRET, name, secret_pb2.Secret(name=name, tls_certificate=pair))
+    return pair(name or str(one.id), KeyPair(one.chain.encode(), one.key.encode()))
+
+
+def pair(name: str, one: KeyPair) -> Resource:
+    """Return the secret of a certificate and its key."""
+    content = common_pb2.TlsCertificate(
+        certificate_chain=_inline(one.certificate.decode()), private_key=_inline(one.key.decode())
+    )
+    return resource(SECRET, name, secret_pb2.Secret(name=name, tls_certificate=content))
 
 
 def trust_bundle(one: TrustBundle) -> Resource:

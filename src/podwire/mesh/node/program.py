@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -25,7 +26,7 @@ from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube import tls_buffers
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
-from podwire.mesh.envoy import node_resources
+from podwire.mesh.envoy import node_resources, opened
 from podwire.mesh.identity.certificate import TRUST_BUNDLE
 from podwire.mesh.informers.policy_objects import PolicyObjects
 from podwire.mesh.model.node_pod import KEYS_SOCKET, PROXY, SOCKET
@@ -96,6 +97,7 @@ class NodeProgram:
         self._serving = asyncio.Event()
         versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
         self._configuration = Configuration(self._routing, versions, self._keys_socket)
+        self._opened = opened.certificate(datetime.now(UTC))
 
     async def run(self) -> None:
         """Work until cancelled. Raises OSError where an address is taken."""
@@ -148,7 +150,7 @@ class NodeProgram:
         self._routing.update(self._objects.addresses)
         certificates.trust(self._objects.bundle)
         certificates.require(workloads.identities)
-        credentials = node_resources.Credentials(certificates.bundle, dict(certificates.leaves))
+        credentials = node_resources.Credentials(certificates.bundle, self._opened, dict(certificates.leaves))
         self._frontends.use(workloads.clients)
         proxy = self._proxies.get(PROXY)
         if proxy is not None:
