@@ -274,6 +274,20 @@ async def test_loading_refuses_connections_taken_up_midstream() -> None:
 
 
 @sandboxed
+async def test_routable_connections_are_labelled_again_where_the_table_is_loaded_again() -> None:
+    sink = PolicySink.here()
+    await sink.read()
+    await sink.mark_routable()
+    Nftables().run(f"delete table {TABLE}")
+    await sink.read()
+    assert "ct label set" in Nftables().run(f"list chain {TABLE} routable")
+    other = PolicySink.here()
+    Nftables().run(f"delete table {TABLE}")
+    await other.read()
+    assert "routable" not in Nftables().run(f"list table {TABLE}"), "not before something is routed"
+
+
+@sandboxed
 async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() -> None:
     sink = PolicySink.here()
     await sink.read()

@@ -101,7 +101,8 @@ class Agent:
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db", sysctls)
         self._network = PodNetwork(settings, self._gate)
         numbers = IdentityAllocator(config.folder / "identities.db")
-        policy_sink = FollowedSink(PolicySink.here(sysctls.write))
+        policy_table = PolicySink.here(sysctls.write)
+        policy_sink = FollowedSink(policy_table)
         self._policies = Policies(
             config.node,
             PolicyFeeds(pods, inputs.namespaces, inputs.policies, inputs.cluster_policies, nodes, inputs.peers),
@@ -143,7 +144,7 @@ class Agent:
         self._network.uplink_changed = self._egress.uplink_changed
         self._gate.guard(self._policies, self._egress)
         redirection_feeds = RedirectionFeeds(pods, inputs.namespaces, inputs.mesh_peers, services)
-        self._redirection = Redirection(config, client, redirection_feeds, self._policies, sysctls.write)
+        self._redirection = Redirection(config, client, redirection_feeds, self._policies, policy_table, sysctls.write)
         always = (self._network, self._proxy, self._policies, self._egress, self._redirection)
         self._capabilities: tuple[Capability, ...] = (*always, *self._announcing)
 

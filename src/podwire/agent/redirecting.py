@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
 from typing import Any, Protocol
 
 import msgspec
 
 from podwire.agent.config import AgentConfig
 from podwire.engine.reconcile import Reconciler
-from podwire.kernel.nftables import Nftables, NftablesError
+from podwire.engine.sink import SinkError
 from podwire.kernel.sysctl_record import WriteSysctls
-from podwire.kernel.worker import Worker
 from podwire.kube.addresses import parsed
 from podwire.kube.client import Client
 from podwire.kube.core import Namespace, Pod
@@ -54,6 +52,14 @@ class Settling(Protocol):
         ...
 
 
+class PolicyTable(Protocol):
+    """The kernel's table of policies, as far as this capability needs it."""
+
+    async def mark_routable(self) -> None:
+        """Label connections of pods whose egress no policy restricts. Raises SinkError."""
+        ...
+
+
 class Redirection:
     """The capability of one node: it does nothing before an Envoy of the mesh is ready there.
 
@@ -66,9 +72,11 @@ class Redirection:
         client: Client,
         feeds: RedirectionFeeds,
         policies: Settling,
+        policy_table: PolicyTable,
         write_sysctls: WriteSysctls,
     ) -> None:
         self._client = client
+        self._policy_table = policy_table
         self._policies = policies
         self._feeds = feeds
         self._needed = asyncio.Event()
@@ -105,7 +113,7 @@ class Redirection:
         feeds.peers.subscribe(self._peer_changed)
         feeds.services.subscribe(self._service_changed)
         await self._policies.settle()
-        await mark_routable()
+        await self._mark_routable()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._elements.run())
             tasks.create_task(self._labels.run())
@@ -113,6 +121,17 @@ class Redirection:
                 await synced.synced.wait()
             self._touch(self.view.owners)
             self._elements.inputs_synced()
+
+    async def _mark_routable(self) -> None:
+        """Return when the rules of policies label connections that may be routed."""
+        while True:
+            try:
+                await self._policy_table.mark_routable()
+            except SinkError as error:
+                log.warning("routes of the mesh are not in force on this node: %s; again in %g s", error, RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     def _pod_changed(self, change: Change[Pod]) -> None:
         item = change.item
@@ -151,20 +170,6 @@ class Redirection:
         if pod.metadata.labels.get(REDIRECTED) != wanted:
             body = {"metadata": {"uid": pod.metadata.uid, "labels": {REDIRECTED: wanted}}}
             await self._client.patch(PODS, key, body, "status")
-
-
-async def mark_routable() -> None:
-    """Label connections of pods whose egress no policy restricts; the rules of policies are loaded before."""
-    text, nft = resources.files("podwire.policy").joinpath("routable.nft").read_text(), Nftables()
-    worker = Worker("routable", nft.release)
-    while True:
-        try:
-            await worker.run(nft.run, text)
-        except NftablesError as error:
-            log.warning("routes of the mesh are not in force on this node: %s; again in %g s", error, RETRY_SECONDS)
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            return
 
 
 def is_node_proxy(pod: Pod) -> bool:

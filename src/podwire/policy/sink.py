@@ -85,6 +85,8 @@ class PolicySink:
         self._groups = groups
         self._write_sysctls = write_sysctls
         self._worker = Worker("policy", nft.release)
+        self._is_routing = False
+        """Whether the rules of routable.nft belong to the table."""
         self._owed: dict[IPAddress, bool] = {}
         """Addresses that lost their pod in a write that failed: what is read back then does not name its pod. True is
         for those that are certain to have lost it."""
@@ -116,6 +118,20 @@ class PolicySink:
         """Return batches of this one that open nothing as they come one after the other. Raises SinkError."""
         return await self._worker.run(self._in_order, delta)
 
+    async def mark_routable(self) -> None:
+        """Label connections of pods whose egress no policy restricts, from now on. Raises SinkError.
+
+        Where the table is loaded again, they are labelled again.
+        """
+        self._is_routing = True
+        await self._worker.run(self._mark_routable)
+
+    def _mark_routable(self) -> None:
+        try:
+            self._nft.run(_text("routable.nft"))
+        except NftablesError as error:
+            raise SinkError(f"adding chain routable to table {TABLE}: {error}") from error
+
     def _in_order(self, delta: Delta[Row]) -> list[Delta[Row]]:
         try:
             return list(batches(delta, self._ground()))
@@ -123,13 +139,15 @@ class PolicySink:
             raise SinkError(f"reading table {TABLE}: {error}") from error
 
     def _read(self) -> list[Row]:
-        ruleset = Ruleset((TABLE,), resources.files(__package__).joinpath("policy.nft").read_text())
+        ruleset = Ruleset((TABLE,), _text("policy.nft"))
         try:
             if not ruleset.is_loaded(self._nft):
                 refuse_midstream(self._write_sysctls)
                 self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
                 ruleset.load(self._nft)
                 hold_answers(self._nft)
+                if self._is_routing:
+                    self._mark_routable()
                 return []
             held = list(layout.rows(held_elements(self._elements, TABLE_NAME, layout.COLLECTIONS)))
             return held + [LinkRow(link, group) for link, group in self._groups.groups(POD_LINKS)]
@@ -167,6 +185,10 @@ class PolicySink:
                     self._conntrack.forget_addresses(addresses, streams=streams)
         except NetlinkError as error:
             raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text()
 
 
 def hold_answers(nft: Transactions) -> None:
