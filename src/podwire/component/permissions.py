@@ -115,7 +115,12 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         (EXPERIMENTAL_API, ("xmeshes/status",), ("patch",)),
         (
             MESH_API,
-            ("authorizationpolicies/status", "backendpolicies/status", "requestauthentications/status"),
+            (
+                "authorizationpolicies/status",
+                "backendpolicies/status",
+                "requestauthentications/status",
+                "transportpolicies/status",
+            ),
             ("patch",),
         ),
         ("", ("events",), RECORD),

@@ -10,9 +10,11 @@ import pytest
 
 from podwire.kube.services import Service
 from podwire.mesh.authorization import reading
-from podwire.mesh.authorization.status import authentication_status, authorization_status
+from podwire.mesh.authorization.status import authentication_status, authorization_status, transport_status
+from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.kinds.authorization_policy import AuthorizationPolicy
 from podwire.mesh.kinds.request_authentication import RequestAuthentication
+from podwire.mesh.kinds.transport_policy import TransportPolicy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 META = {"name": "p", "namespace": "shop", "generation": 3}
@@ -67,3 +69,22 @@ def test_a_status_that_is_written_is_not_written_again() -> None:
     assert wanted["conditions"][0]["message"].startswith("spec.issuers[0].jwks: exactly one")
     written = msgspec.convert({"metadata": META, "spec": spec, "status": wanted}, RequestAuthentication)
     assert authentication_status(written, reading.read_tokens(written), NOW) == {}
+
+
+def transport_policy(name: str, created: str, **spec: Any) -> TransportPolicy:
+    metadata = {"name": name, "namespace": "shop", "generation": 3, "creationTimestamp": created}
+    return msgspec.convert({"metadata": metadata, "spec": {"mode": "STRICT", **spec}}, TransportPolicy)
+
+
+def test_of_transport_policies_of_the_same_pods_the_oldest_is_accepted() -> None:
+    old, new = transport_policy("z", "2026-01-01T00:00:00Z"), transport_policy("a", "2026-02-01T00:00:00Z")
+    other = transport_policy("b", "2026-03-01T00:00:00Z", selector={"matchLabels": {"app": "web"}})
+    policies = Transport((new, old, other))
+    found = {one.metadata.name: transport_status(one, policies, NOW)["conditions"][0] for one in policies.policies}
+    assert {name: (one["status"], one["reason"]) for name, one in found.items()} == {
+        "z": ("True", "Accepted"),
+        "a": ("False", "Conflicted"),
+        "b": ("True", "Accepted"),
+    }
+    assert "TransportPolicy shop/z is older" in found["a"]["message"]
+    assert {one["observedGeneration"] for one in found.values()} == {3}

@@ -32,6 +32,7 @@ from tests.mesh.path.routed_requests import (
     requests_are_routed,
     responses,
     routed,
+    serve,
 )
 from tests.sandbox import in_world
 
@@ -192,6 +193,8 @@ def routed_requests_are_read_where_policies_are_about_them(cluster: Cluster) -> 
         ports=tuple(ServicePort(port=port, app_protocol="http") for port in (8000, 8001)),
     )
     service = Service(metadata=ObjectMeta(name="any", namespace="shop"), spec=spec)
+    serve(cluster, "b", 8000)
+    until(lambda: cluster.listens("b", 8000), "a server")
     cluster.authorize(Authorization((policy(paths=(pattern.read_path("/some-gone"),)),), (), (service,)))
     until(lambda: get(cluster, "a", "/peer")["status"] == 403, "a path is refused")
     for method in ("GET", "POST"):

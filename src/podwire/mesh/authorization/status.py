@@ -13,8 +13,10 @@ from podwire.kube.services import Service
 from podwire.mesh.authorization.model import EVERYWHERE, Action, Policy, Rule
 from podwire.mesh.authorization.reading import Read, ReadTokens, problems_text
 from podwire.mesh.authorization.selection import speaks_http
+from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.kinds.authorization_policy import AuthorizationPolicy
 from podwire.mesh.kinds.request_authentication import RequestAuthentication
+from podwire.mesh.kinds.transport_policy import TransportPolicy
 
 ACCEPTED, REQUESTS_READ = "Accepted", "RequestsRead"
 MOST_NAMED = 8
@@ -32,8 +34,20 @@ def authentication_status(item: RequestAuthentication, read: ReadTokens, now: da
     return _status(item, [_accepted(read.problems)], now)
 
 
+def transport_status(item: TransportPolicy, policies: Transport, now: datetime) -> Mapping[str, Any]:
+    """Return what is to be merged into the status; conditions of other types stay."""
+    rival = policies.rival_of(item)
+    if rival is None:
+        return _status(item, [condition(ACCEPTED, True, ACCEPTED)], now)
+    message = (
+        f"TransportPolicy {rival.key} is older and has the same selector, so it alone counts: put both modes into one "
+        "policy, or select other pods"
+    )
+    return _status(item, [condition(ACCEPTED, False, "Conflicted", message)], now)
+
+
 def _status(
-    item: AuthorizationPolicy | RequestAuthentication, wanted: list[Problem], now: datetime
+    item: AuthorizationPolicy | RequestAuthentication | TransportPolicy, wanted: list[Problem], now: datetime
 ) -> Mapping[str, Any]:
     conditions = merged(item.status.conditions, wanted, item.metadata.generation, now, (ACCEPTED, REQUESTS_READ))
     return changed(item.status, {"conditions": conditions})

@@ -33,6 +33,13 @@ class Transport(msgspec.Struct, frozen=True):
         ports = {found.port: found.mode == STRICT for found in policy.spec.ports}
         return policy.spec.mode == STRICT, ports
 
+    def rival_of(self, policy: TransportPolicy) -> TransportPolicy | None:
+        """Return the older policy of the same pods that counts in place of this one; None where this one counts."""
+        namespace, selector = policy.metadata.namespace, policy.spec.selector
+        same = (one for one in self.policies if (one.metadata.namespace, one.spec.selector) == (namespace, selector))
+        first = min(same, key=_age, default=policy)
+        return None if first.key == policy.key else first
+
     def _ranked(self, one: Workload) -> Iterator[tuple[int, TransportPolicy]]:
         for policy in self.policies:
             namespace, selector = policy.metadata.namespace, policy.spec.selector

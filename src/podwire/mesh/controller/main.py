@@ -111,7 +111,7 @@ class MeshController:
         pages = leader_pages(self._elector, lambda: self._informers, self._families, lambda: self._objects.is_synced)
         async with serving(pages, self._config.addresses), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._objects.run())
-            tasks.create_task(self._policies.objects.run())
+            tasks.create_task(self._policies.run())
             tasks.create_task(self._routes.live.run())
             await self._objects.synced()
             tasks.create_task(self._follow_routes())

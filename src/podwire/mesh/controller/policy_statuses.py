@@ -1,4 +1,4 @@
-"""The status of policies of authorization and of tokens."""
+"""The status of policies of authorization, of tokens and of transport."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from podwire.kube.client import ApiError
+from podwire.kube.optional_informer import ABSENT, OptionalInformer
 from podwire.kube.status_writer import StatusWriter
 from podwire.mesh.authorization import reading
-from podwire.mesh.authorization.status import authentication_status, authorization_status
-from podwire.mesh.informers.policy_objects import PolicyObjects
+from podwire.mesh.authorization.status import authentication_status, authorization_status, transport_status
+from podwire.mesh.authorization.transport import Transport
+from podwire.mesh.informers.policy_objects import NOT_SERVED_SECONDS, PolicyObjects
 from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES
 from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS
+from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
@@ -29,16 +32,27 @@ RETRY_SECONDS = 2.0
 
 
 class PolicyStatuses:
-    """`objects` runs in every replica, `lead` in the leader."""
+    """`run` works in every replica, `lead` in the leader."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._changed = asyncio.Event()
         self.objects = PolicyObjects(client, self._changed.set)
+        self._transport: OptionalInformer[TransportPolicy] = OptionalInformer(
+            client, TRANSPORT_POLICIES, retry_seconds=NOT_SERVED_SECONDS, not_served=ABSENT
+        )
+        self._transport.subscribe(lambda _: self._changed.set())
+
+    async def run(self) -> None:
+        """Follow the API server until cancelled. Raises ListenerError."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.objects.run())
+            tasks.create_task(self._transport.run())
 
     async def lead(self) -> None:
         """Write the statuses that differ, until cancelled."""
         await self.objects.synced()
+        await self._transport.synced.wait()
         self._changed.set()
         while True:
             await self._changed.wait()
@@ -54,16 +68,19 @@ class PolicyStatuses:
     async def _write_all(self) -> None:
         now = datetime.now(UTC)
         services = tuple(self.objects.services.objects.values())
-        for policy in tuple(self.objects.policies.objects.values()):
+        for authorization in tuple(self.objects.policies.objects.values()):
             await self._write(
                 AUTHORIZATION_POLICIES,
-                policy,
+                authorization,
                 lambda one: authorization_status(one, reading.read(one), services, now),
             )
         for tokens in tuple(self.objects.tokens.objects.values()):
             await self._write(
                 REQUEST_AUTHENTICATIONS, tokens, lambda one: authentication_status(one, reading.read_tokens(one), now)
             )
+        transport = Transport(tuple(self._transport.objects.values()))
+        for policy in transport.policies:
+            await self._write(TRANSPORT_POLICIES, policy, lambda one: transport_status(one, transport, now))
 
     async def _write(self, kind: Kind[Any], item: Any, desired: Callable[[Any], Mapping[str, Any]]) -> None:
         if desired(item) and not item.metadata.deletion_timestamp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import LabelSelector, NamespacedName, Object, ObjectMeta, Struct
+from podwire.mesh.kinds.authorization_policy import PolicyStatus
 from podwire.mesh.kinds.backend_policy import GROUP
 
 STRICT, PERMISSIVE = "STRICT", "PERMISSIVE"
@@ -28,6 +29,7 @@ class TransportPolicy(Object, frozen=True):
     """A policy of the pods of its namespace; one without selector in podwire-system is for all namespaces."""
 
     spec: TransportPolicySpec = TransportPolicySpec()
+    status: PolicyStatus = PolicyStatus()
 
 
 def closed_policy(key: NamespacedName) -> TransportPolicy:
