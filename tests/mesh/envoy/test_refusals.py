@@ -88,7 +88,7 @@ def chosen(listener: Any, destination: str, source: str) -> str:
 def test_a_choice_inside_of_another_one_is_never_left_to_the_outer_one() -> None:
     routed = RoutedService((ipaddress.ip_address("10.96.0.1"),), (Frontend("shop", "web", 80, ""),))
     found = {**made(listeners(node(), (4, 6))), **made(resources((routed,), {}, (4, 6)))}
-    assert len(found) == 8
+    assert len(found) == 10
     inner = [one for listener in found.values() for one in matchers(listener.filter_chain_matcher)]
     assert len(inner) > 5
     assert all(one.HasField("on_no_match") for one in inner)

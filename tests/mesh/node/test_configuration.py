@@ -15,10 +15,11 @@ from podwire.mesh.identity.certificate import TrustBundle
 from podwire.mesh.node.configuration import Configuration
 from podwire.mesh.node.routing import Routing
 from podwire.mesh.routes.service_routes import ServiceRoutes
+from podwire.pki.certificates import KeyPair
 from tests.mesh.routes.objects import ENROLLED, Cluster, to
 
 NODE = NodeWorkloads("cluster.local")
-CREDENTIALS = Credentials(TrustBundle("roots"))
+CREDENTIALS = Credentials(TrustBundle("roots"), KeyPair(b"chain", b"key"))
 SERVICES = 20
 
 
