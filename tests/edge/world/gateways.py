@@ -10,6 +10,7 @@ import msgspec
 
 from podwire.pki.certificates import KeyPair
 from tests.edge.world.call_program import Call, Reply
+from tests.edge.world.evidence import evidence
 from tests.edge.world.http_clients import Target
 from tests.edge.world.programs import words
 from tests.world.harness import World, eventually
@@ -110,7 +111,7 @@ def replies(world: World, *calls: Call) -> list[Reply]:
 
 
 def answered(world: World, wanted: Sequence[tuple[Call, str]]) -> list[Reply]:
-    """Return the replies once every call has the wanted answer. Raises AssertionError with what differs."""
+    """Return the replies once every call has the wanted answer. Raises AssertionError with what differs, and why."""
 
     def found() -> list[Reply]:
         got = replies(world, *(call for call, _ in wanted))
@@ -120,7 +121,10 @@ def answered(world: World, wanted: Sequence[tuple[Call, str]]) -> list[Reply]:
         assert not wrong, wrong
         return got
 
-    return eventually(found, PATIENCE_SECONDS, "the answers of a Gateway")
+    try:
+        return eventually(found, PATIENCE_SECONDS, "the answers of a Gateway")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{evidence(world)}") from None
 
 
 def get(address: str, host: str, path: str = "/", **more: Any) -> Call:
