@@ -4,7 +4,7 @@ from typing import Any
 import click
 import pytest
 
-from podwire.component.permissions import CONTROLLER, RULES
+from podwire.component.permissions import CONTROLLER, NAMED_RULES, RULES
 from podwire.controllers import flags
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.cluster_program import PORT, ControllerConfig
@@ -50,3 +50,5 @@ def test_the_page_has_the_rights_of_the_role() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/controller.md").read_text()
     for group, resources, verbs in RULES[CONTROLLER]:
         assert f"| {group or 'core'} | {', '.join(resources)} | {', '.join(verbs)} |" in page
+    for (group, resources, verbs), names in NAMED_RULES[CONTROLLER]:
+        assert f"| {group} | {', '.join(resources)} named {', '.join(names)} | {', '.join(verbs)} |" in page

@@ -83,7 +83,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     CONTROLLER: (
         ("", ("nodes", "services"), (*READ, "patch")),
         ("", ("nodes/status", "services/status"), ("patch",)),
-        ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
+        # Rules cannot name what is created.
+        ("coordination.k8s.io", ("leases",), ("create",)),
         ("", ("events",), RECORD),
     ),
     RELAY: (
@@ -133,6 +134,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 
 NAMED_RULES: Mapping[str, tuple[tuple[Rule, tuple[str, ...]], ...]] = {
     DNS: ((("", ("configmaps",), READ), ("coredns",)),),
+    # Not the Leases of kubelets, by which nodes are Ready.
+    CONTROLLER: ((("coordination.k8s.io", ("leases",), ("get", "patch")), ("podwire-controller",)),),
 }
 """By role: what it may do with objects of these names only. A list or watch must select the name."""
 
