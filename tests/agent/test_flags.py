@@ -168,12 +168,22 @@ def test_the_ways_between_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (cluster.mode, cluster.accepts, cluster.underlay_mtu) == (Mode.CROSS_SUBNET, Mode.VXLAN, 1400)
     assert cluster.access == (ipaddress.ip_network("192.0.2.0/28"),)
     assert cluster.requires_tunnel
+    pooled = parsed(
+        monkeypatch, *needed, "--namespace-pool", "red=10.60.0.0/16", "--namespace-pool", "a=10.244.9.0/24:28"
+    )
+    assert isinstance(pooled, AgentConfig)
+    assert [pool.name for pool in pooled.cluster.pools] == ["red", "a"]
+    assert pooled.cluster.ranges == (*cluster.ranges, ipaddress.ip_network("10.60.0.0/16"))
     assert cluster.overlay == Overlay(port=4789, version=6)
     for arguments, message in (
         (("--overlay", "ipip"), "ipip"),
         (("--mtu", "1280"), "1350"),
         (("--vxlan-port", "40000"), "32767"),
         (("--overlay", "none", "--overlay-accept", "vxlan"), "there is no change"),
+        (("--namespace-pool", "10.60.0.0/16"), "write NAME=RANGE"),
+        (("--namespace-pool", "a=10.60.0.0/16", "--namespace-pool", "b=10.60.1.0/24"), "overlap"),
+        (("--namespace-pool", "a=10.0.0.0/8:16"), "of --pod-cidrs in it"),
+        (("--overlay", "none", "--namespace-pool", "a=10.60.0.0/16"), "another program gives pods their addresses"),
     ):
         assert message in str(parsed(monkeypatch, *needed, *arguments))
 

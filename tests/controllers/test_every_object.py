@@ -9,8 +9,8 @@ import pytest
 
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.cluster_program import ClusterControllers, ControllerConfig
-from podwire.controllers.ranges.pools import pool
 from podwire.kube import kinds
+from podwire.kube.pod_pools import pool
 from tests.agent.test_every_object import StrangeServer, faults
 from tests.kube.fake_server import connected
 

@@ -8,7 +8,7 @@ from podwire.component.permissions import CONTROLLER, NAMED_RULES, RULES
 from podwire.controllers import flags
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.cluster_program import PORT, ControllerConfig
-from podwire.controllers.ranges.pools import pool
+from podwire.kube.pod_pools import namespace_pool, pool
 
 
 def given(tmp_path: Path, *arguments: str) -> ControllerConfig:
@@ -29,6 +29,9 @@ def test_pools_address_and_identity(tmp_path: Path) -> None:
     assert (config.identity, config.addresses) == ("one", (("127.0.0.1", PORT),))
     assert given(tmp_path, "--internal-lb-pool", "10.9.0.0/24").balancer_pools == BalancerPools((), ("10.9.0.0/24",))
     assert given(tmp_path, "--pod-pool", "10.0.0.0/16").balancer_pools is None
+    assert given(tmp_path, "--namespace-pool", "red=10.0.0.0/16").namespace_pools == (
+        namespace_pool("red=10.0.0.0/16"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,9 @@ def test_pools_address_and_identity(tmp_path: Path) -> None:
         ((), "nothing to do"),
         (("--pod-pool", "10.0.0.0/16", "--pod-pool", "10.0.1.0/24:28"), "overlap"),
         (("--pod-pool", "10.0.0.0/16:99"), "does not fit"),
+        (("--namespace-pool", "10.0.0.0/16"), "write NAME=RANGE"),
+        (("--namespace-pool", "a=10.0.0.0/16", "--namespace-pool", "a=10.1.0.0/16"), "given twice"),
+        (("--namespace-pool", "a=10.0.0.0/16", "--pod-pool", "10.0.1.0/24:28"), "overlap"),
         (("--lb-pool", "elsewhere"), "write a network"),
         (("--lb-pool", "10.0.0.0/24", "--internal-lb-pool", "10.0.0.0/25"), "overlap"),
     ],

@@ -35,6 +35,7 @@ ALL = msgspec.structs.replace(
     dns_replicas=3,
     upstreams=("192.0.2.53", "[fd00::53]:5353"),
     pod_pools=("10.244.0.0/16,fd00:10:244::/56", "10.250.0.0/16:22@pool=large"),
+    namespace_pools=("red=10.60.0.0/16:26,fd00:60::/56", "blue=10.61.0.0/16:26@pool=large"),
     lb_pool=("198.51.100.0/24", "fd00:99::/112"),
     internal_lb_pool=("10.99.0.0/24",),
     controller_replicas=1,

@@ -84,6 +84,13 @@ def test_pools_of_ranges_are_the_ranges_of_all_pods() -> None:
     assert choose({}, cluster()).settings.controller_replicas == 2
 
 
+def test_pools_of_namespaces_are_ranges_of_pods_too() -> None:
+    given = {"namespace_pools": ("red=10.60.0.0/16:26", "blue=10.7.8.0/24:26"), "pod_cidrs": ("10.7.0.0/16",)}
+    choice = choose(given, cluster(nodes=(node("a"),)))
+    assert choice.settings.pod_cidrs == ("10.7.0.0/16", "10.60.0.0/16")
+    assert choice.settings.has_controller
+
+
 def test_one_of_several_api_servers_is_named_as_such() -> None:
     both = {"endpoints": [{"addresses": ["fd00::1"]}, {"addresses": ["fd00::2"]}], "ports": [{"port": 6443}]}
     found = detection.server(cluster(api_servers=(msgspec.convert(both, EndpointSlice),)), ())

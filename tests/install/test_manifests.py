@@ -137,6 +137,8 @@ def test_the_controller_is_there_where_it_has_something_to_do() -> None:
     assert (pod["hostNetwork"], pod["tolerations"]) == (True, [{"operator": "Exists"}])
     flags = pod["containers"][0]["args"][1:]
     assert flags == [f"--server={SETTINGS.server}", "--pod-pool=10.244.0.0/16"]
+    pools = body(changed(namespace_pools=("red=10.60.0.0/16:26",)), "Deployment", "podwire-controller")
+    assert "--namespace-pool=red=10.60.0.0/16:26" in pools["spec"]["template"]["spec"]["containers"][0]["args"]
     given = {"kubeconfig": None, "context": "", "certificate_authority": None, "client_certificate": None}
     assert controller_configuration(flags, given)
 

@@ -75,6 +75,8 @@ def test_the_ranges_of_a_new_pool_are_ranges_of_pods() -> None:
     known = revisions.added({}, of_settings(changed(version=own_version(), pod_cidrs=("10.244.0.0/16",))))
     pools = ("10.244.0.0/16", "10.250.0.0/16:25@pool=small")
     assert installation.upgraded(known, {"pod_pools": pools}).settings.pod_cidrs == ("10.244.0.0/16", "10.250.0.0/16")
+    red = {"namespace_pools": ("red=10.60.0.0/16:26",)}
+    assert installation.upgraded(known, red).settings.pod_cidrs == ("10.244.0.0/16", "10.60.0.0/16")
     given = {"pod_pools": pools, "pod_cidrs": ("10.0.0.0/8",)}
     assert installation.upgraded(known, given).settings.pod_cidrs == ("10.0.0.0/8",)
 

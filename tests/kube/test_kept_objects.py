@@ -9,6 +9,7 @@ from podwire.announcement.model import announcer
 from podwire.kube.core import Namespace, Node
 from podwire.kube.discovery import TRIGGER_TIME, EndpointSlice
 from podwire.kube.kept_objects import KeptObjects
+from podwire.kube.pod_pools import ANNOTATION, namespace_pool
 from podwire.kube.services import Service
 from podwire.pods.model import Cluster, read_node
 from podwire.services import model
@@ -40,6 +41,7 @@ def test_a_node_means_the_same_to_routes_announcements_and_services() -> None:
                 "node.kubernetes.io/exclude-from-external-load-balancers": "",
                 "kubernetes.io/os": "linux",
             },
+            "annotations": {ANNOTATION: '{"red": ["10.60.0.0/26"]}', "other": "long"},
         },
         spec={
             "podCIDRs": ["10.244.1.0/24"],
@@ -52,14 +54,17 @@ def test_a_node_means_the_same_to_routes_announcements_and_services() -> None:
         },
     )
     kept = KeptObjects().node(node)
-    cluster = Cluster((ipaddress.ip_network("10.244.0.0/16"),))
+    ranges = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("10.60.0.0/24"))
+    cluster = Cluster(ranges, pools=(namespace_pool("red=10.60.0.0/24:26"),))
     view = NodeView("a", (), ("primary",), False)
     assert read_node(kept, cluster) == read_node(node, cluster)
+    assert read_node(kept, cluster)[0].pools
     assert announcer(kept) == announcer(node)
     assert view.followed(kept) == view.followed(node)
     assert (kept.ready, kept.leaving) == (True, True)
     assert kept.metadata.resource_version == "7"
-    assert (kept.status.allocatable, kept.metadata.annotations, kept.metadata.owner_references) == ({}, {}, ())
+    assert (kept.status.allocatable, list(kept.metadata.annotations)) == ({}, [ANNOTATION])
+    assert kept.metadata.owner_references == ()
 
 
 def test_a_service_and_its_endpoints_mean_the_same_to_the_proxy() -> None:

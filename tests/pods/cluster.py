@@ -20,9 +20,10 @@ import msgspec
 
 from podwire.kernel import namespaces, sysctl
 from podwire.kernel.sysctl_record import SysctlRecord
-from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
+from podwire.kube.core import Namespace, Node, NodeAddress, NodeSpec, NodeStatus
 from podwire.kube.discovery import Endpoint, EndpointSlice
 from podwire.kube.meta import ObjectMeta
+from podwire.kube.pod_pools import LABEL
 from podwire.kube.watch import Change
 from podwire.pods.attachment import Attachment
 from podwire.pods.mode import Mode
@@ -99,6 +100,8 @@ class Machine:
         )
         self.mark = self.folder / "cni.sock.ready"
         self.agent = 0
+        self.namespaces: dict[str, str] = {}
+        """The namespaces that the next agent knows, and the pools in their labels."""
 
     def start(self, *nodes: Node) -> None:
         """Start the agent with these Nodes known to it; return when it serves."""
@@ -129,6 +132,8 @@ class Machine:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, receive_slice)
         for node in nodes:
             network.node_changed(Change(None, node))
+        for name, pool in self.namespaces.items():
+            network.namespace_changed(Change(None, Namespace(metadata=ObjectMeta(name=name, labels={LABEL: pool}))))
         network.nodes_complete()
         network.slices_complete()
         await network.settle()
@@ -189,7 +194,7 @@ class Machine:
                 "CNI_CONTAINERID": pod.name,
                 "CNI_NETNS": str(pod.path),
                 "CNI_IFNAME": "eth0",
-                "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={pod.name};K8S_POD_UID=u-{pod.name}",
+                "CNI_ARGS": _arguments(pod, "shop"),
             }
         environment |= variables
         process = self.host.popen(str(PLUGIN), env=environment, stdin=-1, stdout=-1, stderr=-1)
@@ -199,12 +204,19 @@ class Machine:
         process.stdin = None
         return process
 
-    def pod(self, name: str) -> Pod:
+    def pod(self, name: str, namespace: str = "shop") -> Pod:
         """A new pod with its network."""
         pod = Pod(name)
-        status, pod.result = self.cni("ADD", pod)
+        status, pod.result = self.cni("ADD", pod, CNI_ARGS=_arguments(pod, namespace))
         assert status == 0, pod.result
         return pod
+
+    def refusal(self, name: str, namespace: str) -> str:
+        """Why a pod gets no network."""
+        pod = Pod(name)
+        status, found = self.cni("ADD", pod, CNI_ARGS=_arguments(pod, namespace))
+        assert status != 0, found
+        return str(found["msg"])
 
     def links(self) -> list[str]:
         """The pods' links on this node."""
@@ -217,6 +229,10 @@ class Machine:
         rules = [item["rule"]["expr"] for item in ruleset if "rule" in item]
         drops = [rule for rule in rules if {"drop": None} in rule]
         return sum(expression["counter"]["packets"] for rule in drops for expression in rule if "counter" in expression)
+
+
+def _arguments(pod: Host, namespace: str) -> str:
+    return f"IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={pod.name};K8S_POD_UID=u-{pod.name}"
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, Any]:

@@ -18,6 +18,7 @@ from podwire.pods.store import Entry, Store, StoreError, TakenError
 
 SMALL = Ranges((ipaddress.ip_network("10.0.0.0/29"), ipaddress.ip_network("fd00::/64")))
 OTHER = Ranges((ipaddress.ip_network("10.0.0.0/28"),))
+OTHER_POOL = Ranges((ipaddress.ip_network("10.9.0.0/29"),))
 
 
 def key(number: int) -> AttachmentKey:
@@ -191,3 +192,37 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     path.write_text("this is something else, and long enough to be no empty database" * 20)
     with pytest.raises(StoreError, match=r"cni\.db cannot be used.*can be removed"):
         Store(path)
+
+
+def test_each_pool_has_places_of_its_own_and_a_file_of_one_pool_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cni.db")
+    store.use(SMALL)
+    plain = store.reserve(key(1), NO_POD, "/run/netns/a")
+    store.release(key(1))
+    store.close()
+    database = sqlite3.connect(tmp_path / "cni.db")
+    database.executescript(f"""
+        CREATE TABLE freed (sequence INTEGER PRIMARY KEY AUTOINCREMENT, place INTEGER NOT NULL UNIQUE);
+        CREATE TABLE pool (one INTEGER PRIMARY KEY CHECK (one = 1), ranges TEXT NOT NULL, fresh INTEGER NOT NULL);
+        INSERT INTO freed (place) VALUES (2);
+        INSERT INTO pool VALUES (1, '{SMALL}', 6);
+        DROP TABLE pools;
+        DROP TABLE freed_places;
+        PRAGMA user_version = 2;
+    """)
+    database.close()
+    store = Store(tmp_path / "cni.db")
+    store.use(SMALL)
+    store.use(OTHER_POOL, "red")
+    red = [store.reserve(key(number), NO_POD, "/run/netns/a", "red") for number in (2, 3)]
+    assert [str(one.addresses[0]) for one in red] == ["10.9.0.2", "10.9.0.3"]
+    kept = store.reserve(key(4), NO_POD, "/run/netns/b")
+    assert str(kept.addresses[0]) == "10.0.0.6", "places after those that were used"
+    assert store.reserve(key(5), NO_POD, "/run/netns/c").addresses == plain.addresses
+    store.release(key(2))
+    with pytest.raises(ExhaustedError, match="podCIDR"):
+        store.reserve(key(6), NO_POD, "/run/netns/d")
+    store.reserve(key(7), NO_POD, "/run/netns/e", "red")
+    store.disuse("red")
+    assert (store.ranges_of("red"), store.exhausted) == (None, True)
+    store.close()

@@ -16,7 +16,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 
 {{- define "podwire.hasController" -}}
 {{- with .Values.controller }}
-{{- if or .podPools .lbPool .internalLbPool }}true{{ end }}
+{{- if or .podPools .namespacePools .lbPool .internalLbPool }}true{{ end }}
 {{- end }}
 {{- end }}
 

@@ -130,7 +130,7 @@ def _speaker(config: AgentConfig) -> BgpSpeaker | None:
     from podwire.announcement.bgp.speaker import BgpSpeaker  # most nodes have no peers
 
     def pod_ranges(node: Node) -> tuple[IPNetwork, ...]:
-        return read_node(node, config.cluster)[0].ranges
+        return read_node(node, config.cluster)[0].all_ranges
 
     folder = config.folder / "bgp"
     if not config.bgp.announce_pod_ranges:

@@ -247,7 +247,7 @@ def hops(cluster: Cluster, uplink: Callable[[], Uplink | None]) -> Callable[[Nod
         if near is not None:
             return near, ""
         if cluster.mode.has_tunnel:
-            found = next((one for one in network.ranges if one.version == version), None)
+            found = next((one for one in network.all_ranges if one.version == version), None)
             return None if found is None else (tunnel_address(found), TUNNEL)
         address = network.address(version)
         return None if address is None else (address, "")

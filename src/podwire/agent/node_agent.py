@@ -160,6 +160,7 @@ class Agent:
         for attachment in self._network.attachments:
             self._gate.attach(attachment)
         self._inputs.nodes.subscribe(self._network.node_changed)
+        self._inputs.namespaces.subscribe(self._network.namespace_changed)
         self._inputs.nodes.subscribe(self._health.node_changed)
         self._inputs.slices.subscribe(self._network.slice_changed)
         self._flows.subscribe(self._inputs.namespaces, self._inputs.services)

@@ -20,7 +20,7 @@ def pod_ranges(cluster: Cluster) -> PodRanges:
 
     def of_node(node: Node) -> Iterator[IPAddress]:
         network, _ = read_node(node, cluster)
-        for one in network.ranges:
+        for one in network.all_ranges:
             if cluster.overlay is not None or cluster.mode is Mode.NONE:
                 yield tunnel_address(one)
             if cluster.mode is Mode.NONE:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from podwire.component.flags import RangeList
+from podwire.component.flags import NamespacePoolText, RangeList
+from podwire.kernel.elements import IPNetwork
+from podwire.kube.pod_pools import NamespacePool, PoolError, namespace_pools
 from podwire.pods.mode import Mode
 from podwire.pods.model import MASQUERADE_PORTS, Cluster, Overlay
 
@@ -27,6 +29,16 @@ _OPTIONS = (
         required=True,
         show_envvar=True,
         help="The ranges of all pods of the cluster.",
+    ),
+    click.option(
+        "--namespace-pool",
+        "pools",
+        type=NamespacePoolText(),
+        multiple=True,
+        envvar="PODWIRE_NAMESPACE_POOLS",
+        show_envvar=True,
+        help="Pods of namespaces with the label podwire.dev/pod-pool=NAME get addresses of this pool, of which"
+        " podwire controller gives each node a range. Repeat it for more pools.",
     ),
     click.option(
         "--overlay",
@@ -95,11 +107,34 @@ def cluster(given: dict[str, Any], *, router_knows_pods: bool) -> Cluster:
         mode = Mode.ROUTED
     if accepts is not None and Mode.NONE in {mode, Mode(accepts)}:
         raise click.UsageError("--overlay-accept: there is no change from or to --overlay none that needs it")
+    pools = given.pop("pools")
+    if pools and mode is Mode.NONE:
+        raise click.UsageError("--namespace-pool: with --overlay none another program gives pods their addresses")
     return Cluster(
-        ranges=tuple(map(ipaddress.ip_network, given.pop("pod_cidrs"))),
+        ranges=_with_pools(tuple(map(ipaddress.ip_network, given.pop("pod_cidrs"))), pools),
         mode=mode,
         vxlan=Overlay(port=given.pop("vxlan_port"), version=VERSIONS[given.pop("vxlan_over")]),
         accepts=None if accepts is None else Mode(accepts),
         access=tuple(map(ipaddress.ip_network, given.pop("pod_access_cidrs"))),
         underlay_mtu=given.pop("mtu"),
+        pools=pools,
     )
+
+
+def _with_pools(ranges: tuple[IPNetwork, ...], pools: Sequence[NamespacePool]) -> tuple[IPNetwork, ...]:
+    """The ranges of all pods, with those of pools that are outside of them. Raises click.UsageError."""
+    try:
+        namespace_pools(pools)
+    except PoolError as error:
+        raise click.UsageError(str(error)) from None
+    added = [one.network for pool in pools for one in pool.pool.ranges]
+    outside = [network for network in added if not any(_holds(one, network) for one in ranges)]
+    for network in outside:
+        inner = next((one for one in ranges if one.version == network.version and one.overlaps(network)), None)
+        if inner is not None:
+            raise click.UsageError(f"--namespace-pool: {network} has {inner} of --pod-cidrs in it; use another range")
+    return (*ranges, *outside)
+
+
+def _holds(outer: IPNetwork, network: IPNetwork) -> bool:
+    return outer.version == network.version and network.subnet_of(outer)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import msgspec
 
 from podwire.component.endpoints import BindAddressError, bind_address
 from podwire.kube.credentials import Credentials, CredentialsError, in_cluster
+from podwire.kube.pod_pools import NamespacePool, PoolError, namespace_pool
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -111,6 +112,19 @@ class AddressList(click.ParamType[Any]):
         try:
             return value if isinstance(value, tuple) else tuple(map(bind_address, filter(None, value.split(","))))
         except BindAddressError as error:
+            self.fail(str(error), param, ctx)
+
+
+class NamespacePoolText(click.ParamType[Any]):
+    """A pool of ranges for the pods of some namespaces."""
+
+    name = "NAME=RANGE[:MASK],...[@LABEL=VALUE,...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NamespacePool:
+        """The pool."""
+        try:
+            return value if isinstance(value, NamespacePool) else namespace_pool(value)
+        except PoolError as error:
             self.fail(str(error), param, ctx)
 
 

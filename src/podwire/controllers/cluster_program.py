@@ -21,12 +21,14 @@ from podwire.controllers.balancers.service_controller import ServiceController
 from podwire.controllers.machinery.supervision import supervised
 from podwire.controllers.ranges.controller import NAME as RANGE_ALLOCATOR
 from podwire.controllers.ranges.controller import PodRangeController
-from podwire.controllers.ranges.pools import PodPool
+from podwire.controllers.ranges.namespace_pools import NAME as NAMESPACE_POOLS
+from podwire.controllers.ranges.namespace_pools import NamespacePoolController
 from podwire.kube import tls_buffers
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.leader_election import LeaderElector
 from podwire.kube.meta import NamespacedName
+from podwire.kube.pod_pools import NamespacePool, PodPool
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
 
@@ -46,6 +48,7 @@ class ControllerConfig(msgspec.Struct, frozen=True):
         credentials: the API server, and how to authenticate there.
         identity: who leads, as its Lease names it; differs between all processes.
         pod_pools: of which Nodes get podCIDRs; none: the pod range allocator does not run.
+        namespace_pools: of which Nodes get ranges for the pods of some namespaces.
         balancer_pools: of which Services of type LoadBalancer get addresses; None: the service controller does not run.
         lease_namespace: where the Lease is.
         addresses: where `/healthz`, `/readyz` and `/metrics` answer.
@@ -57,6 +60,7 @@ class ControllerConfig(msgspec.Struct, frozen=True):
     credentials: Credentials
     identity: str
     pod_pools: tuple[PodPool, ...] = ()
+    namespace_pools: tuple[NamespacePool, ...] = ()
     balancer_pools: BalancerPools | None = None
     lease_namespace: str = "kube-system"
     addresses: tuple[tuple[str, int], ...] = (("127.0.0.1", PORT),)
@@ -74,6 +78,7 @@ class ClusterControllers:
         self._elector = LeaderElector(client, lease, config.identity)
         self._informers: SharedInformers | None = None
         self._ranges: PodRangeController | None = None
+        self._pools: NamespacePoolController | None = None
 
     async def run(self) -> None:
         """Work whenever this process leads, until cancelled. Raises OSError where an address is taken."""
@@ -88,6 +93,10 @@ class ClusterControllers:
             recorder = Recorder(self._client, RANGE_ALLOCATOR)
             self._ranges = PodRangeController(self._client, informers, recorder, self._config.pod_pools)
             loops |= {RANGE_ALLOCATOR: self._ranges.run, f"events of {RANGE_ALLOCATOR}": recorder.run}
+        if self._config.namespace_pools:
+            recorder = Recorder(self._client, NAMESPACE_POOLS)
+            self._pools = NamespacePoolController(self._client, informers, recorder, self._config.namespace_pools)
+            loops |= {NAMESPACE_POOLS: self._pools.run, f"events of {NAMESPACE_POOLS}": recorder.run}
         if self._config.balancer_pools is not None:
             recorder, cloud = Recorder(self._client, SERVICE_CONTROLLER), LocalCloud(self._config.balancer_pools)
             balancers = ServiceController(self._client, informers, recorder, cloud)
@@ -100,13 +109,14 @@ class ClusterControllers:
                 for name, loop in loops.items():
                     tasks.create_task(supervised(name, loop))
         finally:
-            self._informers = self._ranges = None
+            self._informers = self._ranges = self._pools = None
 
     def _following(self) -> Sequence[Informer[Any]]:
         return self._informers.informers if self._informers is not None else ()
 
     def _families(self) -> Iterator[Family]:
-        free = self._ranges.free if self._ranges is not None else {}
+        allocators = (self._ranges, self._pools)
+        free = {network: count for one in allocators if one is not None for network, count in one.free.items()}
         yield from of_controller(leading=self._elector.leading, free=free)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from podwire.component.flags import AddressList, credentials, program_flags
+from podwire.component.flags import AddressList, NamespacePoolText, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.controllers.balancers.pools import BalancerPools, subnets
-from podwire.controllers.ranges.pools import PoolError, disjoint, pool
+from podwire.kube.pod_pools import PoolError, namespace_pools, pool
 
 BIND_ADDRESS = "127.0.0.1:10246"
 
@@ -48,6 +48,14 @@ class NetworkList(click.ParamType[Any]):
     multiple=True,
     help="Give Nodes podCIDRs of this pool: one range of each family, divided by MASK (24, 64), for Nodes with these "
     "labels. Repeat it for more pools.",
+)
+@click.option(
+    "--namespace-pool",
+    "namespace_pools",
+    type=NamespacePoolText(),
+    multiple=True,
+    help="Give Nodes ranges of this pool for pods of namespaces with the label podwire.dev/pod-pool=NAME. All agents "
+    "need the same flag. Repeat it for more pools.",
 )
 @click.option(
     "--lb-pool",
@@ -89,6 +97,7 @@ def command(**given: Any) -> None:
     \b
     podwire controller --server https://192.0.2.10:6443 \\
         --pod-pool 10.244.0.0/16,fd00:10:244::/56 --pod-pool 10.250.0.0/16:22@pool=large
+    podwire controller --server https://192.0.2.10:6443 --namespace-pool red=10.60.0.0/16:26
     podwire controller --kubeconfig controller.conf --lb-pool 198.51.100.0/24
     """
     with lasting(), without_authorities():
@@ -105,12 +114,12 @@ def configuration(given: dict[str, Any]) -> Any:
     public, internal = given.pop("public"), given.pop("internal")
     balancers = BalancerPools(public, internal) if public or internal else None
     try:
-        disjoint(given["pod_pools"])
+        namespace_pools(given["namespace_pools"], given["pod_pools"])
         if balancers is not None:
             subnets(balancers)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    if not given["pod_pools"] and balancers is None:
-        raise click.UsageError("nothing to do: give --pod-pool, --lb-pool or --internal-lb-pool")
+    if not given["pod_pools"] and not given["namespace_pools"] and balancers is None:
+        raise click.UsageError("nothing to do: give --pod-pool, --namespace-pool, --lb-pool or --internal-lb-pool")
     identity = given.pop("identity") or f"{socket.gethostname()}-{os.getpid()}"
     return ControllerConfig(credentials=api, identity=identity, balancer_pools=balancers, **given)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from podwire.controllers.ranges.pools import pool
 from podwire.install import detection
 from podwire.install.detection import Cluster
 from podwire.install.settings import Settings, SettingsError, default_image, dns_addresses, own_version
+from podwire.kube.pod_pools import IPNetwork, namespace_pool, pool
 
 NEEDED = ("server", "pod_cidrs", "service_cidrs")
 """Settings that are read from the cluster where they are not given."""
@@ -44,6 +45,7 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
         if len(cluster.nodes) == 1:
             values.setdefault("controller_replicas", 1)
             values.setdefault("envoys", 1)
+    values["pod_cidrs"] = with_namespace_pools(values.get("pod_cidrs", ()), values.get("namespace_pools", ()))
     version = own_version()
     values.setdefault("image", default_image(version))
     if values.get("dns", True):
@@ -69,6 +71,17 @@ def kept(settings: Settings, cluster: Cluster) -> Choice:
 def pool_ranges(pools: Iterable[str]) -> tuple[str, ...]:
     """The ranges of pods of these pools of nodes. Raises PoolError."""
     return tuple(str(one.network) for text in pools for one in pool(text).ranges)
+
+
+def with_namespace_pools(pod_cidrs: tuple[str, ...], pools: Iterable[str]) -> tuple[str, ...]:
+    """The ranges of all pods, with those of pools of namespaces that none of them has. Raises PoolError."""
+    known = [ipaddress.ip_network(text) for text in pod_cidrs]
+    added = [one.network for text in pools for one in namespace_pool(text).pool.ranges]
+    return (*pod_cidrs, *(str(one) for one in added if not any(_holds(outer, one) for outer in known)))
+
+
+def _holds(outer: IPNetwork, network: IPNetwork) -> bool:
+    return outer.version == network.version and network.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def _detected(values: Mapping[str, Any], cluster: Cluster) -> Iterator[tuple[str, detection.Found]]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from podwire.component.flags import RangeList
-from podwire.controllers.ranges.pools import PoolError, pool
+from podwire.kube.pod_pools import PoolError, namespace_pool, pool
 from podwire.pods.mode import Mode
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -17,8 +17,8 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 FIXED = frozenset(
     {
         "certificate-authority", "client-certificate", "client-key", "context", "healthz-bind-address", "kubeconfig",
-        "metrics-bind-address", "mtu", "node-name", "overlay", "overlay-accept", "pod-access-cidrs", "pod-cidrs",
-        "replace-kube-proxy", "server", "service-cidrs", "state-dir", "token-file",
+        "metrics-bind-address", "mtu", "namespace-pool", "node-name", "overlay", "overlay-accept", "pod-access-cidrs",
+        "pod-cidrs", "replace-kube-proxy", "server", "service-cidrs", "state-dir", "token-file",
     }
 )  # fmt: skip
 """Flags of the agent that its manifest sets by itself."""
@@ -55,6 +55,20 @@ class PoolText(click.ParamType[Any]):
         """The text, if `podwire controller` takes it."""
         try:
             pool(str(value))
+        except PoolError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+class NamespacePoolFlag(click.ParamType[Any]):
+    """A pool of ranges for the pods of some namespaces."""
+
+    name = "NAME=POOL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, if agents and `podwire controller` take it."""
+        try:
+            namespace_pool(str(value))
         except PoolError as error:
             self.fail(str(error), param, ctx)
         return str(value)
@@ -139,6 +153,14 @@ SETTINGS_FLAGS = (
         help="Give nodes ranges of this pool, RANGE[:MASK],...[@LABEL=VALUE,...], where nothing else does.",
     ),
     click.option(
+        "--namespace-pool",
+        "namespace_pools",
+        type=NamespacePoolFlag(),
+        multiple=True,
+        help="Give nodes ranges of this pool for pods of namespaces with the label podwire.dev/pod-pool=NAME: "
+        "NAME=RANGE[:MASK],...[@LABEL=VALUE,...].",
+    ),
+    click.option(
         "--lb-pool", type=RangeList(any_number=True), help="Give Services of type LoadBalancer addresses of these."
     ),
     click.option("--internal-lb-pool", type=RangeList(any_number=True), help="Networks of internal load balancers."),
@@ -169,21 +191,21 @@ SETTINGS_FLAGS = (
 SETTINGS = (
     "image", "server", "pod_cidrs", "service_cidrs", "overlay", "overlay_accept", "mtu", "pod_access_cidrs",
     "replace_kube_proxy", "agent_flags",
-    "dns", "dns_replicas", "domain", "upstreams", "pod_pools", "lb_pool", "internal_lb_pool",
+    "dns", "dns_replicas", "domain", "upstreams", "pod_pools", "namespace_pools", "lb_pool", "internal_lb_pool",
     "gateway_api", "gateway_image", "envoys", "mesh", "pod_monitors",
 )  # fmt: skip
 
 
 NOTHING: dict[str, Any] = {
     "agent-flag": (), "gateway-image": "", "internal-lb-pool": (), "lb-pool": (), "mtu": 0, "pod-access-cidrs": (),
-    "pod-pool": (),
+    "namespace-pool": (), "pod-pool": (),
 }  # fmt: skip
 """What `--unset` makes of a setting."""
 
 
 def unset(names: tuple[str, ...]) -> dict[str, Any]:
     """The settings of these flags as they are where none is given."""
-    fields = {"agent-flag": "agent_flags", "pod-pool": "pod_pools"}
+    fields = {"agent-flag": "agent_flags", "namespace-pool": "namespace_pools", "pod-pool": "pod_pools"}
     return {fields.get(name, name.replace("-", "_")): NOTHING[name] for name in names}
 
 

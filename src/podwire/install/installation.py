@@ -18,7 +18,7 @@ from podwire.install import (
     readiness,
     revisions,
 )
-from podwire.install.chosen_settings import pool_ranges
+from podwire.install.chosen_settings import pool_ranges, with_namespace_pools
 from podwire.install.cluster_objects import InstallError, Report
 from podwire.install.manifests import dns_deployment, gateway_deployment, mesh_deployment
 from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
@@ -125,6 +125,9 @@ def upgraded(known: Revisions, given: dict[str, Any]) -> Revision:
     if "pod_pools" in given:
         pools = pool_ranges(changed["pod_pools"])
         changed.setdefault("pod_cidrs", tuple(dict.fromkeys((*now.settings.pod_cidrs, *pools))))
+    if "namespace_pools" in given:
+        cidrs = changed.get("pod_cidrs", now.settings.pod_cidrs)
+        changed["pod_cidrs"] = with_namespace_pools(cidrs, changed["namespace_pools"])
     if now.settings.gateway_image and "gateway_image" not in given:
         changed["gateway_image"] = _image(now.settings, version, now.settings.gateway_image, "--gateway-image")
     settings = msgspec.structs.replace(now.settings, **changed)

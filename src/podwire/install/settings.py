@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         domain: the cluster domain.
         upstreams: DNS servers of other names, or files like resolv.conf that have them.
         pod_pools: pools of which nodes get ranges, as `podwire controller --pod-pool`; none: another allocates.
+        namespace_pools: pools for pods of some namespaces, as `podwire controller --namespace-pool`.
         lb_pool: networks of which Services of type LoadBalancer get addresses.
         internal_lb_pool: networks of internal load balancers.
         controller_replicas: how many controllers there are; one leads.
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     domain: str = "cluster.local"
     upstreams: tuple[str, ...] = (RESOLV_CONF,)
     pod_pools: tuple[str, ...] = ()
+    namespace_pools: tuple[str, ...] = ()
     lb_pool: tuple[str, ...] = ()
     internal_lb_pool: tuple[str, ...] = ()
     controller_replicas: int = 2
@@ -81,7 +83,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     @property
     def has_controller(self) -> bool:
         """Whether the controller has anything to do."""
-        return bool(self.pod_pools or self.lb_pool or self.internal_lb_pool)
+        return bool(self.pod_pools or self.namespace_pools or self.lb_pool or self.internal_lb_pool)
 
     @property
     def has_gateway(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.kube import cluster_dns
+from podwire.kube import cluster_dns, pod_pools
 from podwire.kube.core import Namespace, Node, NodeSpec, NodeStatus
 from podwire.kube.discovery import (
     NOT_PROXIED,
@@ -40,14 +40,18 @@ class KeptObjects:
         self._conditions: dict[EndpointConditions, EndpointConditions] = {}
 
     def node(self, node: Node) -> Node:
-        """Addresses, pod ranges, whether it is Ready or leaves, labels."""
+        """Addresses, pod ranges, those of pools of namespaces too, whether it is Ready or leaves, labels."""
         ready = tuple(
             msgspec.structs.replace(condition, reason="", message="", last_transition_time=None)
             for condition in node.status.conditions
             if condition.type == "Ready"
         )
+        metadata = _metadata(node.metadata, node.metadata.labels.keys())
+        pools = node.metadata.annotations.get(pod_pools.ANNOTATION)
+        if pools:
+            metadata = msgspec.structs.replace(metadata, annotations={pod_pools.ANNOTATION: pools})
         return Node(
-            metadata=_metadata(node.metadata, node.metadata.labels.keys()),
+            metadata=metadata,
             spec=NodeSpec(pod_cidr=node.spec.pod_cidr, pod_cidrs=node.spec.pod_cidrs, taints=node.spec.taints),
             status=NodeStatus(addresses=node.status.addresses, conditions=ready),
         )

@@ -25,13 +25,14 @@ _BETWEEN = " and "
 
 
 class ExhaustedError(Exception):
-    """Every address of the node is taken."""
+    """Every address of the node is taken, or every one of a pool of namespaces."""
 
-    def __init__(self, ranges: Ranges) -> None:
+    def __init__(self, ranges: Ranges, pool: str = "") -> None:
         count = max(ranges.end - FIRST_PLACE, 0)
-        super().__init__(
-            f"all {count} addresses of the node's range {ranges} are taken: remove pods or widen the node's podCIDR"
-        )
+        where, remedy = "the node's range", "widen the node's podCIDR"
+        if pool:
+            where, remedy = f"this node's range of pod pool {pool},", "let the pods of its namespaces run on more nodes"
+        super().__init__(f"all {count} addresses of {where} {ranges} are taken: remove pods or {remedy}")
 
 
 class Ranges(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ class Ranges(msgspec.Struct, frozen=True):
         return _BETWEEN.join(map(str, self.networks))
 
 
-def choose(ranges: Ranges, fresh: int, freed: Collection[int], taken: Callable[[int], bool]) -> int:
+def choose(ranges: Ranges, fresh: int, freed: Collection[int], taken: Callable[[int], bool], pool: str = "") -> int:
     """The place that is given out next. Raises ExhaustedError.
 
     `fresh` was never given out in these ranges, nor any place after it; `freed` were, the oldest first. Attachments
@@ -74,4 +75,4 @@ def choose(ranges: Ranges, fresh: int, freed: Collection[int], taken: Callable[[
     for place in chain((place for place in range(fresh, ranges.end) if place not in freed), freed):
         if not taken(place):
             return place
-    raise ExhaustedError(ranges)
+    raise ExhaustedError(ranges, pool)

@@ -89,8 +89,9 @@ def missing(own: NodeNetwork, cluster: Cluster) -> Iterator[str]:
 
 def unreachable(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> str:
     """Return why another node's pods cannot be reached from this one; the empty text where they can."""
-    lacking = [f"IPv{network.version}" for network in peer.ranges if peer.address(network.version) is None]
-    if cluster.mode is Mode.NONE or not peer.ranges or not peer.addresses or not own.addresses:
+    versions = {network.version for network in peer.all_ranges}
+    lacking = [f"IPv{version}" for version in sorted(versions) if peer.address(version) is None]
+    if cluster.mode is Mode.NONE or not versions or not peer.addresses or not own.addresses:
         return ""
     if not cluster.mode.has_tunnel:
         return f"it has no {' and no '.join(lacking)} InternalIP that leads to its pods" if lacking else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.addresses import usable
 from podwire.kube.core import Node
+from podwire.kube.pod_pools import NamespacePool, ranges_by_pool
 from podwire.pods.mode import Mode
 
 VXLAN_OVERHEAD = {4: 50, 6: 70}
@@ -51,6 +52,7 @@ class Cluster(msgspec.Struct, frozen=True):
         vxlan: the settings of the VXLAN device, for modes that have one.
         access: who reaches pods under their own addresses beside pods and nodes.
         underlay_mtu: the largest packet between nodes in bytes; None: that of the uplink.
+        pools: of which the pods of some namespaces get their addresses; their ranges are among `ranges`.
 
     """
 
@@ -60,6 +62,7 @@ class Cluster(msgspec.Struct, frozen=True):
     vxlan: Overlay = Overlay()
     access: tuple[IPNetwork, ...] = ()
     underlay_mtu: int | None = None
+    pools: tuple[NamespacePool, ...] = ()
 
     @property
     def modes(self) -> frozenset[Mode]:
@@ -77,16 +80,30 @@ class Cluster(msgspec.Struct, frozen=True):
         return all(mode.has_tunnel for mode in self.modes)
 
 
+class NodePool(msgspec.Struct, frozen=True):
+    """What a node has of one pool of namespaces: at most one range of each IP version, IPv4 first."""
+
+    name: str
+    ranges: tuple[IPNetwork, ...]
+
+
 class NodeNetwork(msgspec.Struct, frozen=True):
     """A node: the ranges of its pods, at most one of each IP version, and its own addresses in the underlay.
 
-    `created` is when its Node was made (RFC 3339): of two that claim the same range the older one has it.
+    `created` is when its Node was made (RFC 3339): of two that claim the same range the older one has it. `pools` are
+    its ranges of the pools of namespaces.
     """
 
     name: str
     ranges: tuple[IPNetwork, ...] = ()
     addresses: tuple[IPAddress, ...] = ()
     created: str = ""
+    pools: tuple[NodePool, ...] = ()
+
+    @property
+    def all_ranges(self) -> tuple[IPNetwork, ...]:
+        """Every range of its pods, those of no pool first."""
+        return (*self.ranges, *(network for pool in self.pools for network in pool.ranges))
 
     def address(self, version: int) -> IPAddress | None:
         """The first address of one IP version."""
@@ -116,7 +133,8 @@ def read_node(node: Node, cluster: Cluster) -> tuple[NodeNetwork, tuple[str, ...
         else:
             addresses.append(address)
     name, created = node.metadata.name, node.metadata.creation_timestamp or ""
-    network = NodeNetwork(name, tuple(ranges), tuple(addresses), created)
+    pools = tuple(_pools(node, cluster, faults))
+    network = NodeNetwork(name, tuple(ranges), tuple(addresses), created, pools)
     return network, tuple(f"node {name}: {fault}" for fault in faults)
 
 
@@ -139,6 +157,16 @@ def _ranges(texts: Sequence[str], allowed: Sequence[IPNetwork]) -> tuple[list[IP
         else:
             faults.append(f"podCIDR {text} is outside the cluster's pod ranges {', '.join(map(str, allowed))}")
     return sorted(ranges, key=lambda network: network.version), faults
+
+
+def _pools(node: Node, cluster: Cluster, faults: list[str]) -> Iterator[NodePool]:
+    """Its ranges of pools that this agent knows. Another size than the pool's would take addresses of other nodes."""
+    given = ranges_by_pool(node.metadata.annotations) if cluster.pools else {}
+    for pool in cluster.pools:
+        ranges, others = pool.accepted(given.get(pool.name, ()))
+        faults += [f"{text!r} is no range of pod pool {pool}" for text in others]
+        if ranges:
+            yield NodePool(pool.name, ranges)
 
 
 def _inside(network: IPNetwork, outer: IPNetwork) -> bool:

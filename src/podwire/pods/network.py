@@ -15,7 +15,7 @@ from podwire.engine.reconcile import Reconciler
 from podwire.kernel.elements import IPAddress
 from podwire.kernel.netlink import Netlink
 from podwire.kernel.sysctl_record import SysctlRecord
-from podwire.kube.core import Node
+from podwire.kube.core import Namespace, Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.watch import Change
 from podwire.pods import links
@@ -56,7 +56,8 @@ class PodNetwork:
     """Serves CNI, and keeps routes and rules. Make and run it in the node's network namespace.
 
     Subscribe `node_changed` to an informer of Nodes and call `nodes_complete` once it is synced, and `slice_changed` to
-    one of EndpointSlices with `slices_complete`. Nothing else is needed: pods are known by their attachments.
+    one of EndpointSlices with `slices_complete`; with pools of namespaces also `namespace_changed`. Nothing else is
+    needed: pods are known by their attachments.
     """
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
@@ -156,6 +157,10 @@ class PodNetwork:
         self._complete("Nodes")
         self._advice.nodes_complete(self._view, self._settings.cluster)
 
+    def namespace_changed(self, change: Change[Namespace]) -> None:
+        """Take over a namespace, whose label names the pool of its pods."""
+        self._operations.pools.namespace_changed(change)
+
     def slice_changed(self, change: Change[EndpointSlice]) -> None:
         """Take over the API servers' addresses where this is their EndpointSlice."""
         found = change.item
@@ -181,6 +186,12 @@ class PodNetwork:
         self._advice.own_changed(self._view.own, self._settings.cluster)
         if own.ranges:
             self._store.use(Ranges(own.ranges))
+        has = {pool.name: pool.ranges for pool in own.pools}
+        for pool in self._settings.cluster.pools:
+            if pool.name in has:
+                self._store.use(Ranges(has[pool.name]), pool.name)
+            else:
+                self._store.disuse(pool.name)
         self._watch.look()
 
     def _reread_uplink(self, *, doubtful: bool = False, rerouted: bool = False) -> bool:

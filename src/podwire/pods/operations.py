@@ -14,6 +14,7 @@ from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
+from podwire.pods.namespace_pools import NamespacePools, UnknownPoolError
 from podwire.pods.rows import SetRow, source_rows
 from podwire.pods.runtime import cni
 from podwire.pods.runtime.cni import CniError, Code
@@ -62,6 +63,7 @@ class PodOperations:
         self._uplink = uplink
         self._cluster = cluster
         self._mark = mark
+        self.pools = NamespacePools(tuple(pool.name for pool in cluster.pools))
         self._known = asyncio.Event()
         self._gate_seconds = gate_seconds
         self._guarded: dict[AttachmentKey, Attachment] = {}
@@ -122,8 +124,9 @@ class PodOperations:
         entry = self._store.find(key)
         if entry is not None and entry.ready and not await self._differences(entry.attachment, netns, uplink):
             return _result(entry.attachment, uplink.mtu)
+        pool = await self._pool(pod)
         try:
-            attachment = self._store.reserve(key, pod, netns)
+            attachment = self._store.reserve(key, pod, netns, pool)
         except ExhaustedError as error:
             raise CniError(Code.TRY_AGAIN_LATER, str(error)) from None
         try:
@@ -132,6 +135,22 @@ class PodOperations:
             await self._undo(attachment)
             raise self._refusal(error, attachment) from error
         return _result(attachment, await self._mtu_now(uplink))
+
+    async def _pool(self, pod: PodIdentity) -> str:
+        """Return of which pool the pod gets its addresses. Raises CniError where this node has none of it."""
+        try:
+            async with asyncio.timeout(self._gate_seconds):
+                pool = await self.pools.of(pod.namespace)
+        except UnknownPoolError as error:
+            raise CniError(Code.TRY_AGAIN_LATER, str(error)) from None
+        except TimeoutError:
+            message = f"namespace {pod.namespace} is not known, nor of which pool its pods get their addresses"
+            raise CniError(Code.TRY_AGAIN_LATER, message) from None
+        if self._store.ranges_of(pool) is None:
+            message = f"this node has no range of pod pool {pool}, which namespace {pod.namespace} has by its label: "
+            message += "podwire controller gives it one, or an event of the Node names the reason"
+            raise CniError(Code.TRY_AGAIN_LATER, message)
+        return pool
 
     async def adopt(self, key: AttachmentKey, pod: PodIdentity, netns: str, previous: cni.Result) -> frozenset[str]:
         """Take over an interface that earlier plugins made; return the names that its end on the node had."""

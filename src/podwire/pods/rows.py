@@ -72,7 +72,7 @@ def node_rows(node: NodeNetwork, own: str, cluster: Cluster, uplink: Uplink | No
         if cluster.overlay and node.name != own:
             yield SetRow(f"peers{address.version}", (address,))
     if cluster.requires_tunnel and Mode.CROSS_SUBNET in cluster.modes and uplink is not None and node.name != own:
-        for network in node.ranges:
+        for network in node.all_ranges:
             if neighbour(node, uplink, network.version) is not None:
                 yield SetRow(f"neighbours{network.version}", (network,))
 
@@ -184,7 +184,7 @@ def own_routes(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[NodeRou
 
     Without the unreachable routes a packet to a pod that is gone would follow the default route out of the cluster.
     """
-    for network in own.ranges if cluster.mode is Mode.NONE else {*cluster.ranges, *own.ranges}:
+    for network in own.ranges if cluster.mode is Mode.NONE else {*cluster.ranges, *own.all_ranges}:
         yield RouteRow(network)
     if cluster.overlay is None:
         return
@@ -193,7 +193,7 @@ def own_routes(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[NodeRou
     if local is None:
         return
     yield TunnelRow(overlay.identifier, overlay.port, local, own.tunnel_mac, mtu)
-    for network in own.ranges:
+    for network in own.all_ranges:
         yield TunnelAddressRow(tunnel_address(network))
 
 
@@ -202,7 +202,7 @@ def peer_routes(
 ) -> Iterator[NodeRouteRow]:
     """The ways to another node's pods: by its address, by a router, or through the tunnel."""
     tunnelled: list[IPNetwork] = []
-    for network in peer.ranges:
+    for network in peer.all_ranges:
         near = neighbour(peer, uplink, network.version)
         address = near or peer.address(network.version)
         match cluster.mode:
@@ -238,7 +238,7 @@ def _tunnelled(
     peer: NodeNetwork, own: NodeNetwork, outer: IPAddress, networks: Sequence[IPNetwork]
 ) -> Iterator[NodeRouteRow]:
     yield ForwardingRow(peer.tunnel_mac, outer)
-    sources = {network.version: tunnel_address(network) for network in own.ranges}
+    sources = {network.version: tunnel_address(network) for network in reversed(own.all_ranges)}
     for network in networks:
         if network.version in sources:
             gateway = tunnel_address(network)

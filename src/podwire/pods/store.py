@@ -11,7 +11,7 @@ import ipaddress
 import os
 import sqlite3
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -35,18 +35,30 @@ CREATE TABLE IF NOT EXISTS addresses (
     address TEXT PRIMARY KEY, version INTEGER NOT NULL, container TEXT NOT NULL, interface TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS addresses_of_attachment ON addresses (container, interface);
-CREATE TABLE IF NOT EXISTS freed (sequence INTEGER PRIMARY KEY AUTOINCREMENT, place INTEGER NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS pool (one INTEGER PRIMARY KEY CHECK (one = 1), ranges TEXT NOT NULL, fresh INTEGER NOT NULL);
-PRAGMA user_version = 2;
+CREATE TABLE IF NOT EXISTS pools (name TEXT PRIMARY KEY, ranges TEXT NOT NULL, fresh INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS freed_places (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, pool TEXT NOT NULL, place INTEGER NOT NULL, UNIQUE (pool, place)
+);
+PRAGMA user_version = 3;
 """
+"""The pool without a name is that of the node's podCIDRs."""
 
 
 _BEGIN = """
 INSERT OR REPLACE INTO attachments (container, interface, netns, pod_namespace, pod_name, pod_uid, ready, adopted_mac)
 VALUES (?, ?, ?, ?, ?, ?, 0, ?)
 """
-_UPGRADE = "ALTER TABLE attachments ADD COLUMN adopted_mac TEXT NOT NULL DEFAULT ''"
+_ADOPTION = "ALTER TABLE attachments ADD COLUMN adopted_mac TEXT NOT NULL DEFAULT ''"
 """From version 1, which knew no links of other plugins."""
+_POOLS = """
+BEGIN IMMEDIATE;
+INSERT OR REPLACE INTO pools SELECT '', ranges, fresh FROM pool;
+INSERT OR IGNORE INTO freed_places (pool, place) SELECT '', place FROM freed ORDER BY sequence;
+DROP TABLE pool;
+DROP TABLE freed;
+COMMIT;
+"""
+"""From version 2, which knew one pool. A release of then makes its tables again, and they are read again here."""
 
 
 class TakenError(Exception):
@@ -75,9 +87,11 @@ class Store:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             if self._database.execute("PRAGMA user_version").fetchone() == (1,):
-                self._database.execute(_UPGRADE)
+                self._database.execute(_ADOPTION)
             self._database.executescript(_SCHEMA)
-        self._ranges: Ranges | None = None
+            if self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'pool'").fetchone():
+                self._database.executescript(_POOLS)
+        self._ranges: dict[str, Ranges] = {}
 
     def close(self) -> None:
         """Close the file; everything is in it already."""
@@ -85,31 +99,37 @@ class Store:
 
     @property
     def ranges(self) -> Ranges | None:
-        """The ranges that new addresses come from; None until `use` was called in this process."""
-        return self._ranges
+        """The ranges of the node that are of no named pool; None until `use` was called for them in this process."""
+        return self._ranges.get("")
 
-    def use(self, ranges: Ranges) -> None:
+    def ranges_of(self, pool: str) -> Ranges | None:
+        """The ranges that new addresses of a pool come from; None where the node has none."""
+        return self._ranges.get(pool)
+
+    def use(self, ranges: Ranges, pool: str = "") -> None:
         """Give out addresses of these ranges from now on. Attachments keep the addresses they have."""
         with self._transaction():
-            known = self._database.execute("SELECT ranges FROM pool").fetchone()
-            if known is None or known[0] != str(ranges):
-                self._database.execute("DELETE FROM freed")
+            known = self._known_ranges(pool)
+            if known != ranges:
+                self._database.execute("DELETE FROM freed_places WHERE pool = ?", (pool,))
                 self._database.execute(
-                    "INSERT OR REPLACE INTO pool (one, ranges, fresh) VALUES (1, ?, ?)", (str(ranges), FIRST_PLACE)
+                    "INSERT OR REPLACE INTO pools (name, ranges, fresh) VALUES (?, ?, ?)",
+                    (pool, str(ranges), FIRST_PLACE),
                 )
-        self._ranges = ranges
+        self._ranges[pool] = ranges
 
-    def reserve(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> Attachment:
+    def disuse(self, pool: str) -> None:
+        """Give out no more addresses of a pool. No error if it is not in use."""
+        self._ranges.pop(pool, None)
+
+    def reserve(self, key: AttachmentKey, pod: PodIdentity, netns: str, pool: str = "") -> Attachment:
         """Addresses for an attachment that is about to be made. One that has addresses already keeps them.
 
-        Raises ExhaustedError when none is free. `use` must have been called.
+        Raises ExhaustedError when none is free. `use` must have been called for the pool.
         """
-        assert self._ranges is not None, "the ranges of the node are known before an address is allocated"
         with self._transaction():
             self._database.execute(_BEGIN, (key.container, key.interface, netns, pod.namespace, pod.name, pod.uid, ""))
-            addresses = self._addresses(key)
-            if not addresses:
-                addresses = self._take(self._ranges, key)
+            addresses = self._addresses(key) or self._take(pool, key)
         return Attachment(key, pod, netns, addresses)
 
     def adopt(self, attachment: Attachment) -> None:
@@ -144,13 +164,12 @@ class Store:
         It may be called before `use`: the file knows the ranges that its free addresses belong to.
         """
         with self._transaction():
-            ranges = self._ranges_of_pool()
-            places = {ranges.place(address) for address in self._addresses(key)} if ranges else set()
+            places = set(self._places(self._addresses(key)))
             owner = (key.container, key.interface)
             self._database.execute("DELETE FROM addresses WHERE container = ? AND interface = ?", owner)
             self._database.execute("DELETE FROM attachments WHERE container = ? AND interface = ?", owner)
-            for place in sorted(place for place in places if place is not None):
-                self._database.execute("INSERT OR REPLACE INTO freed (place) VALUES (?)", (place,))
+            for pool, place in sorted(places):
+                self._database.execute("INSERT OR REPLACE INTO freed_places (pool, place) VALUES (?, ?)", (pool, place))
 
     def find(self, key: AttachmentKey) -> Entry | None:
         """What is known of an attachment."""
@@ -166,9 +185,9 @@ class Store:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the next new attachment would find no address."""
+        """Whether the next new attachment that is of no named pool would find no address."""
         try:
-            self._choose(self._ranges) if self._ranges else None
+            self._choose("") if self.ranges else None
         except ExhaustedError:
             return True
         return False
@@ -184,17 +203,26 @@ class Store:
         )
         return tuple(ipaddress.ip_address(address) for (address,) in rows)
 
-    def _ranges_of_pool(self) -> Ranges | None:
-        """The ranges that free addresses belong to; None before the first `use` of this file."""
-        row = self._database.execute("SELECT ranges FROM pool").fetchone()
+    def _places(self, addresses: tuple[IPAddress, ...]) -> Iterator[tuple[str, int]]:
+        """The pool and place of each address that is of a pool."""
+        for name, text in self._database.execute("SELECT name, ranges FROM pools").fetchall():
+            ranges = Ranges.parse(text)
+            for address in addresses:
+                place = ranges.place(address)
+                if place is not None:
+                    yield name, place
+
+    def _known_ranges(self, pool: str) -> Ranges | None:
+        """The ranges that free addresses of a pool belong to; None before the first `use` of this file."""
+        row = self._database.execute("SELECT ranges FROM pools WHERE name = ?", (pool,)).fetchone()
         return None if row is None else Ranges.parse(row[0])
 
-    def _take(self, ranges: Ranges, key: AttachmentKey) -> tuple[IPAddress, ...]:
-        place = self._choose(ranges)
-        addresses = ranges.addresses(place)
+    def _take(self, pool: str, key: AttachmentKey) -> tuple[IPAddress, ...]:
+        place = self._choose(pool)
+        addresses = self._ranges[pool].addresses(place)
         self._insert(key, addresses)
-        self._database.execute("DELETE FROM freed WHERE place = ?", (place,))
-        self._database.execute("UPDATE pool SET fresh = max(fresh, ?)", (place + 1,))
+        self._database.execute("DELETE FROM freed_places WHERE pool = ? AND place = ?", (pool, place))
+        self._database.execute("UPDATE pools SET fresh = max(fresh, ?) WHERE name = ?", (place + 1, pool))
         return addresses
 
     def _insert(self, key: AttachmentKey, addresses: tuple[IPAddress, ...]) -> None:
@@ -203,9 +231,10 @@ class Store:
             [(str(address), address.version, key.container, key.interface) for address in addresses],
         )
 
-    def _choose(self, ranges: Ranges) -> int:
-        (fresh,) = self._database.execute("SELECT fresh FROM pool").fetchone()
-        return choose(ranges, fresh, _Freed(self._database), lambda place: self._is_taken(ranges, place))
+    def _choose(self, pool: str) -> int:
+        ranges, freed = self._ranges[pool], _Freed(self._database, pool)
+        (fresh,) = self._database.execute("SELECT fresh FROM pools WHERE name = ?", (pool,)).fetchone()
+        return choose(ranges, fresh, freed, lambda place: self._is_taken(ranges, place), pool)
 
     def _is_taken(self, ranges: Ranges, place: int) -> bool:
         addresses = [str(address) for address in ranges.addresses(place)]
@@ -225,19 +254,24 @@ class Store:
 
 
 class _Freed(Collection[int]):
-    """The freed places, the oldest first, read only as far as they are consumed."""
+    """The freed places of a pool, the oldest first, read only as far as they are consumed."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, pool: str) -> None:
         self._database = database
+        self._pool = pool
 
     def __contains__(self, place: object) -> bool:
-        return self._database.execute("SELECT 1 FROM freed WHERE place = ?", (place,)).fetchone() is not None
+        return self._row("SELECT 1 FROM freed_places WHERE pool = ? AND place = ?", place) is not None
 
     def __iter__(self) -> Iterator[int]:
-        return (place for (place,) in self._database.execute("SELECT place FROM freed ORDER BY sequence"))
+        query = "SELECT place FROM freed_places WHERE pool = ? ORDER BY sequence"
+        return (place for (place,) in self._database.execute(query, (self._pool,)))
 
     def __len__(self) -> int:
-        return int(self._database.execute("SELECT count(*) FROM freed").fetchone()[0])
+        return int(self._row("SELECT count(*) FROM freed_places WHERE pool = ?")[0])
+
+    def _row(self, query: str, *more: object) -> Any:
+        return self._database.execute(query, (self._pool, *more)).fetchone()
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from podwire.controllers.ranges.controller import CONDITION, PodRangeController
-from podwire.controllers.ranges.pools import pool
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import EVENTS, NODES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.pod_pools import pool
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
 from tests.kube.fake_api import FakeApi, running

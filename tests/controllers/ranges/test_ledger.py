@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podwire.controllers.ranges.ledger import RangeError, RangeLedger
-from podwire.controllers.ranges.pools import IPNetwork, PoolRange, pool, pools_for
+from podwire.kube.pod_pools import IPNetwork, PoolRange, pool, pools_for
 
 POOLS = [pool("10.0.0.0/28:30,fd00::/61"), pool("10.0.1.0/29:30@kind=gpu"), pool("fd00:2::/62@kind=six")]
 KINDS: list[dict[str, str]] = [{}, {"kind": "gpu"}, {"kind": "six"}]

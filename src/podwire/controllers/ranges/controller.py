@@ -24,9 +24,9 @@ from podwire.kube.work_queue import WorkQueue
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from podwire.controllers.ranges.pools import IPNetwork, PodPool
     from podwire.kube.client import Client
     from podwire.kube.core import Node
+    from podwire.kube.pod_pools import IPNetwork, PodPool
     from podwire.kube.recorder import Recorder
     from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from podwire.controllers.ranges.pools import IPNetwork, PodPool, PoolRange, disjoint, pools_for
+from podwire.kube.pod_pools import IPNetwork, PodPool, PoolRange, disjoint, pools_for
 
 
 class RangeError(Exception):

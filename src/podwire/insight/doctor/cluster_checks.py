@@ -12,6 +12,7 @@ from podwire.insight.doctor.report import Finding
 from podwire.insight.operations.programs import Program
 from podwire.kube.addresses import IPNetwork, parsed_network
 from podwire.kube.core import Node
+from podwire.kube.pod_pools import ranges_by_pool
 
 HERE = "this machine"
 OFF_SECONDS, DRIFT_SECONDS = 30.0, 2.0
@@ -102,6 +103,7 @@ def pod_ranges(cluster: ClusterFacts) -> Iterator[Finding]:
         others += [(f"the address of {node.metadata.name}", block) for block in _blocks(node.internal_addresses)]
     blocks = [(node.metadata.name, block) for node in cluster.nodes for block in _blocks(_pod_cidrs(node))]
     with_range = {name for name, _ in blocks}
+    blocks += [(node.metadata.name, block) for node in cluster.nodes for block in _blocks(_of_pools(node))]
     for node in cluster.nodes:
         if node.metadata.name not in with_range:
             yield rules.NO_POD_RANGE.found(node.metadata.name)
@@ -132,6 +134,11 @@ def _blocks(texts: Iterable[str]) -> Iterator[IPNetwork]:
 
 def _pod_cidrs(node: Node) -> tuple[str, ...]:
     return node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
+
+
+def _of_pools(node: Node) -> Iterator[str]:
+    """Its ranges of the pools of namespaces."""
+    return (text for ranges in ranges_by_pool(node.metadata.annotations).values() for text in ranges)
 
 
 def _within(block: IPNetwork, whole: IPNetwork) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from podwire.kube.addresses import parsed_network
 from podwire.kube.core import Node
+from podwire.kube.pod_pools import ranges_by_pool
 from podwire.policy.model import Block, IPNetwork
 
 DEFAULT: tuple[IPNetwork, ...] = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("fd00:10:244::/56"))
@@ -37,7 +39,10 @@ def of_nodes(nodes: Iterable[Node], given: tuple[IPNetwork, ...] = ()) -> PodRan
     """Return the given ranges, else those of the nodes, else the usual ones."""
     if given:
         return PodRanges(given, is_assumed=False)
-    texts = {text for node in nodes for text in (*node.spec.pod_cidrs, node.spec.pod_cidr) if text}
+    found = list(nodes)
+    texts = {text for node in found for text in (*node.spec.pod_cidrs, node.spec.pod_cidr) if text}
+    pools = (ranges_by_pool(node.metadata.annotations) for node in found)
+    texts |= {text for one in pools for ranges in one.values() for text in ranges if parsed_network(text) is not None}
     networks = tuple(ipaddress.ip_network(one, strict=False) for one in sorted(texts))
     return PodRanges(networks, is_assumed=False) if networks else PodRanges()
 

@@ -135,6 +135,7 @@ def agent_flags(settings: Settings) -> list[str]:
     return [
         f"--server={settings.server}",
         f"--pod-cidrs={','.join(settings.pod_cidrs)}",
+        *(f"--namespace-pool={pool}" for pool in settings.namespace_pools),
         f"--service-cidrs={','.join(settings.service_cidrs)}",
         f"--overlay={settings.overlay}",
         *([f"--overlay-accept={settings.overlay_accept}"] if settings.overlay_accept else []),

@@ -67,6 +67,7 @@ def controller_flags(settings: Settings) -> list[str]:
     return [
         f"--server={settings.server}",
         *(f"--pod-pool={pool}" for pool in settings.pod_pools),
+        *(f"--namespace-pool={pool}" for pool in settings.namespace_pools),
         *([f"--lb-pool={','.join(settings.lb_pool)}"] if settings.lb_pool else []),
         *([f"--internal-lb-pool={','.join(settings.internal_lb_pool)}"] if settings.internal_lb_pool else []),
     ]

@@ -59,6 +59,7 @@ def chart_values(settings: Settings) -> dict[str, Any]:
         },
         "controller": {
             "podPools": list(settings.pod_pools),
+            "namespacePools": list(settings.namespace_pools),
             "lbPool": list(settings.lb_pool),
             "internalLbPool": list(settings.internal_lb_pool),
             "replicas": settings.controller_replicas,

@@ -1,16 +1,30 @@
-"""The pools of which nodes get the ranges of their pods. Pure."""
+"""The pools of which nodes get the ranges of their pods, and those of the pods of some namespaces. Pure.
+
+A namespace chooses a pool by its label, a Node has its ranges of each pool in an annotation: podCIDRs admit no more
+than one range of each family.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+"""The value of a label."""
+
 DEFAULT_MASKS = {4: 24, 6: 64}
 """Prefix lengths of a node's ranges, as kube-controller-manager's --node-cidr-mask-size-ipv4 and -ipv6."""
+LABEL = "podwire.dev/pod-pool"
+"""Of a namespace: the pool of which its pods get their addresses."""
+ANNOTATION = "podwire.dev/pod-ranges"
+"""Of a Node: its ranges of the pools of namespaces, as a JSON object from pool to a list of ranges."""
 LARGEST_BITS = 16
 """A pool has at most 2^16 ranges of nodes in each family, as upstream's range allocator."""
 
@@ -45,6 +59,10 @@ class PoolRange:
         last = min(int(network.broadcast_address) - base, self.network.num_addresses - 1) >> shift
         return range(first, last + 1)
 
+    def is_part(self, network: IPNetwork) -> bool:
+        """Whether this is a range of one node: a smaller one would win over those of other nodes."""
+        return network.prefixlen == self.mask and len(self.numbers(network)) == 1
+
     def __str__(self) -> str:
         return f"{self.network}, /{self.mask} a node"
 
@@ -63,6 +81,67 @@ class PodPool:
     def __str__(self) -> str:
         nodes = ",".join(f"{key}={value}" for key, value in self.labels)
         return " and ".join(map(str, self.ranges)) + (f", for nodes with {nodes}" if nodes else "")
+
+
+@dataclass(frozen=True, slots=True)
+class NamespacePool:
+    """A pool for the pods of the namespaces that have its name as their label."""
+
+    name: str
+    pool: PodPool
+
+    def accepted(self, texts: Iterable[str]) -> tuple[tuple[IPNetwork, ...], tuple[str, ...]]:
+        """Which of these are ranges of a node, at most one of each family, IPv4 first; and the texts of all others."""
+        found: dict[int, IPNetwork] = {}
+        others: list[str] = []
+        for text in texts:
+            network = _parsed(text)
+            if network is None or network.version in found or not self._has(network):
+                others.append(text)
+            else:
+                found[network.version] = network
+        return tuple(found[version] for version in sorted(found)), tuple(others)
+
+    def _has(self, network: IPNetwork) -> bool:
+        return any(one.is_part(network) for one in self.pool.ranges)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.pool}"
+
+
+def namespace_pool(text: str) -> NamespacePool:
+    """The pool of a text `NAME=RANGE[:MASK][,RANGE[:MASK]][@LABEL=VALUE,...]`. Raises PoolError."""
+    name, equals, rest = text.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise PoolError(
+            f"namespace pool {text!r}: write NAME=RANGE, such as red=10.60.0.0/16:26; the name is the value of a label"
+        )
+    return NamespacePool(name, pool(rest))
+
+
+def namespace_pools(pools: Sequence[NamespacePool], others: Sequence[PodPool] = ()) -> None:
+    """Check that each name is there once, and that no two ranges of these and of the other pools overlap.
+
+    Raises PoolError.
+    """
+    names = [one.name for one in pools]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PoolError(f"namespace pools: {twice} is given twice; a pool has one range of each family")
+    disjoint((*others, *(one.pool for one in pools)))
+
+
+def ranges_by_pool(annotations: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """The ranges of a Node as its annotation has them; none where it is not readable."""
+    try:
+        return msgspec.json.decode(annotations.get(ANNOTATION, "{}"), type=dict[str, tuple[str, ...]])
+    except msgspec.MsgspecError:
+        return {}
+
+
+def annotation(ranges: Mapping[str, Sequence[IPNetwork]]) -> str:
+    """The annotation of a Node with these ranges."""
+    return msgspec.json.encode({name: list(map(str, found)) for name, found in sorted(ranges.items())}).decode()
 
 
 def pool(text: str) -> PodPool:
@@ -87,6 +166,13 @@ def pools_for(pools: Sequence[PodPool], labels: Mapping[str, str]) -> tuple[PodP
     """The pools of a node, in order: those that its labels select; the ones without labels where none does."""
     chosen = tuple(each for each in pools if each.labels and each.serves(labels))
     return chosen or tuple(each for each in pools if not each.labels)
+
+
+def _parsed(text: str) -> IPNetwork | None:
+    try:
+        return None if "%" in text else ipaddress.ip_network(text)
+    except ValueError:
+        return None
 
 
 def _range(text: str, word: str) -> PoolRange:

@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from podwire.controllers.ranges.pools import PodPool, PoolError, PoolRange, disjoint, pool, pools_for
+from podwire.kube.pod_pools import PodPool, PoolError, PoolRange, disjoint, pool, pools_for
 
 
 def test_a_pool_has_ranges_masks_and_labels() -> None:
