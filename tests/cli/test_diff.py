@@ -104,9 +104,31 @@ def test_a_folder_that_one_revision_does_not_have_is_empty() -> None:
     removed = run("HEAD:old", "old", "--fail-on", "opened")
     assert (removed.exit_code, "old is not there: taken as empty" in removed.output) == (0, True)
     assert "no such file or folder" in run("HEAD:new.yaml", "other.yaml").output
+    assert run("HEAD:deploy", "-", text=PODS).exit_code == 2  # what the other side is, is not known
     assert "no revision of git" in run("other:new.yaml", "new.yaml").output
     outside = run("HEAD:../deploy", "new.yaml")
     assert (outside.exit_code, "the path is outside of the repository" in outside.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("states", "near"),
+    [
+        (("HEAD:odl", "old"), "HEAD:odl: no such file or folder in this revision; there is old ..."),
+        (("new.yaml", "HEAD:old/al.yaml"), "there is old/all.yaml ..."),
+        (("new.yml", "old"), "new.yml: no such file or folder; there is new.yaml ..."),
+    ],
+)
+@pytest.mark.usefixtures("repository")
+def test_a_misspelt_path_is_an_error_with_the_nearest(states: tuple[str, str], near: str) -> None:
+    found = run(*states)
+    assert (found.exit_code, near in found.output, "taken as empty" in found.output) == (2, True, False)
+
+
+def test_paths_are_those_of_the_current_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository / "deploy")
+    assert "there is ../new.yaml" in run("HEAD:../nwe.yaml", "all.yaml").output
+    monkeypatch.chdir(repository / "old")
+    assert run("HEAD:../deploy", str(repository / "deploy"), "--fail-on", "opened").exit_code == 1
 
 
 @pytest.mark.usefixtures("repository")

@@ -192,6 +192,6 @@ def test_podwire_exec_finds_names_as_the_pod_does(network: World) -> None:
     def execute(target: str, *program: str) -> str:
         return network.home.podwire("exec", "--name", network.name, target, "--", *program).stdout
 
-    assert "pod: default/" in execute("alone", "curl", "-sS", "-m", "30", "http://web:8000/")
+    assert "pod: default/" in execute("pod/alone", "curl", "-sS", "-m", "30", "http://web:8000/")
     assert services(network, "web")[0] in execute("one", "dig", "+search", "+short", "web")
     assert execute("node-1", "dig", "+short", "example.com").strip() == "172.18.255.1"

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from podwire.agent import learned_names
+from podwire.agent.resolvers import Resolvers
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.packet_headers import datagram, headers
 from podwire.kernel.packet_queue import HeldPacket, PacketQueue
-from podwire.kube import cluster_dns
-from podwire.kube.addresses import parsed
 from podwire.kube.feed import Feed
 from podwire.kube.services import Service
+from podwire.kube.watch import Change
 from podwire.policy.known_names import MOST_NAMES, KnownNames
 from podwire.policy.model import IPAddress
 from podwire.policy.policies import Policies
@@ -49,6 +49,7 @@ class NameLearning:
         self._policies = policies
         self._folder = folder
         self._names = KnownNames()
+        self._resolvers = Resolvers()
         self._changed = asyncio.Event()
         self._unsaved = False
         self._saved = 0.0
@@ -60,7 +61,11 @@ class NameLearning:
 
     def follow(self, services: Feed[Service]) -> None:
         """Follow the addresses of the cluster's DNS."""
-        services.subscribe(lambda _: self._policies.resolvers_changed(resolvers(services)))
+        services.subscribe(self._service_changed)
+
+    def _service_changed(self, change: Change[Service]) -> None:
+        if self._resolvers.service_changed(change):
+            self._policies.resolvers_changed(self._resolvers.addresses)
 
     async def run(self) -> None:
         """Learn until cancelled. Without NFQUEUE, which is reported once, names have no addresses."""
@@ -163,18 +168,6 @@ class NameLearning:
         if self._unsaved:
             learned_names.save(self._names, self._folder, self._saved)
         self._unsaved = False
-
-
-def resolvers(services: Feed[Service]) -> set[IPAddress]:
-    """The cluster addresses of the cluster's DNS: Service kube-dns, and those of its namespace with its label."""
-    found = (
-        parsed(address)
-        for key, service in services.objects.items()
-        if key.namespace == cluster_dns.NAMESPACE
-        and (key.name == cluster_dns.NAME or cluster_dns.is_dns(service.metadata.labels))
-        for address in service.addresses
-    )
-    return {address for address in found if address is not None}
 
 
 async def _opened() -> PacketQueue:

@@ -41,7 +41,7 @@ def command(
     node_local: bool,
     **chosen: str,
 ) -> None:
-    """Write the packets of POD (or NAMESPACE/POD, or a node) as pcap, until Ctrl-C.
+    """Write the packets of POD as pcap, until Ctrl-C: a pod, a workload (of which a ready pod is chosen) or a node.
 
     In a cluster the agent of the node captures them at the pod's link there; of a node without the ports of kubelet and
     API server, by which they travel. With --node-local POD is an address of a
@@ -49,7 +49,7 @@ def command(
 
     \b
     podwire capture shop/backend-5c9f | tcpdump -nr -
-    podwire capture web -w web.pcap --seconds 10
+    podwire capture shop/frontend -w web.pcap --seconds 10
     podwire capture node-2 -i eth0 --context prod | tcpdump -nr -
     """
     from podwire.insight.target import choose

@@ -16,12 +16,13 @@ from podwire.cli.options import name_option
 def command(name: str | None, target: str, program: tuple[str, ...]) -> None:
     """Run one of this machine's programs in the network of TARGET.
 
-    TARGET is a node (node-1), 'outside', 'underlay', a pod, or NAMESPACE/POD. The program sees this machine's files;
-    to run something inside a container, use 'kubectl exec'.
+    TARGET is a node (node-1), 'outside', 'underlay', a pod, or a workload, of which a ready pod is chosen: NAME,
+    NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME. The program sees this machine's files; to run something inside
+    a container, use 'kubectl exec'.
 
     \b
     podwire exec node-1 -- ip route
-    podwire exec shop/frontend-7d4b9 -- dig +search backend
+    podwire exec shop/frontend -- dig +search backend
     podwire exec outside -- ping -c1 172.18.0.2
     """
     from podwire.lab.host import nsenter, select_world

@@ -14,6 +14,7 @@ from podwire.insight.operations.programs import ClusterError
 from podwire.kernel import links, pcap, routes
 from podwire.kernel.capture import Limits
 from podwire.kernel.netlink import Netlink
+from podwire.lab.host.worlds import WorldError
 from podwire.pods.links import ROUTE_PROTOCOL
 from tests.kube.fake_server import connected
 from tests.sandbox import sandboxed
@@ -29,9 +30,9 @@ async def found(target: str, interface: str = "", pod: dict[str, Any] = WEB) -> 
     async def handler(request: web.Request) -> web.Response:
         if request.path == "/api/v1/nodes":
             return web.json_response({"metadata": {}, "items": [{"metadata": {"name": "a"}}]})
-        if request.path == "/api/v1/namespaces/shop/pods/web":
-            return web.json_response(pod)
-        return web.json_response({"reason": "NotFound", "message": "no such pod"}, status=404)
+        assert request.path.startswith("/api/v1/namespaces/")
+        items = [pod] if request.path == "/api/v1/namespaces/shop/pods" else []
+        return web.json_response({"metadata": {}, "items": items})
 
     async with connected(handler) as client:
         return await place_of(client, target, interface)
@@ -49,15 +50,15 @@ async def test_a_pod_is_captured_by_its_address_and_a_node_by_a_link() -> None:
 @pytest.mark.parametrize(
     ("target", "interface", "pod", "error"),
     [
-        ("shop/lost", "", WEB, "there is neither a pod shop/lost nor a node"),
-        ("web", "", WEB, "neither a pod default/web"),
+        ("shop/lost", "", WEB, "shop/lost: is no pod or workload, and none of a; in namespace shop there is web"),
+        ("web", "", WEB, "web: is no pod or workload, and none of a$"),
         ("shop/web", "lo", WEB, "only eth0 can be captured"),
-        ("shop/web", "", {**WEB, "spec": {"containers": []}}, "has no node yet"),
+        ("shop/web", "", {**WEB, "spec": {"containers": []}}, "none of its pods runs"),
         ("shop/web", "", {**WEB, "status": {"phase": "Pending"}}, "has no address yet"),
     ],
 )
 async def test_what_cannot_be_captured_is_named(target: str, interface: str, pod: dict[str, Any], error: str) -> None:
-    with pytest.raises(ClusterError, match=error):
+    with pytest.raises((ClusterError, WorldError), match=error):
         await found(target, interface, pod)
 
 

@@ -60,20 +60,21 @@ def _opened(state: State, choice: Callable[[], Choice]) -> Snapshot:
 
 
 def _is_absent(state: State, other: State) -> bool:
-    """Whether a path is that of a revision which does not have it, or that the other state has in a revision.
+    """Whether the path is missing on one side only: a change may add or remove a whole folder.
 
-    A change may add or remove the whole folder. Any other name that means nothing is taken for a mistake. Raises
-    ManifestError for a path outside of the repository.
+    The other side must name the same path, of a revision or of the files here. Any other name that means nothing is
+    taken for a mistake, which reading it reports. Raises ManifestError for a path outside of the repository.
     """
-    revision, colon, _ = state.name.partition(":")
-    if os.path.exists(state.name) or state.sources.is_live or state.name == STANDARD_INPUT:
+    revision, colon, path = state.name.partition(":")
+    if os.path.exists(state.name) or state.sources.is_live or STANDARD_INPUT in (state.name, other.name):
         return False
-    if colon:
-        try:
-            return git_revision.is_revision(revision) and not git_revision.is_there(state.name)
-        except SourceError as error:
-            raise ManifestError(str(error)) from None
-    return os.path.normpath(other.name.partition(":")[2] or "/") == os.path.normpath(state.name)
+    beside = other.name if os.path.exists(other.name) else other.name.partition(":")[2]
+    if not beside or os.path.relpath(beside) != os.path.relpath(path if colon else state.name):
+        return False
+    try:
+        return not colon or (git_revision.is_revision(revision) and not git_revision.is_there(state.name))
+    except SourceError as error:
+        raise ManifestError(str(error)) from None
 
 
 def _empty(state: State) -> Snapshot:

@@ -13,16 +13,15 @@ import msgspec
 
 from podwire.insight.operations.node_commands import reached, run_on
 from podwire.insight.operations.programs import ClusterError
-from podwire.insight.pod_reading import PODS
 from podwire.kernel import links, pcap
 from podwire.kernel.capture import Limits
 from podwire.kernel.elements import IPAddress
 from podwire.kernel.netlink import Netlink
 from podwire.kernel.routes import routes
-from podwire.kube.client import ApiError, Client
-from podwire.kube.kinds import NODES
-from podwire.kube.meta import NamespacedName
+from podwire.kube.client import Client
+from podwire.kube.kinds import NODES, PODS
 from podwire.kube.remote_command import Output
+from podwire.lab.host import pod_choice
 from podwire.pods.links import ROUTE_PROTOCOL
 
 POD_INTERFACE = "eth0"
@@ -46,30 +45,24 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def place_of(client: Client, target: str, interface: str) -> Place:
-    """Find a target: a node, a pod of namespace default, or NAMESPACE/POD. Raises ClusterError.
+    """Find a target: a node, a pod or a workload, of namespace default unless its name has one.
 
-    Without an interface it is a pod's eth0, or the link by which other nodes reach a node.
+    Raises ClusterError, and WorldError for a name that means nothing or several things. Without an interface it is a
+    pod's eth0, or the link by which other nodes reach a node.
     """
-    namespace, _, name = target.rpartition("/")
-    nodes = await client.list(NODES)
-    if not namespace and name in (one.metadata.name for one in nodes.items):
-        return Place(name, interface=interface)
-    key = NamespacedName(namespace or "default", name)
-    try:
-        pod = await client.get(PODS, key)
-    except ApiError as error:
-        if error.reason != "NotFound":
-            raise
-        raise ClusterError(f"{target}: there is neither a pod {key} nor a node of this name") from error
-    if not pod.spec.node_name:
-        raise ClusterError(f"pod {key}: has no node yet; see 'kubectl -n {key.namespace} describe pod {key.name}'")
+    nodes = [one.metadata.name for one in (await client.list(NODES)).items]
+    if target in nodes:
+        return Place(target, interface=interface)
+    name = pod_choice.parsed(target)
+    pod = pod_choice.choose(name, (await client.list(PODS, name.namespace)).items, nodes).pod
     if pod.spec.host_network:
         return Place(pod.spec.node_name, interface=interface)
     if interface not in {"", POD_INTERFACE}:
         raise ClusterError(f"--interface {interface}: of a pod in a cluster only {POD_INTERFACE} can be captured")
-    if not pod.status.pod_ips:
+    if not pod.addresses:
+        key = pod.key
         raise ClusterError(f"pod {key}: has no address yet; see 'kubectl -n {key.namespace} describe pod {key.name}'")
-    return Place(pod.spec.node_name, address=pod.status.pod_ips[0].ip)
+    return Place(pod.spec.node_name, address=pod.addresses[0])
 
 
 class Counted:

@@ -9,21 +9,10 @@ from podwire.insight.snapshot.ends import End, EndError, EndKind, Port, ambiguou
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.kube.addresses import parsed
+from podwire.kube.kind_words import KIND_WORDS
 from podwire.policy.model import PROTOCOLS
 
 OUTSIDE = "outside"
-KINDS = {
-    "pod": "Pod", "pods": "Pod", "po": "Pod",
-    "deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment",
-    "statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet",
-    "daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet",
-    "replicaset": "ReplicaSet", "replicasets": "ReplicaSet", "rs": "ReplicaSet",
-    "replicationcontroller": "ReplicationController", "rc": "ReplicationController",
-    "job": "Job", "jobs": "Job", "cronjob": "CronJob", "cronjobs": "CronJob", "cj": "CronJob",
-    "service": "Service", "services": "Service", "svc": "Service",
-    "node": "Node", "nodes": "Node", "no": "Node",
-}  # fmt: skip
-"""The words of kubectl for kinds."""
 
 
 def split_port(text: str) -> tuple[str, Port | None]:
@@ -105,10 +94,10 @@ def _parts(text: str, snapshot: Snapshot) -> tuple[str, str, str]:
     parts = text.split("/")
     if len(parts) == 1:
         return "", "", text
-    if len(parts) == 3 and parts[1].lower() in KINDS:
-        return KINDS[parts[1].lower()], _namespace(parts[0], text, snapshot), parts[2]
-    if len(parts) == 2 and parts[0].lower() in KINDS and parts[0] not in snapshot.namespaces:
-        return KINDS[parts[0].lower()], "", parts[1]
+    if len(parts) == 3 and parts[1].lower() in KIND_WORDS:
+        return KIND_WORDS[parts[1].lower()], _namespace(parts[0], text, snapshot), parts[2]
+    if len(parts) == 2 and parts[0].lower() in KIND_WORDS and parts[0] not in snapshot.namespaces:
+        return KIND_WORDS[parts[0].lower()], "", parts[1]
     if len(parts) == 2:
         return "", _namespace(parts[0], text, snapshot), parts[1]
     raise EndError(f"{text}: write NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME")

@@ -6,10 +6,11 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 import msgspec
 
+from podwire.insight.sources import nearest_path
 from podwire.insight.sources.text import SUFFIXES, AbsentError, SourceError, Text, too_large
 
 
@@ -33,7 +34,7 @@ def texts(name: str, left: int, *, is_recursive: bool) -> Iterator[Text]:
     """
     place = _place(name)
     if not _succeeds("cat-file", "-e", place.name):
-        raise AbsentError(f"-f {name}: no such file or folder in this revision")
+        raise AbsentError(f"-f {name}: no such file or folder in this revision{_hint(place)}")
     kind = _git(name, "cat-file", "-t", place.name).decode().strip()
     for file in [place.path] if kind == "blob" else _listed(name, place, is_recursive):
         content = _git(name, "cat-file", "blob", f"{place.revision}:{file}")
@@ -93,6 +94,20 @@ def _place(name: str) -> Place:
         raise SourceError(f"-f {name}: the path is outside of the repository")
     _git(name, "rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
     return Place(revision, inside, here)
+
+
+def _hint(place: Place) -> str:
+    """Return the nearest paths of the revision, as paths of the current folder."""
+
+    def entries(folder: PurePath) -> list[str] | None:
+        tree = f"{place.revision}:{'' if str(folder) == '.' else folder}"
+        done = subprocess.run(["git", "ls-tree", "--full-tree", "-z", tree], capture_output=True, check=False)
+        if done.returncode:
+            return None
+        listed = (one.partition("\t") for one in done.stdout.decode(errors="replace").split("\0") if one)
+        return [name for about, _, name in listed if " tree " in about or PurePath(name).suffix in SUFFIXES]
+
+    return nearest_path.hint(place.path, entries, lambda path: os.path.relpath(path, place.here))
 
 
 def _succeeds(*arguments: str) -> bool:

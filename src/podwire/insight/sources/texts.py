@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from podwire.insight.sources import nearest_path
 from podwire.insight.sources.text import MOST_BYTES, SUFFIXES, AbsentError, SourceError, Text, too_large
 
 STANDARD_INPUT = "-"
@@ -40,12 +41,20 @@ def _texts(name: str, left: int, is_recursive: bool) -> Iterator[Text]:
 
         yield from git_revision.texts(name, left, is_recursive=is_recursive)
     else:
-        raise AbsentError(f"-f {name}: no such file or folder")
+        raise AbsentError(f"-f {name}: no such file or folder{nearest_path.hint(path, _entries)}")
 
 
 def _files(folder: Path, is_recursive: bool) -> list[Path]:
     found = folder.rglob("*") if is_recursive else folder.iterdir()
     return sorted(one for one in found if one.suffix in SUFFIXES and one.is_file())
+
+
+def _entries(folder: PurePath) -> list[str] | None:
+    """Return the folders in a folder, and the files that are read; None where it cannot be listed."""
+    try:
+        return [one.name for one in Path(folder).iterdir() if one.suffix in SUFFIXES or one.is_dir()]
+    except OSError:
+        return None
 
 
 def _file(path: Path, left: int) -> Text:

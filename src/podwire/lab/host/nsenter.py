@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
+from urllib.parse import quote
+
+import msgspec
 
 from podwire.agent import rows_socket
 from podwire.kernel import namespaces
+from podwire.kube.core import Pod
 from podwire.lab.base import paths
 from podwire.lab.host.manifests import kubectl
 from podwire.lab.host.worlds import World, WorldError
 from podwire.lab.network.topology import Topology
 
-POD_FIELDS = "jsonpath={.metadata.uid} {.spec.nodeName} {.spec.hostNetwork}"
 UNDERLAY_HOSTS = ("underlay", "outside")
+
+
+class _PodList(msgspec.Struct, frozen=True):
+    items: tuple[Pod, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +37,33 @@ class Place:
 
 
 def place_of(world: World, target: str) -> Place:
-    """What a target names.
+    """What a target names: a node, `outside`, `underlay`, a pod, or a workload, of which one pod is chosen.
 
-    A target is a node, `outside`, `underlay`, a pod of namespace default, or NAMESPACE/POD.
+    A name without a namespace is one of namespace default. Raises WorldError.
     """
     nodes = node_names(world)
     if target in (*UNDERLAY_HOSTS, *nodes):
         return Place(str(paths.network(target)))
-    namespace, _, pod = target.rpartition("/")
-    answer = subprocess.run(
-        [kubectl(), "get", "pod", "--namespace", namespace or "default", pod, "-o", POD_FIELDS],
-        env={**os.environ, "KUBECONFIG": str(world.kubeconfig)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode:
-        choices = ", ".join((*UNDERLAY_HOSTS, *nodes))
-        raise WorldError(
-            f"{target}: is no pod ({answer.stderr.strip()}) and none of {choices};"
-            " write a pod's whole name, see 'kubectl get pods'"
-        )
-    uid, node, *host_network = answer.stdout.split()
-    network = paths.network(node if host_network == ["true"] else f"pods/{uid}")
+    from podwire.lab.host import pod_choice
+
+    name = pod_choice.parsed(target)
+    chosen = pod_choice.choose(name, _pods(world, name.namespace), (*UNDERLAY_HOSTS, *nodes))
+    pod = chosen.pod
+    if chosen.of:
+        sys.stderr.write(f"podwire: in pod {pod.key}, one of {chosen.of} of {target}\n")
+    node, uid = pod.spec.node_name, pod.metadata.uid
+    network = paths.network(node if pod.spec.host_network else f"pods/{uid}")
     return Place(str(network), str(paths.node(node) / "pods" / uid / "etc" / "resolv.conf"))
+
+
+def _pods(world: World, namespace: str) -> tuple[Pod, ...]:
+    """Return the pods of a namespace; none where it does not exist. Raises WorldError."""
+    command = [kubectl(), "get", "--raw", f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"]
+    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig)}
+    answer = subprocess.run(command, env=environment, capture_output=True, check=False)
+    if answer.returncode:
+        raise WorldError(f"the pods of {world.name} cannot be listed: {answer.stderr.decode().strip()}")
+    return msgspec.json.decode(answer.stdout, type=_PodList).items
 
 
 def node_names(world: World) -> list[str]:
