@@ -315,6 +315,25 @@ async def test_a_refused_row_is_tried_again_after_a_while(monkeypatch: pytest.Mo
     assert values(sink) == {"a": 1}
 
 
+async def test_a_refused_row_is_tried_again_also_where_changes_never_cease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "RETRY_REFUSED_SECONDS", 0.2)
+    world, sink = World(one={"a": 1}), FakeSink[Fact](refuses={"a"})
+    reconciler = Reconciler("test", world.derive, sink)
+    async with running(reconciler):
+        reconciler.touch("one")
+        await reconciler.settle()
+        sink.refuses = ()
+        number = 0
+        while "a" not in values(sink):
+            number += 1
+            world.asked["other"] = {"b": number}
+            reconciler.touch("other")
+            await reconciler.settle()
+            await asyncio.sleep(0.001)
+        assert not reconciler.table.refusals()
+    assert number > 1
+
+
 class _Reversed(FakeSink[Fact]):
     """A sink whose batches go from the last name to the first, each row by itself."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._unknown: set[OwnerT] = set()
         """Owners that could not be derived even once: unclaimed rows may be theirs."""
         self._dirty: dict[OwnerT, None] = {}
+        self._retry_at: float | None = None
+        """When refused rows are written again, by the loop's clock."""
         self._wake = asyncio.Event()
         self._requested = 1
         """Generation of the newest change; the first is the target's state at the start."""
@@ -133,7 +136,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         failures = 0
         self._wake.set()
         while True:
-            retry = not await self._work_due()
+            retry = await self._retry_due()
             try:
                 await self.turn(isolate=failures > 1 or retry, retry=retry)
                 delay, failures, self.failure = FIRST_RETRY_SECONDS, 0, ""
@@ -185,15 +188,21 @@ class Reconciler(Generic[OwnerT, RowT]):
             if not future.done():
                 future.set_result(None)
 
-    async def _work_due(self) -> bool:
-        """Wait for a change; False when refused rows are due again before one comes."""
-        try:
-            async with asyncio.timeout(RETRY_REFUSED_SECONDS if self.table.refusals() else None):
+    async def _retry_due(self) -> bool:
+        """Wait for a change, or until refused rows are due again; whether they are, also where changes never cease."""
+        loop = asyncio.get_running_loop()
+        if not self.table.refusals():
+            self._retry_at = None
+        elif self._retry_at is None:
+            self._retry_at = loop.time() + RETRY_REFUSED_SECONDS
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._retry_at):
                 await self._wake.wait()
-        except TimeoutError:
-            return False
         self._wake.clear()
-        return True
+        due = self._retry_at is not None and loop.time() >= self._retry_at
+        if due:
+            self._retry_at = None
+        return due
 
     async def _read(self) -> None:
         self._read_back = True  # first: `read_again` may be called meanwhile
