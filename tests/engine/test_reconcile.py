@@ -341,6 +341,28 @@ class _Reversed(FakeSink[Fact]):
         return [Delta((row,)) for row in sorted(delta.upserts, key=lambda row: row.name, reverse=True)]
 
 
+class _Gaps(FakeSink[Fact]):
+    """A sink whose order has batches without rows, which it cannot write either."""
+
+    async def in_order(self, delta: Delta[Fact]) -> list[Delta[Fact]]:
+        return [Delta(), delta, Delta()]
+
+    async def write(self, delta: Delta[Fact]) -> None:
+        if not delta:
+            raise SinkError("nothing to write")
+        await super().write(delta)
+
+
+async def test_a_batch_without_rows_is_not_written_while_a_refused_row_is_searched_for() -> None:
+    world, sink = World(one={"a": 1, "b": 2}), _Gaps(refuses={"b"})
+    reconciler = Reconciler("test", world.derive, sink)
+    async with running(reconciler):
+        reconciler.touch("one")
+        with pytest.raises(RefusedError, match="the fake sink refuses 'b'"):
+            await reconciler.settle("one")
+    assert values(sink) == {"a": 1}
+
+
 async def test_what_comes_after_a_refused_row_is_derived_again_first() -> None:
     """The order is the sink's."""
     world, sink = World(door={"b": 1}, open={"a": 1}, other={"c": 1}), _Reversed(refuses={"b"})

@@ -234,7 +234,7 @@ class Reconciler(Generic[OwnerT, RowT]):
     async def _written_in_parts(self, batch: Delta[RowT], most: int) -> list[tuple[RowT, str]]:
         """Write a batch in smaller and smaller parts; return the rows that the target refuses, with its reason."""
         refused: list[tuple[RowT, str]] = []
-        parts = deque((batch,) if len(batch) <= ROWS_A_PIECE else batch.pieces(ROWS_A_PIECE))
+        parts = deque((batch,) if 0 < len(batch) <= ROWS_A_PIECE else batch.pieces(ROWS_A_PIECE))
         while parts:
             part = parts.popleft()
             try:
