@@ -44,6 +44,21 @@ apiVersion: v1
 kind: Service
 metadata: {name: elsewhere, namespace: shop}
 spec: {type: ExternalName, externalName: example.com, ports: [{port: 443}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: alias, namespace: shop}
+spec: {type: ExternalName, externalName: other-alias.shop.svc.cluster.local, ports: [{name: http, port: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other-alias, namespace: shop}
+spec: {type: ExternalName, externalName: front.shop.svc.cluster.local}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: circle, namespace: shop}
+spec: {type: ExternalName, externalName: circle.shop.svc.cluster.local}
 """
 
 

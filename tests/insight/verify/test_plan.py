@@ -39,6 +39,31 @@ def test_a_service_is_its_address_and_judged_by_its_endpoints() -> None:
     assert targets(plan("shop/client", "shop/every")) == targets(plan("shop/client", "shop/web"))
 
 
+@pytest.mark.parametrize(
+    ("destination", "port"),
+    [
+        ("shop/alias", 8080),
+        ("shop/alias", "http"),
+        ("shop/alias", None),
+        ("alias.shop.svc.cluster.local", 8080),
+        ("http://front:8080/any?path", None),
+        ("http://alias.shop:8080", None),
+        ("ws://10.96.0.50:8080/", None),
+    ],
+)
+def test_aliases_and_urls_are_the_connection_that_their_clients_make(destination: str, port: int | str | None) -> None:
+    found = plan("shop/client", destination, port)
+    assert targets(found) == {("shop/client", "10.96.0.50", 8080)}
+    assert {one.is_modelled for one in found.connections} == {True}
+    assert {one.is_modelled for one in plan("shop/other", destination, port).connections} == {False}
+
+
+def test_a_url_has_the_port_of_its_scheme() -> None:
+    assert targets(plan("shop/client", "http://every.shop/", None)) == targets(plan("shop/client", "shop/web"))
+    with pytest.raises(PlanError, match="has no port 443/TCP"):
+        plan("shop/client", "https://front/", None)
+
+
 def test_a_service_without_endpoints_proves_nothing() -> None:
     found = plan("shop/client", "shop/none", expect="deny")
     assert not found.connections
@@ -87,7 +112,20 @@ def test_a_deny_has_controls_from_the_nodes_of_both_ends() -> None:
         (("shop/client", "shop/front", 81), "x.yaml:3: Service shop/front: has no port 81/TCP; there is 8080"),
         (("shop/client", "shop/other", None), "x.yaml:3: shop/other: declares no port"),
         (("shop/client", "outside", None), "x.yaml:3: to outside: write the number of the port"),
-        (("shop/client", "shop/elsewhere", 443), "x.yaml:3: shop/elsewhere: leads to the host name example.com"),
+        (
+            ("shop/client", "shop/elsewhere", 443),
+            "x.yaml:3: shop/elsewhere: is an alias of example.com, a host outside",
+        ),
+        (
+            ("shop/client", "shop/circle", 443),
+            "x.yaml:3: shop/circle: Service shop/circle leads nowhere: its name is an",
+        ),
+        (("outside", "shop/alias", 8080), "x.yaml:3: shop/alias: Service shop/alias is a name of the cluster's DNS"),
+        (("shop/client", "http://web/", None), "x.yaml:3: http://web/: web is no Service: its name has no address"),
+        (
+            ("shop/client", "http://app.example.com/", None),
+            "x.yaml:3: http://app.example.com/: the cluster's DNS has no",
+        ),
         (("shop/client", "example.com", 443), "x.yaml:3: example.com: a host name outside of the cluster"),
         (("203.0.113.7", "shop/web", 80), "x.yaml:3: from 203.0.113.7: packets are sent from pods"),
     ],

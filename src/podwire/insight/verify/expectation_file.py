@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from podwire.insight.verify.expectations import Document, Entry, Expectation, Expectations, connections
+from podwire.insight.verify.question import url_fault
 
 MOST_BYTES = 16 << 20
 MOST_CONNECTIONS = 100_000
@@ -83,11 +84,11 @@ def _checked(entry: Entry, place: str) -> Iterator[Expectation]:
         for field, text in (("from", one.source), ("to", one.destination)):
             if not text.strip():
                 raise ExpectationError(f"{place}: {field} is empty: write a name such as shop/frontend")
-            if "://" in text:
-                raise ExpectationError(
-                    f"{place}: {field}: {text} is a URL, and expectations are connections: write the Service or the"
-                    f" address that has it, with its port; 'podwire trace url {text}' sends the request"
-                )
+        if "://" in one.source:
+            raise ExpectationError(f"{place}: from: {one.source} is a URL: write who connects, such as shop/frontend")
+        fault = url_fault(one.destination, one.port) if "://" in one.destination else ""
+        if fault or ("://" in one.destination and one.protocol != "TCP"):
+            raise ExpectationError(f"{place}: to: {one.destination}: {fault or 'URLs are requested by TCP'}")
         yield one
 
 

@@ -29,9 +29,9 @@ From = Annotated[
 To = Annotated[
     str | list[str],
     msgspec.Meta(
-        description="The destination: NAMESPACE/WORKLOAD, NAMESPACE/POD, svc/NAMESPACE/SERVICE, a host name, a node,"
-        " `outside`, or an IP address; or several.",
-        examples=["shop/backend", "svc/shop/backend"],
+        description="The destination: NAMESPACE/WORKLOAD, NAMESPACE/POD, NAMESPACE/svc/SERVICE, a name or URL of the"
+        " cluster's DNS, a node, `outside`, or an IP address; or several. An ExternalName Service is its target.",
+        examples=["shop/backend", "shop/svc/backend", "http://backend.shop:8080/"],
     ),
 ]
 Port = Annotated[

@@ -8,6 +8,7 @@ from podwire.insight.connection import answer
 from podwire.insight.snapshot.ends import EndError
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.verify.expectations import Expectation
+from podwire.insight.verify.question import connected
 
 
 def explanation(one: Expectation, snapshots: Iterable[Snapshot]) -> str:
@@ -15,8 +16,9 @@ def explanation(one: Expectation, snapshots: Iterable[Snapshot]) -> str:
 
     Written objects come first: they have lines. What a world has besides, such as its DNS servers, is in its own.
     """
-    host = f"[{one.destination}]" if ":" in one.destination else one.destination
-    destination = one.destination if one.port is None else f"{host}:{one.port}/{one.protocol}"
+    name, port = connected(one.destination, one.port)
+    host = f"[{name}]" if ":" in name else name
+    destination = name if port is None else f"{host}:{port}/{one.protocol}"
     for snapshot in snapshots:
         try:
             return answer.shown(answer.report(one.source, destination, snapshot), json=False)

@@ -9,6 +9,7 @@ from podwire.insight.snapshot.ends import EndError
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.verify.expectations import Expectations
 from podwire.insight.verify.plan import PlanError
+from podwire.insight.verify.question import question
 
 OWN_NAMESPACE = "kube-system/"
 """What a world has without manifests: its DNS servers."""
@@ -24,9 +25,13 @@ def check_names(wanted: Expectations, snapshot: Snapshot) -> None:
 def _unknown(wanted: Expectations, snapshot: Snapshot) -> Iterator[str]:
     nodes = {f"node-{number}" for number in range(1, wanted.nodes + 1)}
     for one in wanted.entries:
-        for text, is_client in ((one.source, True), (one.destination, False)):
-            try:
-                if text not in nodes and not text.startswith(OWN_NAMESPACE):
-                    names.resolve(text, snapshot, is_client=is_client)
-            except EndError as error:
-                yield f"{one.place}: {error}"
+        absent = {text for text in (one.source, one.destination) if text in nodes or text.startswith(OWN_NAMESPACE)}
+        try:
+            if not absent:
+                question(one, snapshot)
+            elif one.source not in absent:
+                names.resolve(one.source, snapshot, is_client=True)
+            elif one.destination not in absent and "://" not in one.destination:
+                names.resolve(one.destination, snapshot, is_client=False)
+        except EndError as error:
+            yield f"{one.place}: {error}"

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from podwire.insight.snapshot import names
 from podwire.insight.snapshot.ends import End, EndError, EndKind
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.verify.destinations import Destination, destinations, from_outside
 from podwire.insight.verify.expectations import Expectation
 from podwire.insight.verify.outcome import Attempt
 from podwire.insight.verify.places import Place, Places
+from podwire.insight.verify.question import question
 from podwire.kube.addresses import parsed
 from podwire.lab.base import paths
 from podwire.policy.verdict import verdict
@@ -73,11 +73,11 @@ def controls(plans: Iterable[Plan]) -> dict[str, Attempt]:
 
 
 def _plan(one: Expectation, snapshot: Snapshot, places: Places) -> Plan:
-    client = names.resolve(one.source, snapshot, is_client=True)
-    server = names.resolve(one.destination, snapshot, is_client=False)
+    asked = question(one, snapshot)
+    client, server = asked.client, asked.server
     sources = _sources(client, places)
     leads = from_outside if client.kind is EndKind.OUTSIDE else destinations
-    found = leads(server, one.port, one.protocol, snapshot, places)
+    found = leads(server, asked.port, one.protocol, snapshot, places)
     problem = next((two.problem for two in found if two.problem), "")
     if not sources or not found or problem:
         return Plan(one, problem=problem or _absent(one, server, is_sender=bool(sources)))

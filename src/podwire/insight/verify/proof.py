@@ -10,7 +10,6 @@ import msgspec
 
 from podwire.insight.snapshot import live
 from podwire.insight.snapshot.ends import EndKind
-from podwire.insight.snapshot.names import resolve
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.target import Target
 from podwire.insight.verify import packets
@@ -20,6 +19,7 @@ from podwire.insight.verify.judgement import Line, judge
 from podwire.insight.verify.outcome import Attempt, Outcome, Seen
 from podwire.insight.verify.places import OUTSIDE, places
 from podwire.insight.verify.plan import Plan, controls, plans
+from podwire.insight.verify.question import question
 from podwire.kube.client import Client
 from podwire.kube.core import Pod
 from podwire.kube.kinds import PODS
@@ -56,9 +56,8 @@ async def live_objects(client: Client) -> tuple[Snapshot, tuple[Pod, ...]]:
 
 def _borrowed(expectations: Sequence[Expectation], snapshot: Snapshot) -> tuple[str, ...]:
     """The addresses of no pod, node or Service that are connected to."""
-    texts = dict.fromkeys(one.destination for one in expectations)
-    ends = (resolve(text, snapshot, is_client=False) for text in texts)
-    return tuple(str(one.address) for one in ends if one.kind is EndKind.ADDRESS)
+    ends = (question(one, snapshot).server for one in expectations)
+    return tuple(dict.fromkeys(str(one.address) for one in ends if one.kind is EndKind.ADDRESS))
 
 
 def _tried(world: World, planned: Sequence[Plan], borrowed: Sequence[str]) -> tuple[list[list[Seen]], dict[str, bool]]:
