@@ -36,7 +36,7 @@ def test_a_headless_service_is_its_ready_endpoints() -> None:
         "web-0.web.shop.svc.cluster.local. A 10.244.1.2",
         "2.1.244.10.in-addr.arpa. PTR web-0.web.shop.svc.cluster.local",
         "_http._tcp.web.shop.svc.cluster.local. SRV 0 100 8080 web-0.web.shop.svc.cluster.local",
-        "web.shop.svc.cluster.local. SRV 0 100 8080 web-0.web.shop.svc.cluster.local",
+        *(f"web.shop.svc.cluster.local. SRV 0 100 {port} web-0.web.shop.svc.cluster.local" for port in (8080, 9)),
     }
 
 

@@ -65,7 +65,7 @@ class KeptSlice(msgspec.Struct, frozen=True, gc=False):
         addresses: those of all endpoints, one behind the other.
         conditions: a byte of bits for each endpoint.
         labels: the hostname of each endpoint, empty for those without one; empty where none has one.
-        ports: the named ports of all endpoints.
+        ports: those of all endpoints; the name of one that SRV records cannot name is empty.
 
     """
 
@@ -118,9 +118,9 @@ class Keeper:
             labels if any(labels) else (),
             self._once(
                 tuple(
-                    NamedPort(port.name, port.protocol.lower(), port.port)
+                    NamedPort(port.name if is_label(port.name) else "", port.protocol.lower(), port.port)
                     for port in piece.ports
-                    if port.port is not None and is_label(port.name)
+                    if port.port is not None
                 )
             ),
         )

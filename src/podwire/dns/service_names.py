@@ -29,7 +29,7 @@ _MEMBERS = tuple(
 
 
 class Hosts(msgspec.Struct, frozen=True, gc=False):
-    """Endpoints of one family with the same named ports: addresses of `size` bytes one behind the other.
+    """Endpoints of one family with the same ports: addresses of `size` bytes one behind the other.
 
     `labels` are their hostnames, empty for those without one; the tuple is empty where none has one.
     """
@@ -160,7 +160,8 @@ class ServiceNames(msgspec.Struct, frozen=True, gc=False):
                 own = f"{label}.{name}"
                 yield Record(own, address_data(ipaddress.ip_address(address)))
                 for port in hosts.ports if self.headless else ():
-                    yield _of_port(name, port, own)
+                    if port.name:
+                        yield _of_port(name, port, own)
 
     def reversed(self) -> set[bytes]:
         """The addresses with PTR records, packed."""

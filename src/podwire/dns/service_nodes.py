@@ -103,7 +103,7 @@ def _named_ports(names: ServiceNames) -> Iterator[NamedPort]:
     if names.addresses:
         yield from (one for one in names.ports if one.name)
     for hosts in names.hosts if names.headless else ():
-        yield from hosts.ports
+        yield from (one for one in hosts.ports if one.name)
 
 
 def _services(names: ServiceNames, wanted: Callable[[NamedPort], bool]) -> Found:

@@ -58,10 +58,11 @@ class Cluster:
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
     def _ports(self, field: str) -> list[Object]:
-        names = self._draw.sample(PORTS[1:], self._draw.randint(1, 2))
+        names = self._draw.choice([PORTS[:1], PORTS[1:2], PORTS[2:], PORTS[1:]])  # one alone may have no name
         protocols = [self._draw.choice(["TCP", "UDP"]) for _ in names]
         return [
-            {"name": one, field: 80 + n, "protocol": p} for n, (one, p) in enumerate(zip(names, protocols, strict=True))
+            {field: 80 + n, "protocol": p} | ({"name": one} if one else {})
+            for n, (one, p) in enumerate(zip(names, protocols, strict=True))
         ]
 
     def _slice(self, namespace: str, name: str, family: int) -> Object:
