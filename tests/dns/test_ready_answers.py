@@ -105,3 +105,25 @@ def test_what_is_not_used_makes_room() -> None:
         table.keep(other, parsed, Response(), 512, 0.0)
         assert table.find([wire], 0.0) != [None], "it is used, so it stays"
     assert len(table) < 20
+
+
+def test_questions_in_turns_that_fit_are_all_kept() -> None:
+    _, parsed = query()
+    wires = [dns.message.make_query(f"n{number:02}.test", "A").to_wire() for number in range(20)]
+    table = ReadyAnswers(20 * 500)
+    for wire in wires:
+        table.keep(wire, parsed, Response(), 512, 0.0)
+    for _ in range(3):
+        for wire in wires:
+            assert table.find([wire], 0.0) != [None]
+            table.keep(wire, parsed, Response(), 512, 0.0)
+    assert len(table) == 20
+
+
+def test_the_table_is_bounded() -> None:
+    _, parsed = query()
+    table = ReadyAnswers(10 * 500)
+    for number in range(1000):
+        table.keep(dns.message.make_query(f"n{number:03}.test", "A").to_wire(), parsed, Response(), 512, 0.0)
+        assert len(table) <= 11
+    assert len(table) >= 8

@@ -13,11 +13,11 @@ import msgspec
 from podwire.dns.message import HEADER, TC, Query, Response
 from podwire.dns.outcome import Outcome, Relayed, sent
 
-MOST_BYTES = 8 << 20
-"""Of each of the two generations."""
+MOST_BYTES = 16 << 20
 LARGEST_ANSWER = 1232
 _TTL_PLACE = 4 - 2
 """From the fixed part of a record (type, class, time to live) in a message to its time to live in the `head`."""
+_FOR_EVER = float("inf")
 _OVERHEAD = 400
 """Of an entry and its key, in bytes."""
 
@@ -48,7 +48,11 @@ class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadyAnswers:
-    """A bounded table of two generations: what was not used while one filled is dropped. One of 0 bytes is empty."""
+    """A bounded table. One of 0 bytes is empty.
+
+    It has two generations: where there is no more room, the young one becomes the old one, and what is not used from
+    then on makes room. What fits in the table is never dropped.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES, changed: Callable[[int], None] = lambda _: None) -> None:
         self._young: dict[bytes, ReadyAnswer] = {}
@@ -89,10 +93,10 @@ class ReadyAnswers:
         key = raw[2:]
         found = self._young.get(key)
         if found is None:
-            found = self._old.get(key)
+            found = self._old.pop(key, None)
             if found is None:
                 return None
-            self._put(key, found)
+            self._young[key] = found
         if found.until <= now:
             if found.ends <= now:
                 return None
@@ -120,10 +124,19 @@ class ReadyAnswers:
         return _answer(found, raw)
 
     def _put(self, key: bytes, found: ReadyAnswer) -> None:
+        before = self._young.pop(key, None) or self._old.pop(key, None)
+        if before is not None:
+            self._bytes -= _size(key, before)
         self._young[key] = found
-        self._bytes += len(key) + len(found.head) + len(found.turning) + len(found.tail) + _OVERHEAD
-        if self._bytes > self._most_bytes:
-            self._old, self._young, self._bytes = self._young, {}, 0
+        self._bytes += _size(key, found)
+        while self._bytes > self._most_bytes:
+            if not self._old:
+                self._old, self._young = self._young, {}
+            self._bytes -= _size(*self._old.popitem())
+
+
+def _size(key: bytes, found: ReadyAnswer) -> int:
+    return len(key) + len(found.head) + len(found.turning) + len(found.tail) + _OVERHEAD
 
 
 def _answer(found: ReadyAnswer, raw: bytes) -> bytes:
@@ -151,7 +164,7 @@ def _entry(query: Query, outcome: Outcome, limit: int, now: float) -> ReadyAnswe
     if len(wire) > LARGEST_ANSWER:
         return None
     rcode = wire[3] & 0xF
-    until = float("inf") if outcome.seconds is None else now + outcome.seconds
+    until = _FOR_EVER if outcome.seconds is None else now + outcome.seconds
     turning = isinstance(outcome, Response) and outcome.turned and len(outcome.answer) > 1
     if turning and wire[2] & TC >> 8:
         return None  # which records are left out depends on the turn
