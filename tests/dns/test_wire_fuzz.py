@@ -20,7 +20,7 @@ COREFILE = (
 )
 NAMES = ("web.shop.svc.cluster.local", "_http._tcp.web.shop.svc.cluster.local", "web.shop.old.test", "x.example.com")
 MOST_SECONDS = 0.5
-"""Of one packet, on a machine that is busy with other work: by itself it takes 0.1 ms at most."""
+"""Of processor time for one packet; it takes 0.1 ms at most."""
 
 
 def seeds() -> list[bytes]:
@@ -61,11 +61,11 @@ def try_queries(count: int, seed: int) -> None:
     packets = damaged(random.Random(seed), seeds())
     for _ in range(count):
         wire = next(packets)
-        began = time.perf_counter()
+        began = time.thread_time()
         answer = server.answer(wire, stream=False, client=("10.244.0.9", 9))
         assert not isinstance(answer, Awaitable)
         known = server.ready([wire], 0.0)[0]
-        assert time.perf_counter() - began < MOST_SECONDS, wire.hex()
+        assert time.thread_time() - began < MOST_SECONDS, wire.hex()
         if answer is not None:
             assert answer[:2] == wire[:2]
             assert len(answer) <= 1232, wire.hex()
@@ -91,13 +91,13 @@ def try_replies(count: int, seed: int) -> None:
     packets = damaged(random.Random(seed), wires)
     for _ in range(count):
         wire = next(packets)
-        began = time.perf_counter()
+        began = time.thread_time()
         reply = parse_reply(wire)
         found = checked(reply, query.question) if reply is not None else None
         if found is not None:
             assert len(sent(query, Relayed(found), 512)) <= 512
             response_of(found, 1, query, lambda owner: owner)
-        assert time.perf_counter() - began < MOST_SECONDS, wire.hex()
+        assert time.thread_time() - began < MOST_SECONDS, wire.hex()
 
 
 def test_damaged_packets() -> None:
