@@ -118,7 +118,7 @@ def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[typ
         peers = {
             "podwire": stack.enter_context(podwire_server(served, folder, "podwire", workers=1)),
             "podwire, 2 workers": stack.enter_context(podwire_server(served, folder, "podwire, 2 workers", workers=2)),
-            "echo": stack.enter_context(_echo()),
+            "echo": stack.enter_context(echo_server()),
         }
         for name, start in (("CoreDNS", 1), ("CoreDNS, 2 processors", 2)):
             with left_out(name):
@@ -368,7 +368,7 @@ zone:
 
 
 @contextlib.contextmanager
-def _echo() -> Iterator[Peer]:
+def echo_server() -> Iterator[Peer]:
     """A loop that sends each datagram back as a reply: what any server of this language would cost."""
     with background(_echo_for_ever) as process:
         yield Peer(PORTS["echo"], process.pid or 0)
