@@ -145,11 +145,3 @@ def test_cluster_policies_decide_before_and_after_others() -> None:
     found = lines(answer(TWO, denied))
     assert "all pods -> all pods: TCP 1-21,23-65535, UDP, SCTP, other protocols" in found
     assert "outside -> all pods: any" in found
-
-
-def test_policies_of_the_mesh_are_noted_as_they_are_not_judged() -> None:
-    written = "---\napiVersion: mesh.podwire.dev/v1alpha1\nkind: TransportPolicy\n"
-    written += "metadata: {name: all, namespace: shop}\nspec: {mode: STRICT}\n"
-    (note,) = (one for one in answer(TWO, written).notes if "mesh" in one)
-    assert note.endswith("(AuthorizationPolicy: 0, TransportPolicy: 1)")
-    assert not [one for one in answer(TWO).notes if "mesh" in one]

@@ -10,7 +10,7 @@ from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
-from podwire.insight.connection.mesh_way import mesh_line, mesh_of
+from podwire.insight.connection.mesh_way import mesh_line
 from podwire.insight.connection.points import Kind, dns_point
 from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Word
 from podwire.insight.connection.service_changes import service_changes
@@ -18,6 +18,7 @@ from podwire.insight.connection.sides import Context, Way, side
 from podwire.insight.connection.tier_changes import tier_changes
 from podwire.insight.connection.tier_lines import decided, deciding, reached, steps, tier_lines
 from podwire.insight.connection.ways import Question, Ways, wanted_ports, ways
+from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot.ends import EndKind

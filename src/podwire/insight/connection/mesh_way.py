@@ -7,25 +7,13 @@ from collections.abc import Iterator
 
 from podwire.insight.connection.points import Kind, Point
 from podwire.insight.connection.sides import Context, Way
-from podwire.insight.mesh_policies import ends, judgement
+from podwire.insight.mesh_policies import ends, judgement, reading
 from podwire.insight.mesh_policies.ends import Client, Mesh
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.snapshot.pod_ranges import covers
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.mesh.authorization.model import Source
-from podwire.mesh.model.workload import DEFAULT_SERVICE_ACCOUNT, Workload
-from podwire.redirection import enrolment
-
-
-def mesh_of(snapshot: Snapshot) -> Mesh:
-    """Return the policies of the mesh with their places."""
-    return Mesh(
-        snapshot.mesh.authorization(snapshot.services),
-        snapshot.mesh.transport,
-        lambda kind, key, path: snapshot.place(kind, key, *path),
-        snapshot.is_planned,
-        snapshot.mesh.unreadable,
-    )
+from podwire.mesh.model.workload import Workload
 
 
 def mesh_line(way: Way, context: Context) -> MeshLine | None:
@@ -45,17 +33,8 @@ def _workload(point: Point, snapshot: Snapshot) -> Workload | None:
     if point.kind is not Kind.POD or found is None:
         return None
     selectors = ends.enrolled_selectors(snapshot.services, found.namespace)
-    labels = dict(found.labels)
-    return Workload(
-        found.owner.key,
-        point.addresses,
-        found.spec.service_account_name or DEFAULT_SERVICE_ACCOUNT,
-        labels,
-        point.node,
-        enrolment.pod_enrolled(labels, snapshot.namespaces.get(found.namespace, {}), selectors),
-        labels.get(enrolment.REDIRECTED) == enrolment.ENABLED,
-        {one.name: one.container_port for one in found.ports if one.name},
-    )
+    labels = snapshot.namespaces.get(found.namespace, {})
+    return reading.workload_of(found, labels, selectors, point.addresses, point.node)
 
 
 def _addresses(point: Point, mesh: Mesh) -> Iterator[str]:

@@ -96,7 +96,7 @@ def differences(old: Snapshot, new: Snapshot, shown: tuple[str, str]) -> Report:
         connections.differences(old, new),
         entries.differences(before, after),
         objects.differences(old, new),
-        tuple(dict.fromkeys((*notes, *unread, *new.mesh.not_judged, *old.mesh.not_judged))),
+        tuple(dict.fromkeys((*notes, *unread))),
     )
 
 

@@ -21,7 +21,8 @@ class Mesh(msgspec.Struct, frozen=True):
     Attributes:
         place: returns where a field of an object is: its kind, key and path.
         is_planned: whether the objects are written; nodes are taken to redirect all enrolled pods then.
-        unreadable: kinds of policies that this account may not list.
+        unreadable: what this account may not read of them.
+        trust_domain: that of all identities.
 
     """
 
@@ -30,6 +31,11 @@ class Mesh(msgspec.Struct, frozen=True):
     place: Callable[[str, NamespacedName, tuple[str | int, ...]], str]
     is_planned: bool = True
     unreadable: tuple[str, ...] = ()
+    trust_domain: str = DEFAULT_TRUST_DOMAIN
+
+    def identity(self, one: Workload) -> str:
+        """Return the SPIFFE id of a pod."""
+        return str(Spiffe(self.trust_domain, one.namespace, one.service_account))
 
     def carries(self, one: Workload | None) -> bool:
         """Whether the node of a pod leads its connections to Envoy."""
@@ -51,11 +57,6 @@ class Client(msgspec.Struct, frozen=True):
     may_be_own: bool = False
 
 
-def identity(one: Workload) -> str:
-    """Return the SPIFFE id of a pod in the default trust domain."""
-    return str(Spiffe(DEFAULT_TRUST_DOMAIN, one.namespace, one.service_account))
-
-
 def identities(client: Client, server: Workload, mesh: Mesh) -> tuple[str, ...]:
     """Return the identities that the server's node may know the client by; an empty text for none.
 
@@ -65,9 +66,9 @@ def identities(client: Client, server: Workload, mesh: Mesh) -> tuple[str, ...]:
     if one is None:
         return ("",)
     if mesh.carries(one):
-        return (identity(one),)
+        return (mesh.identity(one),)
     found = is_same_node(one, server)
-    return (identity(one), "") if found is None else (identity(one) if found else "",)
+    return (mesh.identity(one), "") if found is None else (mesh.identity(one) if found else "",)
 
 
 def is_same_node(one: Workload, other: Workload) -> bool | None:

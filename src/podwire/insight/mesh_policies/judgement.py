@@ -36,24 +36,40 @@ class _Case(msgspec.Struct, frozen=True):
 
 def judge(client: Client, server: Workload, port: int, mesh: Mesh, request: Request | None = None) -> MeshLine:
     """Return what becomes of a TCP connection to an enrolled pod, and of the request, where one is given."""
-    policies = mesh.authorization.policies_of(server)
-    names = ends.identities(client, server, mesh)
-    connections = tuple(Connection(address, port, name) for address in client.addresses for name in names)
-    reads = port in mesh.authorization.http_ports(server) and needs_requests(policies, port)
-    tokens = mesh.authorization.tokens_of(server)
-    has_token = request is not None and _may_have_token(request, tokens)
-    case = _Case(policies, connections, reads, request if reads else None, has_token)
-    lines = policy_lines(server, connections, reads, None if has_token else case.request, mesh)
-    strict = _refusing(client, server, port, mesh)
-    if strict is not None:
+    case = _case(client, server, port, mesh, request)
+    lines = policy_lines(server, case.connections, case.reads, None if case.has_token else case.request, mesh)
+    refusing = _refusing(client, server, port, mesh)
+    if refusing is not None:
+        strict = _strict_line(refusing, port, mesh)
         lines = (strict, *lines)
         verdict, text = Verdict.NOT_ALLOWED, f"{strict.policy} {strict.text}"
     else:
         verdict, text = _authorized(case, lines)
     verdict, text = _uncertain(verdict, text, client, server, mesh)
-    known = names[0] if len(names) == 1 else ""
-    status = REFUSED if strict is None and verdict is Verdict.NOT_ALLOWED and _accepts(case) else 0
-    return MeshLine(verdict, text, _transport(client, server, mesh), known, ends.identity(server), lines, status)
+    names = {one.identity for one in case.connections}
+    known = names.pop() if len(names) == 1 else ""
+    status = REFUSED if refusing is None and verdict is Verdict.NOT_ALLOWED and _accepts(case) else 0
+    return MeshLine(verdict, text, _transport(client, server, mesh), known, mesh.identity(server), lines, status)
+
+
+def verdict_of(client: Client, server: Workload, port: int, mesh: Mesh) -> Verdict:
+    """Return the verdict of `judge` on a connection whose requests are not known, without its reasons."""
+    case = _case(client, server, port, mesh, None)
+    if _refusing(client, server, port, mesh) is not None:
+        found = {Verdict.NOT_ALLOWED}
+    else:
+        found = {_decided(case, one) for one in case.connections}
+    verdict = found.pop() if len(found) == 1 else Verdict.UNDECIDABLE
+    return _uncertain(verdict, "", client, server, mesh)[0]
+
+
+def _case(client: Client, server: Workload, port: int, mesh: Mesh, request: Request | None) -> _Case:
+    policies = mesh.authorization.policies_of(server)
+    names = ends.identities(client, server, mesh)
+    connections = tuple(Connection(address, port, name) for address in client.addresses for name in names)
+    reads = port in mesh.authorization.http_ports(server) and needs_requests(policies, port)
+    has_token = request is not None and _may_have_token(request, mesh.authorization.tokens_of(server))
+    return _Case(policies, connections, reads, request if reads else None, has_token)
 
 
 def _accepts(case: _Case) -> bool:
@@ -109,7 +125,7 @@ def _is_ambiguous(case: _Case) -> bool:
     )
 
 
-def _refusing(client: Client, server: Workload, port: int, mesh: Mesh) -> MeshPolicyLine | None:
+def _refusing(client: Client, server: Workload, port: int, mesh: Mesh) -> TransportPolicy | None:
     """Return the policy that refuses plain text, where the client sends it."""
     policy = mesh.transport.policy_of(server)
     one = client.workload
@@ -117,8 +133,10 @@ def _refusing(client: Client, server: Workload, port: int, mesh: Mesh) -> MeshPo
     if policy is None or mesh.carries(one) or is_near:
         return None
     whole, ports = mesh.transport.modes(server)
-    if not ports.get(port, whole):
-        return None
+    return policy if ports.get(port, whole) else None
+
+
+def _strict_line(policy: TransportPolicy, port: int, mesh: Mesh) -> MeshPolicyLine:
     text = "is STRICT: connections in plain text are reset"
     place = mesh.place("TransportPolicy", policy.key, _mode_path(policy, port))
     return MeshPolicyLine(f"TransportPolicy {policy.key}", place, MeshWord.DENIES, text)

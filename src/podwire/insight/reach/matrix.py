@@ -6,14 +6,16 @@ reaches itself and a node its own pods, whatever policies say, is left to who re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from podwire.insight.reach.mesh_sets import Shut
 from podwire.insight.reach.pod_classes import PodClass
 from podwire.insight.reach.profiles import Judged, Profile, profiles
 from podwire.insight.reach.rule_sets import Axis, RuleSets
 from podwire.insight.reach.selector_sets import bits, numbers
 from podwire.policy.model import Direction
 
+NOTHING: Mapping[int, Shut] = {}
 Column = frozenset[tuple[int, int]]
 """Who reaches a destination: sets of ports, each with the sources that reach exactly these; a source is in one only."""
 
@@ -29,8 +31,9 @@ class Matrix:
         judged: Judged,
         *,
         undecided: bool = False,
+        shut: Mapping[int, Shut] = NOTHING,
     ) -> None:
-        """`undecided`: count pods that may be in a block as in it."""
+        """`undecided`: count pods that may be in a block as in it; `shut`: by destination what the mesh closes."""
         self.axis = found_axis
         self.ports = rule_sets.ports
         self.egress, self.ingress = (
@@ -39,21 +42,38 @@ class Matrix:
         )
         self._egress_of = _by_subject(self.egress)
         self._ingress_of = _by_subject(self.ingress)
+        self._shut = shut
+        self._restricted = bits(shut)
 
     def between(self, source: int, destination: int) -> int:
         """Return the ports that a class or part reaches of another, by their numbers on the axis."""
         sent = _of_peer(self._egress_of.get(source), destination)
-        return sent & _of_peer(self._ingress_of.get(destination), source) if sent else 0
+        found = sent & _of_peer(self._ingress_of.get(destination), source) if sent else 0
+        for ports, sources in self._shut.get(destination, ()):
+            if sources >> source & 1:
+                found &= ~ports
+        return found
 
     def columns(self) -> dict[Column, int]:
         """Return for each column the destinations that have it. Destinations that nobody reaches are left out."""
         result: dict[Column, int] = {}
         for profile in self.ingress:
-            for destinations, sources in self._sources(profile):
-                if sources:
-                    column = frozenset(sources.items())
-                    result[column] = result.get(column, 0) | destinations
+            for some, admitted in self._sources(profile):
+                for destinations, sources in self._opened(some, admitted):
+                    if sources:
+                        column = frozenset(sources.items())
+                        result[column] = result.get(column, 0) | destinations
         return result
+
+    def _opened(self, destinations: int, sources: dict[int, int]) -> Iterator[tuple[int, dict[int, int]]]:
+        """Yield groups of destinations with who reaches them after what the mesh closes."""
+        if free := destinations & ~self._restricted:
+            yield free, sources
+        grouped: dict[Shut, list[int]] = {}
+        for number in numbers(destinations & self._restricted):
+            grouped.setdefault(self._shut[number], []).append(number)
+        for shut, found in grouped.items():
+            yield bits(found), _left(sources, shut)
 
     def _sources(self, profile: Profile) -> list[tuple[int, dict[int, int]]]:
         """Return the subjects of an ingress profile, grouped by who reaches them on which ports."""
@@ -78,6 +98,18 @@ class Matrix:
         if peers.bit_count() >= len(self.egress):
             return self.egress
         return list({id(one): one for number in numbers(peers) if (one := self._egress_of.get(number))}.values())
+
+
+def _left(sources: dict[int, int], shut: Shut) -> dict[int, int]:
+    left = [*sources.items()]
+    for closed, senders in shut:
+        parts = [(ports & ~closed, found & senders) for ports, found in left]
+        left = [*parts, *((ports, found & ~senders) for ports, found in left)]
+        left = [one for one in left if all(one)]
+    result: dict[int, int] = {}
+    for ports, found in left:
+        result[ports] = result.get(ports, 0) | found
+    return result
 
 
 def _divided(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from podwire.insight.reach.address_sets import LAST_ADDRESS, networks_of
+from podwire.insight.reach.mesh_ends import NOBODY, MeshEnds
 from podwire.insight.reach.pod_classes import PodGroup
 from podwire.insight.reach.reachability import Question, reachability
 from podwire.insight.reach.rows import first_outside
@@ -66,15 +67,16 @@ class Parties:
                 self._found.setdefault(one.owner, []).append(one)
         self.all: list[Party] = [_party(owner, found, snapshot) for owner, found in self._found.items()]
         groups, self._party_of = [], []
+        mesh = None if snapshot.mesh.is_empty else MeshEnds(snapshot)
         for number, found in enumerate(self._found.values()):
             for one in found:
-                groups.append(_group(one))
+                groups.append(_group(one, mesh.number(one) if mesh is not None else NOBODY))
                 self._party_of.append(number)
         if snapshot.is_planned and not any(is_dns(one) for one in groups):
             self._party_of.append(len(self.all))
             self.all.append(Party("Deployment", CLUSTER_DNS, 2, is_assumed=True))
             groups.append(PodGroup(CLUSTER_DNS.namespace, cluster_dns.LABELS, pods=2))
-        self.answer = reachability(_question(snapshot, groups, families))
+        self.answer = reachability(_question(snapshot, groups, families, mesh))
         self._parts = [
             tuple((self._party_of[group], some) for group, some in groups.items())
             for groups in self.answer.classes.members
@@ -114,11 +116,11 @@ def _party(owner: Owner, found: list[Workload], snapshot: Snapshot) -> Party:
     return Party(owner.kind, owner.key, pods, place, all(one.spec.host_network for one in found))
 
 
-def _group(one: Workload) -> PodGroup:
+def _group(one: Workload, mesh: int) -> PodGroup:
     addresses = (tuple(_parsed(pod.addresses)) for pod in one.pods if not pod.is_finished)
     known = tuple(found for found in addresses if found)
     ports = named_ports(pod_of(one))
-    return PodGroup(one.namespace, one.labels, ports, one.spec.host_network, max(one.replicas, len(known)), known)
+    return PodGroup(one.namespace, one.labels, ports, one.spec.host_network, max(one.replicas, len(known)), known, mesh)
 
 
 def _parsed(texts: Iterable[str]) -> Iterable[IPAddress]:
@@ -130,18 +132,19 @@ def is_dns(group: PodGroup) -> bool:
     return group.namespace == CLUSTER_DNS.namespace and cluster_dns.is_dns(group.labels)
 
 
-def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int] = ()) -> Question:
+def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int], mesh: MeshEnds | None) -> Question:
     policies, tiers = tuple(map(policy, snapshot.policies)), _tiers(snapshot)
     rules: list[AnyRule] = [rule for one in policies for rule in one.all_rules]
     rules += (rule for one in tiers for rule in one.all_rules)
-    families = {*judged, *(one.network.version for one in all_blocks(rules))}
+    blocks = (*all_blocks(rules), *(mesh.blocks() if mesh is not None else ()))
+    families = {*judged, *(one.network.version for one in blocks)}
     families |= {address.version for group in groups for found in group.addresses for address in found}
     ranges: tuple[IPNetwork, ...] = snapshot.pod_ranges.networks
     if snapshot.pod_ranges.is_assumed:  # whether there is IPv6 is not known: only where something names it
         ranges = tuple(one for one in ranges if one.version == 4 or 6 in families)
     families |= {one.version for one in ranges}
     used = {one.namespace: {NAME_LABEL: one.namespace} for one in groups}
-    return Question(groups, {**used, **snapshot.namespaces}, policies, tuple(sorted(families)), ranges, tiers)
+    return Question(groups, {**used, **snapshot.namespaces}, policies, tuple(sorted(families)), ranges, tiers, mesh)
 
 
 def _tiers(snapshot: Snapshot) -> tuple[ClusterPolicy, ...]:

@@ -21,6 +21,7 @@ class PodGroup(msgspec.Struct, frozen=True):
         host_network: whether they use the node's network: policies see them as addresses only.
         pods: how many there are.
         addresses: of each pod that has some already.
+        mesh: the number of what they are to policies of the mesh, where there are some.
 
     """
 
@@ -30,6 +31,7 @@ class PodGroup(msgspec.Struct, frozen=True):
     host_network: bool = False
     pods: int = 1
     addresses: tuple[tuple[IPAddress, ...], ...] = ()
+    mesh: int = -1
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class PodClass(msgspec.Struct, frozen=True):
     identity: Identity | None
     ipv4: Place
     ipv6: Place
+    mesh: int = -1
 
     def place(self, family: int) -> Place:
         """Where the pods are in a family, 4 or 6."""
@@ -137,10 +140,10 @@ def classes(
         identity = None if group.host_network else read.identity(group)
         for addresses in group.addresses:
             known = [_at(blocks, addresses, family) for family in FAMILIES]
-            _count(counted, PodClass(identity, *known), number, 1)
+            _count(counted, PodClass(identity, known[0], known[1], group.mesh), number, 1)
         if left := group.pods - len(group.addresses):
             places = anywhere if group.host_network else unknown
-            _count(counted, PodClass(identity, *places), number, left)
+            _count(counted, PodClass(identity, places[0], places[1], group.mesh), number, left)
     return Classes(tuple(counted), tuple(counted.values()))
 
 

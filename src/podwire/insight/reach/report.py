@@ -89,7 +89,7 @@ def report(snapshot: Snapshot) -> Report:
         WorkloadLine(str(one), one.kind, one.pods, one.place, one.host_network, one.is_assumed) for one in parties.all
     )
     unreached = tuple(sorted(one.name for one in workloads if one.name not in reached))
-    return Report(workloads, tuple(found), unreached, (*_notes(snapshot), *others), opened)
+    return Report(workloads, tuple(found), unreached, (*_notes(snapshot), *_of_mesh(parties), *others), opened)
 
 
 def _order(one: Connection) -> tuple[bool, str, bool, str, str]:
@@ -160,12 +160,18 @@ def _connection(ports: _Ports, source: Source, by: _Words, to: _Words) -> Connec
     )
 
 
+def _of_mesh(parties: Parties) -> Iterator[str]:
+    """Say what else ? depends on where policies of the mesh leave something open."""
+    if any(one.depends_on_mesh for one in parties.answer.families.values()):
+        text = "policies of the mesh leave some open (?): the request decides, or on which node a client is"
+        yield f"{text}: see 'podwire explain'"
+
+
 def _notes(snapshot: Snapshot) -> Iterator[str]:
     yield from (note.text for note in snapshot.notes)
     for policy in map(cluster_policy, snapshot.cluster_policies):
         if any(isinstance(peer, NamePeers) for peer in policy.peers):
             yield f"ClusterNetworkPolicy {policy.name}: its domainNames are left out: DNS alone knows the addresses"
-    yield from snapshot.mesh.not_judged
     for one in snapshot.unknown:
         yield f"not read: {one.count} of {one.kind} ({one.place})"
     for kind in snapshot.unreadable:

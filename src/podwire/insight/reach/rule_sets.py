@@ -69,7 +69,9 @@ class RuleSets:
         namespaces: LabelsByNamespace,
         rules: Iterable[AnyRule],
         blocks: AddressSets,
+        more_ports: Iterable[Ports] = (),
     ) -> None:
+        """`more_ports`: those that others than policies distinguish."""
         identities = [one.identity for one in classes]
         self._blocks = blocks
         self._pods = bits(number for number, identity in enumerate(identities) if identity is not None)
@@ -85,7 +87,7 @@ class RuleSets:
                     named.setdefault(port, []).append(number)
         self._homes = {name: bits(found) for name, found in homes.items()}
         self._named = {port: bits(found) for port, found in named.items()}
-        self.ports = PortSets(_all_ports(rules, self._named))
+        self.ports = PortSets((*_all_ports(rules, self._named), *more_ports))
         self._selected: dict[tuple[str, _SelectorKey | None, _SelectorKey], int] = {}
 
     def subjects(self, policy: Policy) -> int:

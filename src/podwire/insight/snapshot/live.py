@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from podwire.insight.snapshot import mesh_objects
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.planned import read_keys
 from podwire.insight.snapshot.pod_ranges import of_nodes
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -18,6 +19,7 @@ from podwire.insight.sources.text import Text
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
     CLUSTER_NETWORK_POLICIES,
+    CONFIG_MAPS,
     EGRESS_GATEWAYS,
     ENDPOINT_SLICES,
     NAMESPACES,
@@ -27,6 +29,7 @@ from podwire.kube.kinds import (
     SERVICES,
     Kind,
 )
+from podwire.mesh.identity.trust_objects import DOMAIN, TRUST
 
 _LIVE = Document(Text("live", ""), 0, 0)
 KINDS: tuple[Kind[Any], ...] = (
@@ -42,7 +45,7 @@ async def read(client: Client) -> Snapshot:
     namespaces, pods, policies, services, slices, nodes, tiers, gateways, *policies_of_mesh = (
         tuple(one or ()) for one in listed
     )
-    mesh = mesh_objects.of_listed(policies_of_mesh, unreadable)
+    mesh = await _with_domain(client, mesh_objects.of_listed(policies_of_mesh, unreadable))
     running = (one for one in pods if not one.finished)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in namespaces},
@@ -58,6 +61,21 @@ async def read(client: Client) -> Snapshot:
         egress_gateways=gateways,
         mesh=mesh,
     )
+
+
+async def _with_domain(client: Client, mesh: MeshObjects) -> MeshObjects:
+    """Read the trust domain where there are policies. One that may not be read matters to policies that name one."""
+    if mesh.is_empty:
+        return mesh
+    try:
+        found = (await client.get(CONFIG_MAPS, TRUST)).data.get(DOMAIN)
+    except ApiError as error:
+        if error.code == HTTPStatus.FORBIDDEN and mesh.names_domains:
+            return msgspec.structs.replace(mesh, unreadable=(*mesh.unreadable, f"ConfigMap {TRUST}"))
+        if error.code not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            raise
+        return mesh
+    return msgspec.structs.replace(mesh, trust_domain=found) if found else mesh
 
 
 async def read_with_requests(client: Client) -> Snapshot:

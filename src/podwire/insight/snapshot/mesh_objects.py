@@ -12,6 +12,7 @@ from podwire.kube.services import Service
 from podwire.mesh.authorization import reading
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.authorization.transport import Transport
+from podwire.mesh.identity.spiffe import DEFAULT_TRUST_DOMAIN
 from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES, AuthorizationPolicy
 from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS, RequestAuthentication
 from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
@@ -20,12 +21,20 @@ KINDS = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, TRANSPORT_POLICIES)
 
 
 class MeshObjects(msgspec.Struct, frozen=True):
-    """All policies of `mesh.podwire.dev`; `unreadable`: kinds that this account may not list."""
+    """All policies of `mesh.podwire.dev`.
+
+    Attributes:
+        authorizations, authentications, transports: the policies.
+        unreadable: what this account may not read.
+        trust_domain: that of all identities.
+
+    """
 
     authorizations: tuple[AuthorizationPolicy, ...] = ()
     authentications: tuple[RequestAuthentication, ...] = ()
     transports: tuple[TransportPolicy, ...] = ()
     unreadable: tuple[str, ...] = ()
+    trust_domain: str = DEFAULT_TRUST_DOMAIN
 
     @property
     def is_empty(self) -> bool:
@@ -33,12 +42,9 @@ class MeshObjects(msgspec.Struct, frozen=True):
         return not (self.authorizations or self.authentications or self.transports or self.unreadable)
 
     @property
-    def not_judged(self) -> tuple[str, ...]:
-        """Notes for answers about connections that do not judge these policies: one, where there are some."""
-        if not self.authorizations and not self.transports:
-            return ()
-        counts = f"AuthorizationPolicy: {len(self.authorizations)}, TransportPolicy: {len(self.transports)}"
-        return (f"policies of the mesh are not judged here, and may forbid more: see 'podwire explain' ({counts})",)
+    def names_domains(self) -> bool:
+        """Whether a policy may have an identity with its trust domain."""
+        return b"spiffe://" in msgspec.json.encode(self.authorizations)
 
     @property
     def label_keys(self) -> frozenset[str]:

@@ -67,7 +67,7 @@ def snapshot_of(
     nodes = tuple(values[Node])
     policies, services = tuple(values[NetworkPolicy]), tuple(values[Service])
     tiers = tuple(values[network_policy_api.ClusterNetworkPolicy])
-    mesh = MeshObjects(*(tuple(values[one.type]) for one in mesh_objects.KINDS))
+    mesh = mesh_objects.of_listed((tuple(values[one.type]) for one in mesh_objects.KINDS), ())
     read = read_keys(policies, services, tiers, mesh)
     workloads = tuple(_workloads(written, values[Pod], nodes, read))
     labels = {one.metadata.name: one.metadata.labels for one in values[Namespace]}

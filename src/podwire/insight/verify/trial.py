@@ -60,7 +60,7 @@ class Inputs(msgspec.Struct, frozen=True):
         omitted = stand_ins.left_out(self.written)
         missing = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
         unknown = (one.text for one in self.snapshot.notes if one.topic is Topic.UNKNOWN_FIELD)
-        return (*missing, *unknown, *self.snapshot.mesh.not_judged)
+        return (*missing, *unknown)
 
 
 def read(file: str, given: Manifests) -> Inputs:
