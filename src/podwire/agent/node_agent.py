@@ -142,9 +142,9 @@ class Agent:
         status = EgressStatus(client, config.node, inputs.egress_gateways, self._recorder)
         self._egress = EgressGateways(config, egress_feeds, status, sysctls.write, lambda: self._network.uplink)
         self._network.uplink_changed = self._egress.uplink_changed
-        self._gate.guard(self._policies, self._egress)
         redirection_feeds = RedirectionFeeds(pods, inputs.namespaces, inputs.mesh_peers, services)
         self._redirection = Redirection(config, client, redirection_feeds, self._policies, policy_table, sysctls.write)
+        self._gate.guard(self._policies, self._egress, self._redirection)
         always = (self._network, self._proxy, self._policies, self._egress, self._redirection)
         self._capabilities: tuple[Capability, ...] = (*always, *self._announcing)
 

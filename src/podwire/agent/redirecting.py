@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from podwire.agent.config import AgentConfig
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
+from podwire.kernel.elements import IPAddress, Part
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import parsed
 from podwire.kube.client import Client
@@ -33,6 +34,8 @@ from podwire.redirection.view import CLUSTER, LocalPod, RedirectionView
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+VACATED_SECONDS = 0.1
+"""Until it is looked again whether Envoy has an address."""
 
 
 class RedirectionFeeds(msgspec.Struct, frozen=True):
@@ -80,12 +83,12 @@ class Redirection:
         self._policies = policies
         self._feeds = feeds
         self._needed = asyncio.Event()
+        self._foreign: frozenset[Part] = frozenset()
         if is_loaded():
             self._needed.set()  # by an earlier agent
         self.view = RedirectionView(config.cluster.ranges)
-        self._elements: Reconciler[NamespacedName, ElementRow] = Reconciler(
-            "redirection", self.view.rows, RedirectionSink.here(write_sysctls)
-        )
+        self._sink = RedirectionSink.here(write_sysctls)
+        self._elements: Reconciler[NamespacedName, ElementRow] = Reconciler("redirection", self.view.rows, self._sink)
         self._labels: WorkQueue[NamespacedName] = WorkQueue("labels of redirected pods", self._label, workers=2)
 
     @property
@@ -97,6 +100,28 @@ class Redirection:
         """Wait until all changes received before this call are applied; at once before an Envoy is ready."""
         for one in self.reconcilers:
             await one.settle()
+
+    async def vacated(self, addresses: Sequence[IPAddress]) -> None:
+        """Return when the node's Envoy takes these for no pod: a new one would have the identity of an earlier one."""
+        while self._needed.is_set():
+            try:
+                self._foreign = (await self._sink.identified()).intersection(addresses)
+            except SinkError as error:
+                log.warning("it is not known which addresses Envoy has: %s", error)
+            else:
+                if not self._foreign:
+                    return
+            await asyncio.sleep(VACATED_SECONDS)
+
+    def obstacle(self, addresses: Sequence[IPAddress]) -> str:
+        """Return what `vacated` waits for; empty where it waits for nothing."""
+        held = self._foreign.intersection(addresses)
+        names = ", ".join(sorted(map(str, held)))
+        return (
+            f"the Envoy of this node still takes {names} for an earlier pod: see the pod of podwire-mesh"
+            if held
+            else ""
+        )
 
     def rows(self) -> Iterator[str]:
         """Return all rows as text."""

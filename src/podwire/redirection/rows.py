@@ -56,6 +56,11 @@ def frontend_rows(addresses: Iterable[IPAddress], port: int) -> Iterator[Element
     return (ElementRow(f"frontends{address.version}", (address, port)) for address in addresses)
 
 
+def identified_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
+    """The rows of addresses that Envoy has an identity for."""
+    return (ElementRow(f"identified{address.version}", (address,)) for address in addresses)
+
+
 def routed_rows(clients: Iterable[IPAddress], addresses: Iterable[IPAddress], port: int) -> Iterator[ElementRow]:
     """The rows of a port of a Service with routes for these clients only."""
     frontends = tuple(addresses)

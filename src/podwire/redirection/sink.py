@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
 from collections.abc import Iterable, Iterator
 from importlib import resources
+from typing import cast
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables, policy_routes, sysctl
-from podwire.kernel.elements import Change, Part, Range, transactions
+from podwire.kernel.elements import Change, IPAddress, Part, Range, transactions
 from podwire.kernel.netlink import Netlink, NetlinkError, Request
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
@@ -20,7 +22,7 @@ from podwire.kernel.setdump import SetDump
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.redirection.capture import LAST_PORT, MARK, PROTOCOL, ROUTE_TABLE, RULE_PREFERENCE
-from podwire.redirection.rows import ElementRow
+from podwire.redirection.rows import ElementRow, identified_rows
 
 TABLE_NAME = "podwire-redirection"
 TABLE = f"inet {TABLE_NAME}"
@@ -37,6 +39,8 @@ def _collections() -> Iterator[Collection]:
 
 
 COLLECTIONS = tuple(_collections())
+IDENTIFIED = (Collection("identified4", (Field.IPV4,)), Collection("identified6", (Field.IPV6,)))
+"""Addresses that Envoy has an identity for, written by the mesh's program of the node."""
 
 
 def is_loaded() -> bool:
@@ -66,13 +70,30 @@ class RedirectionSink:
         """Add, then remove. Raises SinkError."""
         await self._worker.run(self._write, delta)
 
+    async def identified(self) -> frozenset[Part]:
+        """Return the addresses that Envoy has an identity for; none without the rules. Raises SinkError."""
+        return await self._worker.run(self._identified)
+
+    def _identified(self) -> frozenset[Part]:
+        try:
+            return frozenset(one.key[0] for one in held_elements(self._elements, TABLE_NAME, IDENTIFIED))
+        except NetlinkError as error:
+            if error.errno == errno.ENOENT:
+                return frozenset()
+            raise SinkError(f"reading table {TABLE}: {error}") from error
+
+    def _kept(self) -> str:
+        """Return, as text, what another release of the rules holds that is still so with this one."""
+        rows = identified_rows(cast("frozenset[IPAddress]", self._identified()))
+        return "".join(transactions(TABLE, (((), (row.element,)) for row in rows)))
+
     def _read(self) -> list[ElementRow]:
         try:
             self._make_way()
             text = resources.files("podwire.redirection").joinpath("redirection.nft").read_text()
             ruleset = Ruleset((TABLE,), text)
             if not ruleset.is_loaded(self._nft):
-                ruleset.load(self._nft)
+                ruleset.load(self._nft, self._kept())
             held = held_elements(self._elements, TABLE_NAME, COLLECTIONS)
             return [ElementRow(one.collection, _key(one.collection, one.key)) for one in held]
         except (NftablesError, NetlinkError, OSError) as error:

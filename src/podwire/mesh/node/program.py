@@ -33,6 +33,7 @@ from podwire.mesh.model.node_pod import KEYS_SOCKET, PROXY, SOCKET
 from podwire.mesh.node.certificates import Certificates
 from podwire.mesh.node.configuration import Configuration
 from podwire.mesh.node.frontends import Frontends
+from podwire.mesh.node.held_addresses import HeldAddresses
 from podwire.mesh.node.key_sets import KeySets
 from podwire.mesh.node.routing import Routing
 from podwire.mesh.node.signer_client import SignerClient
@@ -90,6 +91,7 @@ class NodeProgram:
         self._key_sets = KeySets(self._keys_socket)
         self._routing = Routing(client, config.node, self._changed.set)
         self._frontends = Frontends(self._routing)
+        self._addresses = HeldAddresses()
         self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
         self.certificates.subscribe(self._changed.set)
         self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain)
@@ -113,7 +115,8 @@ class NodeProgram:
             while self._problems or not self._objects.bundle.roots:
                 await self._next_change()
             self._proxies.add(PROXY, ())
-            self._apply()
+            tasks.create_task(self._addresses.run())
+            await self._apply()
             await server.start(f"unix:{self._config.folder}/{SOCKET}")
             self._serving.set()
             tasks.create_task(self._frontends.run())
@@ -123,7 +126,7 @@ class NodeProgram:
             try:
                 while True:
                     await self._next_change()
-                    self._apply()
+                    await self._apply()
             finally:
                 await server.stop()
 
@@ -139,12 +142,13 @@ class NodeProgram:
         """Why it is not known what is restricted: nothing new is served then."""
         return (*self._policies.problems, *self._objects.problems)
 
-    def _apply(self) -> None:
+    async def _apply(self) -> None:
         """Serve what follows from the objects and certificates of now; nothing new while a kind may not be read."""
         if self._problems:
             return
         authorization = self._policies.authorization
         workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
+        await self._addresses.add(address for one in workloads.pods for address in one.addresses)
         self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)
         certificates = self.certificates
         self._routing.update(self._objects.addresses)
@@ -157,6 +161,7 @@ class NodeProgram:
             difference = self._configuration.difference(workloads, credentials)
             proxy.apply(difference.upserts, difference.removals)
             self._frontends.follow(proxy)
+            self._addresses.follow(proxy)
 
     def _reported(self, report: Report) -> None:
         """Take what Envoy has acknowledged or refuses."""
@@ -167,6 +172,7 @@ class NodeProgram:
         if trust in report.keys and proxy.envoys() and not proxy.lacking((trust,)):
             self.certificates.applied(self.certificates.bundle.version)
         self._frontends.follow(proxy)
+        self._addresses.follow(proxy)
         for key in report.keys:
             if reason := proxy.refusal(key):
                 log.error("Envoy refuses %s %s: %s", key[0].rpartition(".")[2], key[1], reason)

@@ -1,0 +1,105 @@
+"""An address is given to a new pod only when Envoy has no identity for it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+from podwire.agent.config import AgentConfig
+from podwire.agent.redirecting import PolicyTable, Redirection, RedirectionFeeds, Settling
+from podwire.edge.xds.proxy import Proxy
+from podwire.edge.xds.resource import LISTENER, SECRET
+from podwire.engine.row import Delta
+from podwire.kernel import sysctl
+from podwire.kernel.nftables import Nftables
+from podwire.kube.client import Client
+from podwire.mesh.node.held_addresses import HeldAddresses
+from podwire.redirection.rows import pod_rows
+from podwire.redirection.sink import TABLE, RedirectionSink
+from tests.sandbox import sandboxed
+
+FIRST, SECOND = ipaddress.ip_address("10.244.1.5"), ipaddress.ip_address("fd00::6")
+DEADLINE_SECONDS = 60.0
+
+
+class Envoy:
+    """What has been acknowledged; `lacks` are the types of resources that have not been."""
+
+    def __init__(self, *lacks: str) -> None:
+        self.lacks = set(lacks)
+
+    def envoys(self) -> bool:
+        return True
+
+    def lacking(self, keys: Any) -> list[Any]:
+        return [one for one in keys if one[0] in self.lacks]
+
+
+@contextlib.asynccontextmanager
+async def held_by(*addresses: Any) -> AsyncIterator[HeldAddresses]:
+    """What the program of a node writes, while it runs: Envoy is configured with these."""
+    held = HeldAddresses()
+    running = asyncio.create_task(held.run())
+    try:
+        await held.add(addresses)
+        yield held
+    finally:
+        running.cancel()
+
+
+def agent() -> Redirection:
+    """The capability of the node's agent; the rules are loaded."""
+    config = cast("AgentConfig", SimpleNamespace(cluster=SimpleNamespace(ranges=())))
+    nothing = cast("Any", None)
+    feeds = RedirectionFeeds(nothing, nothing, nothing, nothing)
+    policies, table = cast("Settling", nothing), cast("PolicyTable", nothing)
+    return Redirection(config, cast("Client", nothing), feeds, policies, table, sysctl.write)
+
+
+async def is_vacant(redirection: Redirection, *addresses: Any) -> bool:
+    """Whether a pod with these addresses would be admitted now: a wait of several looks at the kernel."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await redirection.vacated(addresses)
+            return True
+    return False
+
+
+@sandboxed
+async def test_a_freed_address_is_not_given_out_while_envoy_has_its_old_identity() -> None:
+    sink = RedirectionSink.here(sysctl.write)
+    await sink.read()
+    async with held_by(FIRST, SECOND) as held:
+        redirection, envoy = agent(), Envoy(SECRET)
+        assert await sink.identified() == {FIRST, SECOND}, "before Envoy is configured with it"
+        await held.add([SECOND])  # the first one's pod is gone
+        held.follow(cast("Proxy", envoy))
+        assert not await is_vacant(redirection, FIRST), "Envoy has not acknowledged that yet"
+        assert str(FIRST) in redirection.obstacle((FIRST,))
+        envoy.lacks.clear()
+        held.follow(cast("Proxy", envoy))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await redirection.vacated((FIRST,))
+        assert not redirection.obstacle((FIRST,))
+        assert not await is_vacant(redirection, SECOND)
+
+
+@sandboxed
+async def test_what_an_earlier_program_wrote_remains_until_envoy_has_acknowledged() -> None:
+    """Envoy goes on with its identities while the program beside it is away, whatever release the agent is of."""
+    sink = RedirectionSink.here(sysctl.write)
+    await sink.read()
+    async with held_by(FIRST):
+        await sink.write(Delta(tuple(pod_rows((FIRST,)))))
+    nft = Nftables()
+    (version,) = (word for word in nft.run(f"list table {TABLE}").split() if word.startswith("version-"))
+    nft.run(f"delete set {TABLE} {version}")
+    assert list(await RedirectionSink.here(sysctl.write).read()) == [], "another release is replaced"
+    async with held_by(SECOND) as held:
+        held.follow(cast("Proxy", Envoy(LISTENER)))
+        assert await sink.identified() == {FIRST, SECOND}
+        assert not await is_vacant(agent(), FIRST)
