@@ -14,7 +14,9 @@ from podwire.kube.gateway_api import CONTROLLER_NAME, MESH_CONTROLLER_NAME
 from podwire.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
+from podwire.mesh.controller.node_reports import NodeReports
 from podwire.mesh.controller.route_statuses import RouteStatuses
+from podwire.mesh.identity.exchange import Refusal, Requests
 from podwire.mesh.kinds.backend_policy import BACKEND_POLICIES
 from podwire.pki import authorities
 from tests.kube.fake_api import FakeApi
@@ -62,9 +64,9 @@ def entries(api: FakeApi) -> dict[str, dict[str, str]]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(api: FakeApi) -> AsyncIterator[RouteStatuses]:
+async def at_work(api: FakeApi, reports: NodeReports | None = None) -> AsyncIterator[RouteStatuses]:
     recorder = Recorder(api, "mesh-controller")
-    statuses = RouteStatuses(api, recorder)
+    statuses = RouteStatuses(api, recorder, reports or NodeReports())
     tasks = [asyncio.create_task(statuses.live.run())]
     try:
         async with asyncio.timeout(60):
@@ -127,6 +129,30 @@ async def test_a_policy_says_whether_it_is_in_force() -> None:
         await api.until(lambda: accepted() == "TargetNotFound", 60)
         service(api)
         await api.until(lambda: accepted() == "Accepted", 60)
+
+
+async def test_what_an_envoy_refuses_is_a_condition_of_the_object_while_it_does() -> None:
+    api, reports = FakeApi(), NodeReports()
+    enroll(api, {"podwire.dev/mesh": "enabled"})
+    service(api)
+    route(api, 1, {})
+    spec = {"targetRefs": [{"name": "web"}], "circuitBreaker": {"maxRequests": 1}}
+    api.put(BACKEND_POLICIES, "p", SHOP, metadata={"generation": 1}, spec=spec)
+
+    def of_policy() -> list[str]:
+        item = api.objects[BACKEND_POLICIES.resource][NamespacedName(SHOP, "p")]
+        return [one["reason"] for one in item.get("status", {}).get("conditions", [])]
+
+    async with at_work(api, reports):
+        await api.until(lambda: entries(api).get("all") == GOOD and of_policy() == ["Accepted"], 60)
+        refusals = tuple(Refusal(kind, SHOP, "web", "no regex") for kind in ("HTTPRoute", "Service"))
+        reports.take("n1", Requests(refusals=refusals))
+        await api.until(lambda: entries(api).get("all", {})["Accepted"] == "False UnsupportedValue", 60)
+        assert "Envoy of node n1 refuses it: no regex" in messages(api)
+        await api.until(lambda: of_policy() == ["Invalid"], 60)
+        await api.until(lambda: "UnsupportedValue" in events(api), 60)
+        reports.reports((), "")  # the node is gone
+        await api.until(lambda: entries(api).get("all") == GOOD and of_policy() == ["Accepted"], 60)
 
 
 def messages(api: FakeApi) -> str:

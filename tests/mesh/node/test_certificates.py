@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from podwire.mesh.identity import spiffe
 from podwire.mesh.identity.certificate import TrustBundle
-from podwire.mesh.identity.exchange import Issued, Requests, Responses
+from podwire.mesh.identity.exchange import Issued, Refusal, Requests, Responses
 from podwire.mesh.node.certificates import Certificates
 from podwire.mesh.node.signer_client import SignerError
 from podwire.pki import authorities
@@ -104,6 +104,19 @@ async def settled(node: Node) -> None:
     count = len(node.signer.messages)
     node.move(0.001)
     await until(lambda: len(node.signer.messages) > count)
+
+
+async def test_what_envoy_refuses_is_reported_at_once_and_with_each_message() -> None:
+    async with at_work() as node:
+        node.certificates.trust(node.signer.bundle())
+        await settled(node)
+        refusals = (Refusal("HTTPRoute", "shop", "web", "no regex"),)
+        node.certificates.report(refusals)
+        await until(lambda: node.signer.messages[-1].refusals == refusals)
+        await settled(node)
+        assert node.signer.messages[-1].refusals == refusals
+        node.certificates.report(())
+        await until(lambda: not node.signer.messages[-1].refusals)
 
 
 async def test_what_is_required_is_requested_once_it_is_known_whom_to_trust() -> None:

@@ -23,10 +23,16 @@ MOST_NAMED = 8
 
 
 def authorization_status(
-    item: AuthorizationPolicy, read: Read, services: Iterable[Service], now: datetime
+    item: AuthorizationPolicy, read: Read, services: Iterable[Service], now: datetime, refusal: str = ""
 ) -> Mapping[str, Any]:
-    """Return what is to be merged into the status; conditions of other types stay."""
-    return _status(item, [_accepted(read.problems), _requests_read(read.policy, services)], now)
+    """Return what is to be merged into the status; conditions of other types stay.
+
+    `refusal`: why an Envoy refuses the policy; empty where none does.
+    """
+    accepted = _accepted(read.problems)
+    if refusal and not read.problems:
+        accepted = condition(ACCEPTED, False, "RefusedByEnvoy", refusal)
+    return _status(item, [accepted, _requests_read(read.policy, services)], now)
 
 
 def authentication_status(item: RequestAuthentication, read: ReadTokens, now: datetime) -> Mapping[str, Any]:

@@ -92,10 +92,10 @@ class MeshController:
         self._authority = AuthorityLoop(
             client, self._signer, self._reports, self._objects.nodes, config.trust_domain, config.lifetimes
         )
-        self._policies = PolicyStatuses(client)
+        self._policies = PolicyStatuses(client, self._reports)
         self._pods = NodePods(client, self._objects, config.nodes)
         self._recorder = Recorder(client, NAME)
-        self._routes = RouteStatuses(client, self._recorder)
+        self._routes = RouteStatuses(client, self._recorder, self._reports)
         self._meshes = MeshStatuses(client)
         self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
 

@@ -1,10 +1,11 @@
-"""What nodes have reported to the leader: the bundle that they use, and the signers of their leaves. In memory."""
+"""What nodes have reported to the leader: bundles, signers of leaves, what their Envoys refuse. In memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from podwire.mesh.identity.exchange import Requests
+from podwire.edge.gateway.owners import Owner
+from podwire.mesh.identity.exchange import LONGEST_REASON, MOST_REFUSALS, Requests
 from podwire.mesh.identity.rotation import Reports
 
 
@@ -13,16 +14,40 @@ class NodeReports:
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[str, frozenset[str]]] = {}
+        self._refusals: dict[str, Mapping[Owner, str]] = {}
+        self._listeners: list[Callable[[frozenset[Owner]], None]] = []
 
     def take(self, node: str, message: Requests) -> None:
         """Take a report."""
         self._last[node] = message.bundle, frozenset(message.issuers)
+        refusals = message.refusals[:MOST_REFUSALS]
+        self._refuse(node, {Owner(one.kind, one.namespace, one.name): one.reason[:LONGEST_REASON] for one in refusals})
+
+    def subscribe(self, listener: Callable[[frozenset[Owner]], None]) -> None:
+        """Call this with the objects of which an Envoy refuses something, or no longer does."""
+        self._listeners.append(listener)
+
+    def refusal(self, one: Owner) -> str:
+        """Return why a node's Envoy refuses what comes from an object, with the node; empty where none does."""
+        found = ((node, reasons[one]) for node, reasons in sorted(self._refusals.items()) if one in reasons)
+        node, reason = next(found, ("", ""))
+        return f"Envoy of node {node} refuses it: {reason}: change what this names" if node else ""
+
+    def _refuse(self, node: str, reasons: Mapping[Owner, str]) -> None:
+        before = self._refusals.pop(node, {})
+        if reasons:
+            self._refusals[node] = reasons
+        changed = frozenset(one for one in before.keys() | reasons.keys() if before.get(one) != reasons.get(one))
+        if changed:
+            for listener in self._listeners:
+                listener(changed)
 
     def reports(self, nodes: Iterable[str], version: str) -> Reports:
         """Return what matters to a rotation, while these nodes exist and the bundle has this version."""
         present = frozenset(nodes)
         for gone in self._last.keys() - present:
             del self._last[gone]
+            self._refuse(gone, {})
         is_known = all(self._last.get(node, ("", None))[0] == version for node in present)
         in_use = frozenset(issuer for _, issuers in self._last.values() for issuer in issuers)
         return Reports(is_known, in_use)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from podwire.edge.gateway.owners import Owner
 from podwire.kube.client import ApiError
 from podwire.kube.optional_informer import ABSENT, OptionalInformer
 from podwire.kube.status_writer import StatusWriter
@@ -17,13 +18,14 @@ from podwire.mesh.authorization import reading
 from podwire.mesh.authorization.status import authentication_status, authorization_status, transport_status
 from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.informers.policy_objects import NOT_SERVED_SECONDS, PolicyObjects
-from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES
+from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES, AuthorizationPolicy
 from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS
 from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
+    from podwire.mesh.controller.node_reports import NodeReports
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,10 @@ RETRY_SECONDS = 2.0
 class PolicyStatuses:
     """`run` works in every replica, `lead` in the leader."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, reports: NodeReports) -> None:
         self._client = client
+        self._reports = reports
+        reports.subscribe(lambda _: self._changed.set())
         self._changed = asyncio.Event()
         self.objects = PolicyObjects(client, self._changed.set)
         self._transport: OptionalInformer[TransportPolicy] = OptionalInformer(
@@ -72,7 +76,7 @@ class PolicyStatuses:
             await self._write(
                 AUTHORIZATION_POLICIES,
                 authorization,
-                lambda one: authorization_status(one, reading.read(one), services, now),
+                lambda one: authorization_status(one, reading.read(one), services, now, self._refusal(one)),
             )
         for tokens in tuple(self.objects.tokens.objects.values()):
             await self._write(
@@ -81,6 +85,9 @@ class PolicyStatuses:
         transport = Transport(tuple(self._transport.objects.values()))
         for policy in transport.policies:
             await self._write(TRANSPORT_POLICIES, policy, lambda one: transport_status(one, transport, now))
+
+    def _refusal(self, policy: AuthorizationPolicy) -> str:
+        return self._reports.refusal(Owner(AUTHORIZATION_POLICIES.kind, policy.key.namespace, policy.key.name))
 
     async def _write(self, kind: Kind[Any], item: Any, desired: Callable[[Any], Mapping[str, Any]]) -> None:
         if desired(item) and not item.metadata.deletion_timestamp:

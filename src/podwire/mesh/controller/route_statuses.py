@@ -17,6 +17,7 @@ from podwire.kube.status_writer import StatusWriter
 from podwire.kube.work_queue import WorkQueue
 from podwire.mesh.informers.route_objects import RouteObjects
 from podwire.mesh.kinds.backend_policy import BACKEND_POLICIES, BackendPolicy
+from podwire.mesh.routes.policies import PolicyProblem
 from podwire.mesh.routes.policy_status import policy_status
 from podwire.mesh.routes.service_routes import ServiceRoutes
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
     from podwire.kube.recorder import Recorder
+    from podwire.mesh.controller.node_reports import NodeReports
 
 KINDS: Mapping[str, Kind[Any]] = {one.kind: one for one in (HTTP_ROUTES, GRPC_ROUTES)}
 SETTLE_SECONDS = 0.01
@@ -34,10 +36,12 @@ _NOT_DERIVED = "podwire cannot derive its configuration ({}) and serves what was
 class RouteStatuses:
     """Made before the informers of `live` run. `follow` runs in every replica, `lead` in the leader."""
 
-    def __init__(self, client: Client, recorder: Recorder) -> None:
+    def __init__(self, client: Client, recorder: Recorder, reports: NodeReports) -> None:
         self.live = RouteObjects(client, self._touch, self._written)
         self._client = client
         self._recorder = recorder
+        self._reports = reports
+        reports.subscribe(self._refused)
         self._routes = ServiceRoutes(self.live.objects, self.live.policies)
         self._dirty: set[Owner] = set()
         self._changed = asyncio.Event()
@@ -62,6 +66,15 @@ class RouteStatuses:
             await queue.run()
         finally:
             self._queue = None
+
+    def _refused(self, owners: Iterable[Owner]) -> None:
+        """Write what follows from a change of what Envoys refuse."""
+        for one in owners:
+            if one.kind != "Service":
+                self._written(one)
+                continue
+            for policy in self.live.policies.all():
+                self._written(policy)
 
     def _touch(self, owners: Iterable[Owner]) -> None:
         self._dirty.update(owners)
@@ -93,6 +106,9 @@ class RouteStatuses:
         if not isinstance(item, BackendPolicy) or item.metadata.deletion_timestamp:
             return
         problem, now = self.live.policies.problem(key), datetime.now(UTC)
+        services = (Owner("Service", one.namespace, one.name) for one in item.services)
+        if problem is None and (refusal := next(filter(None, map(self._reports.refusal, services)), "")):
+            problem = PolicyProblem("Invalid", refusal)
         await self._write(BACKEND_POLICIES, item, lambda one: policy_status(one, problem, now))
 
     def _verdict(self, key: Owner) -> Verdict:
@@ -102,7 +118,8 @@ class RouteStatuses:
             return Verdict(reason, rules.unsupported, unresolved=rules.unresolved)
         if fault := self._routes.faults.of(key):
             return Verdict("UnsupportedValue", _NOT_DERIVED.format(fault))
-        return Verdict(dropped=rules.dropped, unresolved=rules.unresolved)
+        refusal = self._reports.refusal(key)
+        return Verdict("UnsupportedValue" if refusal else "", refusal, rules.dropped, rules.unresolved)
 
     async def _write(self, kind: Kind[Any], item: Any, desired: Callable[[Any], Mapping[str, Any]]) -> None:
         """Write a status that follows from this generation of the object; that of a newer one follows later."""

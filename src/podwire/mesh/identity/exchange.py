@@ -16,6 +16,7 @@ NODE_ACCOUNT = NamespacedName(PROXIES, "podwire-mesh")
 PATH = "/v1/certificates"
 MOST_REQUESTS = 256
 """Of one message."""
+MOST_REFUSALS, LONGEST_REASON = 64, 500
 LARGEST_MESSAGE = 512 << 10
 PORT = 18001
 """Of the signer."""
@@ -28,6 +29,15 @@ class CertificateRequest(msgspec.Struct, frozen=True):
     request: str
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """The node's Envoy refuses what an object comes to, and serves what was before."""
+
+    kind: str
+    namespace: str
+    name: str
+    reason: str
+
+
 class Requests(msgspec.Struct, frozen=True):
     """A message of a node.
 
@@ -35,12 +45,14 @@ class Requests(msgspec.Struct, frozen=True):
         bundle: version of the trust bundle that its Envoy uses.
         issuers: fingerprints of the signers of the leaves that it has.
         requests: may be none: then it only reports.
+        refusals: all of the node's Envoy, at most MOST_REFUSALS.
 
     """
 
     bundle: str = ""
     issuers: tuple[str, ...] = ()
     requests: tuple[CertificateRequest, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 class Issued(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from podwire.mesh.identity import renewal
 from podwire.mesh.identity.certificate import Leaf, TrustBundle
-from podwire.mesh.identity.exchange import MOST_REQUESTS, CertificateRequest, Issued, Requests, Responses
+from podwire.mesh.identity.exchange import MOST_REQUESTS, CertificateRequest, Issued, Refusal, Requests, Responses
 from podwire.mesh.identity.renewal import Received
 from podwire.mesh.node.signer_client import SignerError
 from podwire.pki import authorities
@@ -46,6 +46,8 @@ class Certificates:
         self._revoked: frozenset[int] = frozenset()
         self._applied = ""
         self._reported = ""
+        self._refusals: tuple[Refusal, ...] = ()
+        self._reported_refusals: tuple[Refusal, ...] = ()
         self._listeners: list[Callable[[], None]] = []
         self._woken = asyncio.Event()
         self.problem = ""
@@ -109,6 +111,11 @@ class Certificates:
             self._applied = version
             self._woken.set()
 
+    def report(self, refusals: tuple[Refusal, ...]) -> None:
+        """Let the controller know what Envoy refuses now."""
+        self._refusals = refusals
+        self._woken.set()
+
     async def run(self) -> None:
         """Work until cancelled."""
         failures, report_at = 0, 0.0
@@ -119,7 +126,8 @@ class Certificates:
                 continue
             now, due = self._clock(), self._due()
             ready = [one for one, moment in due.items() if moment <= now][:MOST_REQUESTS]
-            is_report = self._applied != self._reported or now >= report_at
+            is_new = (self._applied, self._refusals) != (self._reported, self._reported_refusals)
+            is_report = is_new or now >= report_at
             if ready or is_report:
                 failures = 0 if await self._exchange(ready) else failures + 1
                 report_at = self._clock() + REPORT_SECONDS
@@ -155,15 +163,15 @@ class Certificates:
         made = {str(one): (one, *authorities.request(str(one))) for one in ids}
         requests = tuple(CertificateRequest(text, request.decode()) for text, (_, _, request) in made.items())
         issuers = tuple(sorted({one.issuer for one in self._received.values()}))
-        applied = self._applied
+        applied, refusals = self._applied, self._refusals
         try:
-            responses = await self._source.send(Requests(applied, issuers, requests), self._bundle.roots)
+            responses = await self._source.send(Requests(applied, issuers, requests, refusals), self._bundle.roots)
         except SignerError as error:
             if str(error) != self.problem:
                 log.warning("no certificates are signed: %s", error)
             self.problem = str(error)
             return False
-        self.problem, self._reported = "", applied
+        self.problem, self._reported, self._reported_refusals = "", applied, refusals
         self._report_skew(responses)
         for issued in responses.certificates:
             one, key, _ = made.get(issued.id, (None, b"", b""))

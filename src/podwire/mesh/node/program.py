@@ -35,6 +35,7 @@ from podwire.mesh.node.configuration import Configuration
 from podwire.mesh.node.frontends import Frontends
 from podwire.mesh.node.held_addresses import HeldAddresses
 from podwire.mesh.node.key_sets import KeySets
+from podwire.mesh.node.refusals import NodeRefusals
 from podwire.mesh.node.routing import Routing
 from podwire.mesh.node.signer_client import SignerClient
 from podwire.mesh.node.workload_api import WorkloadApi
@@ -94,6 +95,7 @@ class NodeProgram:
         self._addresses = HeldAddresses()
         self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
         self.certificates.subscribe(self._changed.set)
+        self._refusals = NodeRefusals(self._routing.table, self.certificates.report)
         self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain)
         self._proxies = Proxies(self._reported)
         self._serving = asyncio.Event()
@@ -149,6 +151,7 @@ class NodeProgram:
         authorization = self._policies.authorization
         workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
         await self._addresses.add(address for one in workloads.pods for address in one.addresses)
+        self._refusals.use(authorization.policies)
         self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)
         certificates = self.certificates
         self._routing.update(self._objects.addresses)
@@ -173,6 +176,7 @@ class NodeProgram:
             self.certificates.applied(self.certificates.bundle.version)
         self._frontends.follow(proxy)
         self._addresses.follow(proxy)
+        self._refusals.take(report, proxy)
         for key in report.keys:
             if reason := proxy.refusal(key):
                 log.error("Envoy refuses %s %s: %s", key[0].rpartition(".")[2], key[1], reason)

@@ -35,7 +35,7 @@ class Routing:
         self.live = RouteObjects(client, self._take, lambda _: None)
         self._routes = ServiceRoutes(self.live.objects, self.live.policies)
         self._place = Place(node)
-        self._table = RowTable(self._endpoints, DerivationFaults(), routed_rows.resources)
+        self.table = RowTable(self._endpoints, DerivationFaults(), routed_rows.resources)
         self._pods: frozenset[IPAddress] = frozenset()
         self._local: set[NamespacedName] = set()
         """Services with endpoints on this node."""
@@ -46,19 +46,19 @@ class Routing:
 
     def difference(self) -> Difference:
         """Return what is different since the last call in clusters, endpoints and virtual hosts."""
-        return self._table.difference()
+        return self.table.difference()
 
     def update(self, pods: frozenset[IPAddress]) -> None:
         """Derive what depends on changed objects again. `pods`: addresses of the pods of the node that are known."""
         owners, self._dirty = frozenset(self._dirty), set()
         changes = self._routes.update(owners)
         for source, rows in changes.rows.items():
-            self._table.replace(source, rows)
+            self.table.replace(source, rows)
         services = {one.key for one in owners if one.kind == "Service"}
         local = frozenset(self._local) if pods != self._pods else frozenset()
         self._pods = pods
         for service in services | local:
-            self._table.endpoints_changed(service)
+            self.table.endpoints_changed(service)
         served = services | {one.key for one in changes.rows if isinstance(one, Frontend)}
         changed = {one for one in served if self._serve(one)}
         if changed:
@@ -94,7 +94,7 @@ class Routing:
                 passed.append(Cluster(ServicePort(service.namespace, service.name, port), Transport.TCP))
                 others = passed[-1].name
             ports.append(RoutedService(addresses, tables, others))
-        self._table.replace(("passed", service), passed)
+        self.table.replace(("passed", service), passed)
         before = self.services.pop(service, ())
         if ports:
             self.services[service] = tuple(ports)
