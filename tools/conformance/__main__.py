@@ -32,9 +32,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--limit",
         type=float,
-        default=600.0,
+        default=900.0,
         metavar="SECONDS",
-        help="the longest that a test may take, [Slow] ones twice as long (600)",
+        help="the longest that a test may take, [Slow] ones twice as long (900)",
     )
     parser.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and the run (5400)")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster that exists; else a world is started and ended")
