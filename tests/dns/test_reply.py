@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwire.dns.message import Query, parse
-from podwire.dns.reply import LONGEST_TTL, Reply, chased, lifetime, parse_reply, replay
+from podwire.dns.reply import LONGEST_TTL, Reply, chased, checked, lifetime, parse_reply, replay
 
 SOA = "example.com. 60 IN SOA ns.example.com. admin.example.com. 1 2 3 4 20"
 
@@ -35,6 +35,15 @@ def test_a_reply_must_match_number_and_question() -> None:
     assert not reply.answers(8, query_of().question)
     assert not reply.answers(7, query_of("example.org").question)
     assert not reply.answers(7, query_of(kind="AAAA").question)
+
+
+def test_a_reply_to_a_question_of_another_length_is_broken() -> None:
+    root = dns.message.make_response(dns.message.make_query(".", "A"))
+    root.authority.append(dns.rrset.from_text(".", 30, "IN", "NS", "a.test."))
+    reply = parse_reply(root.to_wire())
+    assert reply is not None
+    assert checked(reply, query_of(".").question) is not None
+    assert checked(reply, query_of("example.com").question) is None
 
 
 def test_a_reply_is_kept_as_long_as_its_shortest_record() -> None:

@@ -180,8 +180,10 @@ def names_of(reply: Reply, name: bytes) -> set[bytes]:
 def checked(reply: Reply, question: bytes) -> Reply | None:
     """The reply without records that its question does not lead to (bailiwick), and without additional ones.
 
-    None where it cannot be read to its end.
+    None where it cannot be read to its end, or has a question of another length: its records are repeated in place.
     """
+    if len(reply.question) != len(question):
+        return None
     try:
         names = names_of(reply, question[:-4].lower())
         kept = tuple(one for one in reply.records if one.section != ADDITIONAL and _leads_to(reply, one, names))
