@@ -151,6 +151,7 @@ class Streams:
 
 @sandboxed
 async def test_forbidden_streams_end_and_their_neighbours_live_on() -> None:
+    """network-policy-api #305, calico #2759: what exists when a policy comes."""
     wire = Wire({"x/a": A, "x/b": B, "x/c": C})
     enter_network(wire.node.path)
     Nftables().run(NAT)

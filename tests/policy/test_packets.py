@@ -150,6 +150,7 @@ async def test_the_node_the_pod_itself_and_the_world_outside() -> None:
 
 @sandboxed
 async def test_a_pod_that_no_rule_knows_is_closed_but_finds_its_neighbours() -> None:
+    """GO-2024-3072: traffic passed before the policies of a start; k3s #947, kube-router #873."""
     wire, kernel, cluster = small_wire(), Enforced(), model()
     await kernel.enforce(cluster)
     wire.plug("x/new", "10.0.1.9 fd00:1::9", "pwnew")
@@ -198,6 +199,7 @@ async def test_services_are_judged_by_the_real_destination_and_a_pod_reaches_its
 
 @sandboxed
 async def test_icmp_passes_only_where_all_ports_are_allowed() -> None:
+    """GO-2022-0393: echo requests bypassed policies."""
     wire, kernel, cluster = small_wire(), Enforced(), model()
 
     def ping(source: str, target: str) -> bool:
@@ -276,6 +278,7 @@ async def test_the_first_packets_of_a_new_pod_go_only_where_its_policies_let_the
 
 @sandboxed
 async def test_nothing_passes_while_the_writer_is_killed_and_started_again() -> None:
+    """GHSA-r5x6-w42p-jhpp, GO-2023-1644: filters were away for a moment while a daemon started again."""
     wire, cluster, other = small_wire(), model(), model()
     deny = "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress]}"
     cluster.policy("x/deny", deny)

@@ -411,6 +411,7 @@ async def test_a_policy_isolates_after_a_while_though_other_pods_are_not_known(
 async def test_a_restart_removes_nothing_before_the_pods_that_policies_admit_are_known(
     tmp_path: Path, kernel: FakeSink[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """cilium #35685: a restart decided by incomplete data."""
     monkeypatch.setattr(policies_module, "DEFER_SECONDS", 0.0)
     for restart in (False, True):
         node = Node(tmp_path, kernel, ADMITTING)  # the informers run before it
