@@ -26,12 +26,13 @@ from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
+from podwire.policy.derivation import rows
 from podwire.policy.model import Identity, IPAddress
 from podwire.policy.numbering import ANY_POD
 from podwire.policy.peer_objects import PeerPodObject
 from podwire.policy.peers import PeerPod, PeerPods
 from podwire.policy.pod_ranges import PodRanges
-from podwire.policy.rows import Row, rows
+from podwire.policy.rows import Row
 from podwire.policy.tiers import ClusterPolicy
 from podwire.policy.verdict import Verdict, verdict
 from podwire.policy.view import Owner, View

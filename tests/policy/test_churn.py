@@ -27,11 +27,12 @@ from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.netlink import Netlink
 from podwire.kube.core import Pod
 from podwire.kube.watch import Change
+from podwire.policy.derivation import rows
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.peers import PeerPods
 from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.policies import Policies, PolicyFeeds
-from podwire.policy.rows import AddressRow, LinkRow, Row, rows
+from podwire.policy.rows import AddressRow, LinkRow, Row
 from podwire.policy.sink import PolicySink
 from podwire.policy.tiers import TierSubject
 from podwire.policy.view import Owner, View

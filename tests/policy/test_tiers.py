@@ -3,9 +3,9 @@
 import pytest
 
 from podwire.policy.default_deny import DEFAULT_DENY
+from podwire.policy.derivation import closed
 from podwire.policy.model import Direction
 from podwire.policy.numbering import AT_ADDRESS, AT_ANY, AT_IDENTITY, AT_NAMESPACE, ISOLATED, TIERED
-from podwire.policy.rows import closed
 from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
 from podwire.policy.tiers import Action, Tier, TierSubject
 from tests.policy.cluster import Cluster, address, namespace, node, pod

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.feed import AwaitableFeed, Feed, first_set
 from podwire.kube.meta import NamespacedName
+from podwire.policy.derivation import closed, rows
 from podwire.policy.model import Identity, policy
 from podwire.policy.numbering import who
-from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows
+from podwire.policy.rows import IsolatedRow, Row, numbers_in
 from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tier_rows import AnyTierRow
 from podwire.policy.tiers import TierSubject

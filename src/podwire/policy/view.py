@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName
+from podwire.policy.attachments import Attachments
 from podwire.policy.claims import Bearer, Claims
+from podwire.policy.label_keys import LabelKeys
 from podwire.policy.model import (
     EVERYTHING,
     Block,
@@ -65,19 +67,13 @@ class View:
         self._reaching_out: dict[NamespacedName, Policy] = {}
         self._naming_blocks: dict[NamespacedName, Policy] = {}
         """Policies with named ports on blocks of addresses: their rows depend on each pod in the blocks."""
-        self._own_keys: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._far_keys: Counter[str] = Counter()
-        self._attached: defaultdict[NamespacedName, dict[str, tuple[IPAddress, ...]]] = defaultdict(dict)
-        """What is attached on this node under a pod's name, by the uid that the container runtime gave."""
-        self._attached_to: dict[IPAddress, tuple[NamespacedName, str]] = {}
-        self._links: dict[IPAddress, LinkEnd] = {}
+        self._keys = LabelKeys(always)
+        self._attachments = Attachments()
         self._bearers: dict[NamespacedName, Bearer] = {}
-        self._peer_kinds = PeerKinds(self._keys)
+        self._peer_kinds = PeerKinds(self._keys.of)
         self._claims = Claims()
         self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
         self._subjects: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
-        for each in always:
-            self._far_keys.update(each.label_keys)
 
     # What is there.
 
@@ -87,15 +83,16 @@ class View:
         Of several pods whose status names the address, the youngest has it: the others are on their way out.
         """
         claimants = self._claims.of(address)
-        if address in self._attached_to:
-            attached = self._bearers.get(self._attached_to[address][0])
+        holder = self._attachments.holder(address)
+        if holder is not None:
+            attached = self._bearers.get(holder)
             return attached if attached is not None and attached.local and attached in claimants else None
         found = max(claimants, key=lambda claimant: (claimant.created, claimant.uid), default=None)
         return self._peer(found) if isinstance(found, PeerPod) else found
 
     def link(self, address: IPAddress) -> LinkEnd | None:
         """Return the link that leads to an address of this node's pods."""
-        return self._links.get(address)
+        return self._attachments.link(address)
 
     def local_addresses(self) -> list[IPAddress]:
         """Return the addresses of this node's pods."""
@@ -220,25 +217,12 @@ class View:
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
     ) -> set[Owner]:
         """The pod with this uid has these addresses behind a link of this node, whatever its status is."""
-        if link is not None:
-            self._links.update(dict.fromkeys(addresses, link))
-        known = self._attached[pod].get(uid, ())
-        self._attached[pod][uid] = tuple(dict.fromkeys((*known, *addresses)))
-        self._attached_to.update(dict.fromkeys(addresses, (pod, uid)))
+        self._attachments.attach(pod, uid, addresses, link)
         return set(addresses) | self._refresh([pod]) | self.tiers.pods_moved((), addresses)
 
     def detach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
         """The pod has these addresses no longer."""
-        attached = self._attached[pod]
-        left = tuple(address for address in attached.pop(uid, ()) if address not in set(addresses))
-        if left:
-            attached[uid] = left
-        if not attached:
-            del self._attached[pod]
-        for address in addresses:
-            if self._attached_to.get(address) == (pod, uid):
-                self._links.pop(address, None)
-                del self._attached_to[address]
+        self._attachments.detach(pod, uid, addresses)
         return set(addresses) | self._refresh([pod]) | self.tiers.pods_moved((), addresses)
 
     def policy_changed(self, change: Change[NetworkPolicy]) -> set[Owner]:
@@ -256,7 +240,7 @@ class View:
         self._naming_blocks.pop(key, None)
         if new and new.named_blocks:
             self._naming_blocks[key] = new
-        dirty = self._count_keys(key.namespace, old, new)
+        dirty = self._keys_changed(self._keys.policy_changed(key.namespace, old, new))
         for either in filter(None, (old, new)):
             dirty |= self._selected(either)
         return dirty
@@ -265,43 +249,23 @@ class View:
         """A ClusterNetworkPolicy came, went, or changed."""
         old = self.tiers.policy(change.item.metadata.name)
         new = cluster_policy(change.new) if change.new else None
-        before = set(self._far_keys)
-        if new:
-            self._far_keys.update(new.label_keys)
-        if old:
-            _subtract(self._far_keys, old.label_keys)
+        namespaces = self._keys.cluster_policy_changed(old, new)
         dirty: set[Owner] = set(self.tiers.policy_changed(old, new))
-        return dirty | self._far_keys_changed(before)
+        return dirty | self._keys_changed(namespaces)
 
     # Inside.
 
     def _selected(self, found: Policy) -> set[Owner]:
         return {subject for subject in self._subjects.get(found.key.namespace, ()) if found.selects(subject)}
 
-    def _count_keys(self, home: str, old: Policy | None, new: Policy | None) -> set[Owner]:
-        """Count the label keys that policies read; pods get another identity only where the set of keys changes."""
-        own, far = self._own_keys[home], self._far_keys
-        own_before, far_before = set(own), set(far)
-        if new:
-            own.update(new.own_label_keys)
-            far.update(new.far_label_keys)
-        if old:
-            _subtract(own, old.own_label_keys)
-            _subtract(far, old.far_label_keys)
-        own_after = set(own)
-        if not own:
-            del self._own_keys[home]
-        if set(far) != far_before:
-            return self._far_keys_changed(far_before)
-        if own_after != own_before:
-            return self._refresh([pod.key for pod in self._pods.get(home, {}).values()]) | self._refresh_peers([home])
-        return set()
-
-    def _far_keys_changed(self, before: Set[str]) -> set[Owner]:
-        if before == self._far_keys.keys():
+    def _keys_changed(self, namespaces: Set[str] | None) -> set[Owner]:
+        """Other labels are read of pods of these namespaces, or of all (None): they may have another identity."""
+        if namespaces is not None and not namespaces:
             return set()
-        everyone = [pod.key for pods in self._pods.values() for pod in pods.values()]
-        return self._refresh(everyone) | self._refresh_peers(self._peer_kinds.namespaces())
+        here = self._pods.keys() if namespaces is None else namespaces
+        pods = [pod.key for home in here for pod in self._pods.get(home, {}).values()]
+        elsewhere = self._peer_kinds.namespaces() if namespaces is None else namespaces
+        return self._refresh(pods) | self._refresh_peers(elsewhere)
 
     def _refresh_peers(self, namespaces: Iterable[str]) -> set[Owner]:
         """Pods of other nodes in these namespaces may have another identity: looked at by kind."""
@@ -379,19 +343,15 @@ class View:
         pod = self._pods.get(key.namespace, {}).get(key.name)
         if pod is None or pod.spec.host_network or pod.finished:
             return None
-        sandboxes = self._attached.get(key, {})
+        sandboxes = self._attachments.of(key)
         attached = tuple(address for uid, held in sandboxes.items() if pod.is_run_as(uid) for address in held)
         local = bool(attached) or pod.spec.node_name == self.node
         addresses = attached if local else tuple(_addresses(pod.addresses))
         if not addresses:
             return None
-        found = identity(pod, self._keys(key.namespace))
+        found = identity(pod, self._keys.of(key.namespace))
         created = pod.metadata.creation_timestamp or ""
         return Bearer(key, found, addresses, local, pod.spec.node_name, pod.metadata.uid, created)
-
-    def _keys(self, namespace: str) -> Set[str]:
-        """The keys of labels that policies read of pods of the namespace."""
-        return self._own_keys.get(namespace, Counter[str]()).keys() | self._far_keys.keys()
 
     def _count(self, bearer: Bearer, step: int) -> None:
         kind = bearer.identity
@@ -444,13 +404,6 @@ def _forget(objects: dict[str, dict[str, ObjectOrPolicyT]], key: NamespacedName)
     if not objects.get(key.namespace, True):
         del objects[key.namespace]
     return found
-
-
-def _subtract(counter: Counter[str], keys: Iterable[str]) -> None:
-    for key in keys:
-        counter[key] -= 1
-        if counter[key] <= 0:
-            del counter[key]
 
 
 def _drop_zero(counts: dict[str, Counter[Identity]], kind: Identity) -> None:
