@@ -37,6 +37,8 @@ async def bring(client: Client, wanted: Revision, known: Revisions, report: Repo
     """Change a cluster from its newest revision to this one, and wait until all is ready. Raises InstallError."""
     await _refuse_of_helm(client, wanted.manifests)
     now = revisions.newest(known)
+    if now is not None and now.settings.mesh and not wanted.settings.mesh:
+        await mesh_cleanup.refuse_while_enrolled(client)
     # Recorded first, so that an upgrade can go back from it, however far this gets.
     await cluster_objects.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
