@@ -1,8 +1,10 @@
-"""Flags that every program has: the API server and its credentials, and logs."""
+"""Flags that several programs have: the API server and its credentials, logs, leadership, probes."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +51,48 @@ LOG_FLAGS = (
     ),
     click.option("-v", "verbosity", count=True, help="Log more: -v podwire's details, -vv all."),
 )
+
+
+def identity_flag(command: CommandT) -> CommandT:
+    """The flag of a program of which one leads: its name in the Lease."""
+    return click.option(
+        "--identity",
+        envvar="POD_NAME",
+        default="",
+        show_envvar=True,
+        metavar="NAME",
+        help="The name of this process in the Lease.  [default: host name and process id]",
+    )(command)
+
+
+def identity(given: dict[str, Any]) -> str:
+    """Take the name in the Lease out of what was given."""
+    return given.pop("identity") or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def probe_flag(default: str) -> Callable[[CommandT], CommandT]:
+    """The flag of a program that serves probes and metrics together: where."""
+    return click.option(
+        "--bind-address",
+        "addresses",
+        type=AddressList(),
+        default=default,
+        show_default=True,
+        help="/healthz, /readyz and /metrics. Empty: nowhere.",
+    )
+
+
+def own_addresses_flag(service: str) -> Callable[[CommandT], CommandT]:
+    """The flag of a program whose leader is the only endpoint of a Service. `service` names it in the help text."""
+    return click.option(
+        "--pod-ips",
+        "own_addresses",
+        type=TextList(),
+        default="",
+        envvar="POD_IPS",
+        show_envvar=True,
+        help=f"The addresses of this pod. While it leads they are the endpoints of {service}.",
+    )
 
 
 def program_flags(command: CommandT) -> CommandT:
@@ -98,6 +142,16 @@ def _found(kubeconfig: str | None, context: str, server: str, *, own: bool) -> C
     if server and own:
         return Credentials(server)
     return in_cluster(server=server)
+
+
+class TextList(click.ParamType[Any]):
+    """Texts separated by commas."""
+
+    name = "TEXT,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002
+        """The texts."""
+        return value if isinstance(value, tuple) else tuple(filter(None, value.split(",")))
 
 
 class AddressList(click.ParamType[Any]):

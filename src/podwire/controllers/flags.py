@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Any
 
 import click
 
-from podwire.component.flags import AddressList, NamespacePoolText, credentials, program_flags
+from podwire.component.flags import (
+    NamespacePoolText,
+    credentials,
+    identity,
+    identity_flag,
+    probe_flag,
+    program_flags,
+)
 from podwire.component.imports import lasting, without_authorities
 from podwire.controllers.balancers.pools import BalancerPools, subnets
 from podwire.kube.pod_pools import PoolError, namespace_pools, pool
@@ -72,22 +77,8 @@ class NetworkList(click.ParamType[Any]):
     help="Networks of internal load balancers.",
 )
 @click.option("--lease-namespace", default="kube-system", show_default=True, help="Where the Lease of the leader is.")
-@click.option(
-    "--identity",
-    envvar="POD_NAME",
-    default="",
-    show_envvar=True,
-    metavar="NAME",
-    help="The name of this process in the Lease.  [default: host name and process id]",
-)
-@click.option(
-    "--bind-address",
-    "addresses",
-    type=AddressList(),
-    default=BIND_ADDRESS,
-    show_default=True,
-    help="/healthz, /readyz and /metrics. Empty: nowhere.",
-)
+@identity_flag
+@probe_flag(BIND_ADDRESS)
 def command(**given: Any) -> None:
     """Run the controllers that a cluster's own control plane lacks: ranges of pods and load balancers.
 
@@ -121,5 +112,5 @@ def configuration(given: dict[str, Any]) -> Any:
         raise click.UsageError(str(error)) from error
     if not given["pod_pools"] and not given["namespace_pools"] and balancers is None:
         raise click.UsageError("nothing to do: give --pod-pool, --namespace-pool, --lb-pool or --internal-lb-pool")
-    identity = given.pop("identity") or f"{socket.gethostname()}-{os.getpid()}"
-    return ControllerConfig(credentials=api, identity=identity, balancer_pools=balancers, **given)
+    name = identity(given)
+    return ControllerConfig(credentials=api, identity=name, balancer_pools=balancers, **given)

@@ -6,22 +6,12 @@ from typing import Any
 
 import click
 
-from podwire.component.flags import credentials, program_flags
+from podwire.component.flags import TextList, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.dns.config import DnsConfig
 from podwire.kube.meta import NamespacedName
 
 PORT = click.IntRange(1, 65535)
-
-
-class TextList(click.ParamType[Any]):
-    """Texts separated by commas."""
-
-    name = "TEXT,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002
-        """The texts."""
-        return value if isinstance(value, tuple) else tuple(filter(None, value.split(",")))
 
 
 class ObjectName(click.ParamType[Any]):

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Any
 
 import click
 
-from podwire.component.flags import AddressList, credentials, program_flags
+from podwire.component.flags import credentials, identity, identity_flag, own_addresses_flag, probe_flag, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.edge.controller import missing_packages
 from podwire.edge.controller.xds_service import PROBE_PORT, XDS_PORT, XDS_SERVER
 
 BIND_ADDRESS = f"0.0.0.0:{PROBE_PORT},[::]:{PROBE_PORT}"
 ENVOY_VERB = "envoy"
-
-
-class TextList(click.ParamType[Any]):
-    """Texts separated by commas."""
-
-    name = "TEXT,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002
-        """The texts."""
-        return value if isinstance(value, tuple) else tuple(filter(None, value.split(",")))
 
 
 @click.command()
@@ -47,15 +35,7 @@ class TextList(click.ParamType[Any]):
 )
 @click.option("--xds-port", type=click.IntRange(1, 65535), default=XDS_PORT, show_default=True, help="Its port.")
 @click.option("--xds-bind", "bind", default="[::]", show_default=True, metavar="ADDRESS", help="Where it listens.")
-@click.option(
-    "--pod-ips",
-    "own_addresses",
-    type=TextList(),
-    default="",
-    envvar="POD_IPS",
-    show_envvar=True,
-    help="The addresses of this pod. While it leads they are the endpoints of that Service.",
-)
+@own_addresses_flag("that Service")
 @click.option(
     "--create-class/--no-create-class",
     "creates_class",
@@ -63,22 +43,8 @@ class TextList(click.ParamType[Any]):
     show_default=True,
     help="Create the GatewayClass 'podwire' where no class is this controller's.",
 )
-@click.option(
-    "--identity",
-    envvar="POD_NAME",
-    default="",
-    show_envvar=True,
-    metavar="NAME",
-    help="The name of this process in the Lease.  [default: host name and process id]",
-)
-@click.option(
-    "--bind-address",
-    "addresses",
-    type=AddressList(),
-    default=BIND_ADDRESS,
-    show_default=True,
-    help="/healthz, /readyz and /metrics. Empty: nowhere.",
-)
+@identity_flag
+@probe_flag(BIND_ADDRESS)
 def command(**given: Any) -> None:
     """Run the controller of the Gateway API: Envoys for Gateways, configured by delta xDS.
 
@@ -102,6 +68,6 @@ def configuration(given: dict[str, Any]) -> Any:
     from podwire.edge.controller.main import GatewayConfig
 
     api = credentials(given)
-    identity = given.pop("identity") or f"{socket.gethostname()}-{os.getpid()}"
+    name = identity(given)
     server = given.pop("xds_server")
-    return GatewayConfig(credentials=api, identity=identity, server=server, envoy_command=(ENVOY_VERB,), **given)
+    return GatewayConfig(credentials=api, identity=name, server=server, envoy_command=(ENVOY_VERB,), **given)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from datetime import timedelta
 from typing import Any
 
 import click
 
-from podwire.component.flags import AddressList, credentials, program_flags
+from podwire.component.flags import credentials, identity, identity_flag, own_addresses_flag, probe_flag, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.edge.controller import missing_packages
-from podwire.edge.controller.flags import ENVOY_VERB, TextList
+from podwire.edge.controller.flags import ENVOY_VERB
 from podwire.mesh.controller.signer_endpoint import PROBE_PORT, SERVER_NAME
 from podwire.mesh.identity import spiffe
 from podwire.mesh.identity.exchange import PORT
@@ -82,31 +80,9 @@ class Lifetime(click.ParamType[Any]):
 )
 @click.option("--signer-port", "port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Its port.")
 @click.option("--signer-bind", "bind", default="::", show_default=True, metavar="ADDRESS", help="Where it listens.")
-@click.option(
-    "--pod-ips",
-    "own_addresses",
-    type=TextList(),
-    default="",
-    envvar="POD_IPS",
-    show_envvar=True,
-    help="The addresses of this pod. While it leads they are the endpoints of the signer's Service.",
-)
-@click.option(
-    "--identity",
-    envvar="POD_NAME",
-    default="",
-    show_envvar=True,
-    metavar="NAME",
-    help="The name of this process in the Lease.  [default: host name and process id]",
-)
-@click.option(
-    "--bind-address",
-    "addresses",
-    type=AddressList(),
-    default=BIND_ADDRESS,
-    show_default=True,
-    help="/healthz, /readyz and /metrics. Empty: nowhere.",
-)
+@own_addresses_flag("the signer's Service")
+@identity_flag
+@probe_flag(BIND_ADDRESS)
 def command(**given: Any) -> None:
     """Run the controller of the mesh: identities, certificates, and its pods on nodes.
 
@@ -132,7 +108,7 @@ def configuration(given: dict[str, Any]) -> Any:
 
     server = given["server"]
     api = credentials(given)
-    identity = given.pop("identity") or f"{socket.gethostname()}-{os.getpid()}"
+    name = identity(given)
     try:
         domain = spiffe.trust_domain(given.pop("trust_domain"))
     except spiffe.SpiffeError as error:
@@ -153,6 +129,4 @@ def configuration(given: dict[str, Any]) -> Any:
         server=given.pop("node_server") or server,
         trust_domain=domain,
     )
-    return MeshConfig(
-        credentials=api, identity=identity, nodes=nodes, trust_domain=domain, lifetimes=lifetimes, **given
-    )
+    return MeshConfig(credentials=api, identity=name, nodes=nodes, trust_domain=domain, lifetimes=lifetimes, **given)

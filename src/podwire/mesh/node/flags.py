@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from podwire.component.flags import AddressList, credentials, program_flags
+from podwire.component.flags import credentials, probe_flag, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.mesh.model.node_pod import NODE_PROBE_PORT
 
@@ -23,14 +23,7 @@ FILE = click.Path(dir_okay=False)
 @click.option("--trust-domain", default="cluster.local", show_default=True, metavar="NAME", help="Of all identities.")
 @click.option("--folder", type=FOLDER, required=True, help="Shared with Envoy: xDS is served on a socket in it.")
 @click.option("--workload-api", default="", metavar="FOLDER", help="Where applications find the SPIFFE Workload API.")
-@click.option(
-    "--bind-address",
-    "addresses",
-    type=AddressList(),
-    default=f"127.0.0.1:{NODE_PROBE_PORT}",
-    show_default=True,
-    help="/healthz, /readyz and /metrics. Empty: nowhere.",
-)
+@probe_flag(f"127.0.0.1:{NODE_PROBE_PORT}")
 def command(**given: Any) -> None:
     """Configure the Envoy of a node of the mesh, and hold the certificates of the node's pods.
 
