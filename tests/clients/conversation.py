@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from kubernetes.client import CoreV1Api
+from typing import TYPE_CHECKING
+
 from kubernetes.stream import stream
+
+if TYPE_CHECKING:
+    from kubernetes.client import CoreV1Api  # takes longer to import than all other clients together
 
 
 def converse(api: CoreV1Api, namespace: str, pod: str, container: str) -> tuple[str, str, int]:
