@@ -20,6 +20,7 @@ test: .venv/ready-test
 test-long: .venv/ready-test
 	sh tools/peers.sh musl-dev
 	.venv/bin/pytest -q -m long
+	PODWIRE_THOROUGH=1 .venv/bin/pytest -q -m "hypothesis and not long"
 
 # What pytest makes of the tests' asserts, once, beside mypy: else each of its processes does it again.
 compiled: .venv/ready-test

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from podwire.testing import World
 from podwire.testing.namespaces import fresh_namespace, remove
+from tests.thoroughness import examples
 from tests.world.harness import Home, running
 
 pytest_plugins = ["pytester"]
@@ -21,7 +22,9 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # A quarter of what a kubectl of a test costs is garbage collection that its short life does not need.
 os.environ.update({"GOGC": "off", "GOMEMLIMIT": "256MiB"})
 
-settings.register_profile("podwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "podwire", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("podwire")
 
 SLOWEST_FIRST = ("suite", "world", "testing", "clients", "kubectl", "policy", "pods", "services", "lab", "controllers")

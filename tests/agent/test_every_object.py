@@ -131,6 +131,7 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
     assert faults(caplog) == []
 
 
+@pytest.mark.long
 async def test_a_dns_server_becomes_ready_and_follows_every_object(caplog: pytest.LogCaptureFixture) -> None:
     server = StrangeServer({kind.resource: kind for kind in SERVED}, 7)
     caplog.set_level(logging.INFO)

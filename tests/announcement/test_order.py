@@ -22,6 +22,7 @@ from podwire.kube.meta import Object
 from podwire.kube.services import Service
 from tests.announcement.network import rules_exist
 from tests.announcement.objects import FakeFeed, balanced, endpoint, node, slice_of
+from tests.thoroughness import examples
 
 NODES = ("a", "b", "c")
 RANGES = (ipaddress.ip_network("192.0.2.0/24"),)
@@ -113,7 +114,7 @@ class Cluster:
         return Announcements(name, RANGES, feeds, self.proxies[name], lambda _: (LINK,), rules_exist, self.routes[name])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     detour=st.lists(st.sampled_from(DETOURS), max_size=8),
     order=st.permutations(FINAL),

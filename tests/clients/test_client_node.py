@@ -71,6 +71,7 @@ def until(process: subprocess.Popen[str], verb: str) -> dict[str, Any]:
     raise AssertionError("the informer ended")
 
 
+@pytest.mark.long
 @pytest.mark.proves("client-node", "watch-resumes")
 def test_an_informer_receives_each_change_once_across_a_restart(world: World) -> None:
     kubectl = world.kubectl
@@ -93,6 +94,7 @@ def test_an_informer_receives_each_change_once_across_a_restart(world: World) ->
         assert heard(process) == ("delete", "during")
 
 
+@pytest.mark.long
 @pytest.mark.proves("client-node")
 def test_typed_writes_and_refusals(world: World) -> None:
     assert told(world, "write", world.namespace) == [

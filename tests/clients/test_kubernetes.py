@@ -173,6 +173,7 @@ def test_a_watch_continues_at_its_version_after_the_server_was_killed(client: Ap
     seen.close()
 
 
+@pytest.mark.long
 @pytest.mark.proves("python-kubernetes")
 def test_an_informer_keeps_its_copy_over_the_servers_death(client: ApiClient, namespace: Namespace) -> None:
     core = api.CoreV1Api(client)

@@ -140,6 +140,7 @@ async def test_a_deployment_rolls_out_scales_and_goes_back(world: Served) -> Non
     assert "deployment-controller" in scaling.split()
 
 
+@pytest.mark.long
 async def test_dependents_of_a_deployment_are_deleted_with_it_unless_orphaned(world: Served) -> None:
     for name in ("web", "kept"):
         await deploy(world, name)

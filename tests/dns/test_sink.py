@@ -18,6 +18,7 @@ from podwire.engine.row import Delta
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
 from tests.dns.zones import DOMAIN_OF_TESTS, Objects, endpoint, service, slice_of, zone_of
+from tests.thoroughness import examples
 
 SERVICES = st.sampled_from(
     [
@@ -66,7 +67,7 @@ def replayed(steps: list[Service | EndpointSlice], batch: int, *, restart: bool)
     return zone
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SCENARIOS, st.integers(1, 4), st.booleans())
 def test_the_zone_depends_on_the_objects_alone(steps: list[Service | EndpointSlice], batch: int, restart: bool) -> None:
     last = list({(type(step), step.key): step for step in steps}.values())
@@ -118,7 +119,7 @@ PROBES = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SCENARIOS, st.integers(1, 3))
 def test_names_are_those_of_the_records_after_each_change(steps: list[Service | EndpointSlice], batch: int) -> None:
     view, zone = Objects(), Zone()

@@ -63,6 +63,7 @@ def test_manifests_are_accepted_by_the_server_as_they_are(world: World, tmp_path
     assert "daemonset.apps/podwire-agent created (server dry run)" in done.splitlines()
 
 
+@pytest.mark.long
 def test_a_kube_proxy_is_refused_or_ended_and_comes_back(world: World) -> None:
     world.apply(KUBE_PROXY)
     world.kubectl("-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=60s")

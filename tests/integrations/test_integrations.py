@@ -96,7 +96,10 @@ def opened(there: Checkout) -> str:
     return base
 
 
-@pytest.mark.parametrize(("fail_on", "status"), [("never", 0), ("closed", 1), ("opened", 0)])
+@pytest.mark.parametrize(
+    ("fail_on", "status"),
+    [("closed", 1), *(pytest.param(*one, marks=pytest.mark.long) for one in (("never", 0), ("opened", 0)))],
+)
 def test_the_action_writes_what_a_change_closes_into_the_summary(tmp_path: Path, fail_on: str, status: int) -> None:
     there = checkout(tmp_path)
     inputs = {"manifests": "deploy", "package": "", "base": opened(there), "fail-on": fail_on}

@@ -126,6 +126,7 @@ def test_cordon_and_taint_change_the_node(objects: Kubectl) -> None:
     assert objects("taint", "node", "node-2", "team-") == "node/node-2 untainted\n"
 
 
+@pytest.mark.long
 @pytest.mark.proves("kubectl-drain", "evictions")
 def test_drain_moves_the_pods_away(objects: Kubectl) -> None:
     objects("run", "bare", "--image=nginx", '--overrides={"spec": {"nodeName": "node-2"}}')

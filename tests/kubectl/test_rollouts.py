@@ -102,6 +102,7 @@ def test_an_update_makes_a_revision_and_undo_goes_back(sets: Kubectl) -> None:
     assert missing.endswith("error: unable to find specified revision 99 in history\n")
 
 
+@pytest.mark.long
 @pytest.mark.proves("kubectl-rollout-restart")
 def test_restart_replaces_every_pod(sets: Kubectl) -> None:
     path = "{.items[*].metadata.uid}"
@@ -115,6 +116,7 @@ def test_restart_replaces_every_pod(sets: Kubectl) -> None:
     assert not before & after
 
 
+@pytest.mark.long
 @pytest.mark.proves("kubectl-rollout-restart")
 def test_a_paused_deployment_waits(sets: Kubectl) -> None:
     assert sets("rollout", "pause", "deployment/web") == "deployment.apps/web paused\n"

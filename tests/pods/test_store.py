@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from podwire.pods.addresses import FIRST_PLACE, ExhaustedError, Ranges
 from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey, PodIdentity
 from podwire.pods.store import Entry, Store, StoreError, TakenError
+from tests.thoroughness import examples
 
 SMALL = Ranges((ipaddress.ip_network("10.0.0.0/29"), ipaddress.ip_network("fd00::/64")))
 OTHER = Ranges((ipaddress.ip_network("10.0.0.0/28"),))
@@ -133,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=examples(40), stateful_step_count=30, deadline=None)
 TestStore = StoreMachine.TestCase
 
 

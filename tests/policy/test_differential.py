@@ -32,6 +32,7 @@ from podwire.policy.tier_rows import (
 )
 from tests.policy.cluster import Cluster, Counted, address, namespace, pod
 from tests.policy.nftables_model import Packet, Table
+from tests.thoroughness import examples
 
 NAMESPACES = ("x", "y")
 ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2", "9.9.9.9")
@@ -138,7 +139,7 @@ def build(found_labels: list[dict[str, str]], teams: list[dict[str, str]], polic
     return cluster
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(four_labels, two_labels, specs)
 def test_rows_say_what_the_verdict_says(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]]
@@ -158,7 +159,7 @@ def test_rows_say_what_the_verdict_says(
         assert verdict.allowed <= answer <= agreed, (source, destination, protocol, number)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(four_labels, four_labels, two_labels, two_labels, specs, specs, st.randoms(use_true_random=False))
 def test_stepwise_changes_end_in_the_same_rows_as_a_fresh_start(
     old_labels: list[dict[str, str]],

@@ -23,6 +23,7 @@ from podwire.services.proxy import ServiceProxy
 from podwire.services.rows import ElementRow, FlowsRow, MemberRow, Row
 from podwire.services.sink import changes
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
+from tests.thoroughness import examples
 
 Objects = Sequence[Service | EndpointSlice]
 Step = Callable[["Cluster"], None]
@@ -148,7 +149,7 @@ def test_every_way_leads_to_the_same_rows(way: str, restart: bool) -> None:
 
 
 # A failed write costs a retry's delay in real time, so there are few examples.
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     detour=st.lists(st.sampled_from(DETOURS), max_size=8),
     order=st.permutations(FINAL),

@@ -77,6 +77,7 @@ def test_exec_runs_inside_a_container(web: World) -> None:
         web.exec("asker", "sh", "-c", "exit 4")
 
 
+@pytest.mark.long
 def test_a_recreated_pod_is_found_under_its_name(web: World) -> None:
     manifest = MANIFEST.split("---")[2].replace("asker", "again")
     for _ in range(2):
@@ -115,6 +116,7 @@ def test_a_namespace_of_a_test_is_ready_for_pods(world: World, namespace: Namesp
     assert "asker" not in world.kubectl("get", "pods").stdout
 
 
+@pytest.mark.long
 def test_waiting_for_what_never_comes_says_what_is_missing(namespace: Namespace) -> None:
     namespace.apply(MANIFEST.replace("sleep, infinity", "no-such-program"))
     namespace.kubectl.wait("pod/asker", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff")

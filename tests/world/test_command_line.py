@@ -25,6 +25,7 @@ def start(home: Home, name: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 def test_kubectl_waits_for_a_world_that_starts(fresh_home: Home) -> None:
     up = start(fresh_home, "soon")
     eventually((fresh_home.folder / "state/worlds/soon/world.json").exists, 60, "the world's first process")

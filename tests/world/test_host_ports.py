@@ -234,6 +234,7 @@ def listener_in_range() -> socket.socket:
     raise AssertionError("no port of the range is free")
 
 
+@pytest.mark.long
 def test_a_node_port_that_is_taken_on_the_host_is_another_one_there(world: World) -> None:
     with listener_in_range() as other:
         port = other.getsockname()[1]

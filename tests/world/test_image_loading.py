@@ -7,10 +7,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.lab.images.building import Image, busybox_layer, entry, oci, tar
 from tests.world.harness import Home, eventually
 
 
+@pytest.mark.long
 def test_nothing_half_is_left_when_a_load_is_interrupted(fresh_home: Home, tmp_path: Path) -> None:
     """A load that is killed in the middle of its archive."""
     store = fresh_home.folder / "state" / "images"

@@ -161,6 +161,7 @@ spec:
 """
 
 
+@pytest.mark.long
 @pytest.mark.proves("images-run")
 def test_the_pods_settings_win_over_the_images(world: World) -> None:
     world.apply(POD)
@@ -225,6 +226,7 @@ def test_what_cannot_run_says_why(world: World, image: str, command: list[str], 
     world.kubectl("delete", "pod", name, "--wait=false")
 
 
+@pytest.mark.long
 @pytest.mark.proves("images-missing")
 def test_a_pod_that_never_pulls_waits_for_its_image_and_starts_when_it_is_loaded(world: World, archives: Path) -> None:
     world.kubectl("run", "waits", "--image=late:v1", "--image-pull-policy=Never")
@@ -327,6 +329,7 @@ def test_no_container_writes_to_the_store_the_cgroups_or_the_hosts_devices(world
     assert os.stat("/dev/null").st_mode == null
 
 
+@pytest.mark.long
 @pytest.mark.proves("image-busybox")
 def test_a_shell_image_runs_on_this_machines_busybox_until_it_is_loaded(world: World, archives: Path) -> None:
     path = "{.status.containerStatuses[0].imageID}"

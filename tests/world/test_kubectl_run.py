@@ -65,6 +65,7 @@ def test_run_with_a_terminal(pods: World) -> None:
         assert terminal.end(60) == 6
 
 
+@pytest.mark.long
 def test_input_ends_with_a_client_that_just_leaves(pods: World) -> None:
     pods.kubectl("run", "left", "--image=busybox", "--restart=Never", "-i", "--attach=false", "--", "cat")
     pods.kubectl("wait", "pod/left", "--for=condition=Ready", "--timeout=60s")

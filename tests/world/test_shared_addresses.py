@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from podwire.testing import World
 from tests.world.harness import eventually
 
@@ -25,6 +27,7 @@ spec:
 """
 
 
+@pytest.mark.long
 def test_each_port_of_a_shared_address_leads_to_its_own_service(quarter: World) -> None:
     ports = {"web": 8080, "shop": 8081}
     for name, port in ports.items():

@@ -54,6 +54,7 @@ def assert_nothing_is_left(home: Home, processes: list[int], mounts: str) -> Non
     assert contexts(home) == []
 
 
+@pytest.mark.long
 def test_two_worlds_live_side_by_side_and_names_are_taken_once(fresh_home: Home) -> None:
     for first in running(fresh_home, "a"):
         result = fresh_home.podwire("up", "--name", "a", check=False)

@@ -128,6 +128,7 @@ def test_a_job_completes_each_index_once(workloads: World) -> None:
     assert "on sum-1" in logs
 
 
+@pytest.mark.long
 @pytest.mark.proves("cron-schedule", "cron-history", "kubectl-create-job-from")
 def test_a_cron_job_runs_by_the_clock_and_by_hand(workloads: World) -> None:
     workloads.kubectl(
@@ -162,6 +163,7 @@ def test_endpoints_are_shown_as_older_clients_want_them(workloads: World) -> Non
     eventually(lambda: sorted(listed()) == sorted(pods), 60, "the addresses of all pods")
 
 
+@pytest.mark.long
 @pytest.mark.proves("kubectl-drain", "evictions", "kubectl-cordon")
 def test_a_drain_waits_for_the_disruption_budget(workloads: World) -> None:
     pod = workloads.jsonpath("pods", "{.items[0].metadata.name}", "-l", "app=web")

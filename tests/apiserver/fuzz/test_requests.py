@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.apiserver.conftest import write_files
 from tests.apiserver.fuzz.guarded import Guarded
 from tests.apiserver.fuzz.requests import Asked, requests
+from tests.thoroughness import examples
 
-QUICK = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=examples(300), deadline=None, derandomize=True, database=None)
 LONG = settings(max_examples=50_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 MOST_GROWTH = 24 * 1024 * 1024
 """Bytes that a process may gain by noise: arenas that are not given back, caches that fill."""

@@ -135,6 +135,7 @@ async def test_headers_that_do_not_arrive_end_the_connection(served: Served, mon
             writer.close()
 
 
+@pytest.mark.long
 @pytest.mark.proves("bad-slow-clients")
 async def test_clients_that_vanish_leave_no_descriptor_and_no_task(served: Served) -> None:
     """In the middle of a header, of a body, of a large answer, of a watch."""

@@ -13,6 +13,7 @@ from podwire.controllers.balancers.pools import BalancerPools, subnets
 from podwire.controllers.balancers.provider import BalancerError
 from podwire.controllers.balancers.request import AddressRequest, Sharing
 from podwire.kube.meta import NamespacedName
+from tests.thoroughness import examples
 
 POOLS = subnets(BalancerPools(("10.0.0.0/29", "fd00::/126"), ("10.1.0.0/30", "fd01::/126")))
 BOTH = ("IPv4", "IPv6")
@@ -206,7 +207,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert not self._taken(request, address)
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestLedgerMachine = LedgerMachine.TestCase
 
 

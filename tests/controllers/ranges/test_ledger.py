@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from podwire.controllers.ranges.ledger import RangeError, RangeLedger
 from podwire.kube.pod_pools import IPNetwork, PoolRange, pool, pools_for
+from tests.thoroughness import examples
 
 POOLS = [pool("10.0.0.0/28:30,fd00::/61"), pool("10.0.1.0/29:30@kind=gpu"), pool("fd00:2::/62@kind=six")]
 KINDS: list[dict[str, str]] = [{}, {"kind": "gpu"}, {"kind": "six"}]
@@ -23,7 +24,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_no_two_nodes_ever_share_a_range(steps: list[Step]) -> None:
     ledger = RangeLedger(POOLS)

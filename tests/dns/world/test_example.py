@@ -56,6 +56,7 @@ def test_an_external_name_and_its_address_are_one_answer(world: World) -> None:
     assert dig(world, "TXT", "dns-version.cluster.local") == ['"1.1.0"']
 
 
+@pytest.mark.long
 def test_live_queries_have_the_pod_that_asks(world: World) -> None:
     where = world.jsonpath("pod client", "{.metadata.namespace}")
     options = ["--name", world.name, "--pod", f"{where}/client", "--last", "1", "-o", "json"]

@@ -23,6 +23,7 @@ from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.pki.certificates import Authority
+from tests.thoroughness import examples
 
 TYPES: dict[str, Any] = {
     **{one.kind: one.type for one in KINDS},
@@ -272,7 +273,7 @@ START: list[Change] = [
 ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.tuples(st.lists(changes(), min_size=1, max_size=3), st.booleans()), min_size=1, max_size=12))
 def test_the_order_of_changes_has_no_effect(batches: list[tuple[list[Change], bool]]) -> None:
     rig = Rig()

@@ -79,6 +79,7 @@ def test_each_example_answers_as_its_page_says(served: tuple[World, str]) -> Non
     assert answering == ["shop", "api", "shop", "api", "api", "api", "shop", "shop-v2", "shop", "shop"]
 
 
+@pytest.mark.long
 def test_three_of_ten_requests_go_to_the_canary(served: tuple[World, str]) -> None:
     world, address = served
     found = gateways.replies(world, *[get(address, "canary.example.com")] * 200)

@@ -10,6 +10,7 @@ from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECR
 from podwire.edge.xds.session import Session
 from podwire.edge.xds.snapshot import Snapshot
 from tests.edge.xds.fake_envoy import ONCE, FakeEnvoy, versioned
+from tests.thoroughness import examples
 
 CLUSTERS = ("a", "b", "c")
 HOSTS = ("r/one", "r/two", "s/three")
@@ -111,7 +112,7 @@ class Rig:
         }
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_envoy_ends_with_the_snapshot_and_no_request_fails_on_the_way(data: st.DataObject) -> None:
     rig = Rig(Snapshot(data.draw(snapshots()).values()))

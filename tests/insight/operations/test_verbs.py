@@ -125,6 +125,7 @@ def test_status_and_logs_are_read_from_the_pods(agents: Cluster) -> None:
     assert "in a cluster there are agent, dns, controller" in agents.run("logs", "apiserver", check=False).stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_a_capture_ends_it_on_the_node(agents: Cluster, tmp_path: Path, how: signal.Signals) -> None:
     written = tmp_path / "pcap"
@@ -146,6 +147,7 @@ def test_the_end_of_a_capture_ends_it_on_the_node(agents: Cluster, tmp_path: Pat
     assert called.endswith(" --node-local\n")
 
 
+@pytest.mark.long
 def test_an_account_without_the_right_gets_the_remedy(agents: Cluster, tmp_path: Path) -> None:
     world = agents.world
     world.kubectl("create", "clusterrole", "ops-reader", "--verb=get,list", "--resource=pods,nodes", check=False)

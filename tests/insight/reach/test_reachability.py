@@ -19,6 +19,7 @@ from podwire.kube.selectors import matches
 from podwire.policy.model import IPAddress, named_ports, policy
 from tests.policy.cluster import Cluster, namespace, network_policy, pod
 from tests.policy.test_differential import NAMESPACES, labels, selector, specs, two_labels
+from tests.thoroughness import examples
 
 OUTSIDE = tuple(map(ipaddress.ip_address, ("9.9.9.9", "10.0.0.9", "10.0.0.3", "fd00::9", "2001:db8::1")))
 PORTS = (("TCP", 60), ("TCP", 80), ("TCP", 81), ("TCP", 9000), ("UDP", 80), ("SCTP", 80), ("ICMP", None))
@@ -71,7 +72,7 @@ def bit_of(answer: Reachability, family: Family, address: IPAddress, owner: int 
     return family.axis.pods + next(part)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(POD_LABELS, two_labels, specs)
 def test_each_pair_and_port_has_the_verdict_of_the_model(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]]
@@ -92,7 +93,7 @@ def test_each_pair_and_port_has_the_verdict_of_the_model(
             assert family.matrix.ports.holds(allowed, protocol, port) == verdict.allowed, (source, destination, port)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(POD_LABELS, two_labels, specs, st.permutations(range(1, 8)))
 def test_pods_without_an_address_are_between_what_is_certain_and_what_is_possible(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]], order: list[int]
@@ -112,7 +113,7 @@ def test_pods_without_an_address_are_between_what_is_certain_and_what_is_possibl
             assert allowed <= family.matrix.ports.holds(possible, protocol, port)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(POD_LABELS, two_labels, specs)
 def test_columns_are_all_connections_without_an_overlap(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]]
@@ -131,7 +132,7 @@ def test_columns_are_all_connections_without_an_overlap(
         assert pairs.get(pair, 0) == family.matrix.between(*pair)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(labels, max_size=12), selector)
 def test_sets_of_selectors_are_what_each_selects(found: list[dict[str, str]], text: dict[str, Any]) -> None:
     one = network_policy("x/p", yaml.safe_dump({"podSelector": text})).spec.pod_selector

@@ -215,6 +215,7 @@ def test_a_difference_in_the_kernel_is_named(here: World) -> None:
         here.kubectl("delete", "service", "both")
 
 
+@pytest.mark.long
 def test_of_two_services_over_one_address_the_older_one_answers_and_the_other_has_an_event(here: World) -> None:
     for name in ("rival-1", "rival-2"):
         here.apply(RIVAL.format(name=name))
@@ -230,6 +231,7 @@ def test_of_two_services_over_one_address_the_older_one_answers_and_the_other_ha
     assert tried(here, "client-1", "http://192.0.2.50/", frozenset({"web-1", "web-2"}))[0] == "used"
 
 
+@pytest.mark.long
 def test_what_does_not_exist_is_an_error(here: World) -> None:
     def failed(*words: str) -> str:
         answer = here.home.podwire("explain", "service", "--name", here.name, *words, check=False)

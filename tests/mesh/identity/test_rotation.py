@@ -10,6 +10,7 @@ from podwire.mesh.identity import rotation
 from podwire.mesh.identity.authority import AuthorityError, AuthorityState, Root, Signer, read, with_next, write
 from podwire.mesh.identity.rotation import Lifetimes, Reports
 from podwire.pki.certificates import CLOCK_SKEW
+from tests.thoroughness import examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -221,7 +222,7 @@ ACTIONS = st.sampled_from(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(actions=st.lists(ACTIONS, min_size=10, max_size=40))
 def test_no_two_nodes_ever_fail_to_verify_each_other(actions: list[tuple[Any, ...]]) -> None:
     fleet = Fleet()
@@ -234,7 +235,7 @@ def test_no_two_nodes_ever_fail_to_verify_each_other(actions: list[tuple[Any, ..
 
 
 @given(actions=st.lists(ACTIONS, max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_every_rotation_ends(actions: list[tuple[Any, ...]]) -> None:
     fleet = Fleet()
     for name, *given_ in actions:

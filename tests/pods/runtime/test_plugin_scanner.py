@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from podwire.pods.runtime.plugin import SOCKET_KEY
 from tests.pods.plugins import compiled_by_cc
+from tests.thoroughness import examples
 
 DEPTH_LIMIT = 900
 """Of src/podwire-cni/configuration.h."""
@@ -75,7 +76,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
     return Scanner(library)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(text=DOCUMENTS.map(str.encode) | FRAGMENTS.map(lambda middle: b'{"cniVersion":' + middle + b"}") | FRAGMENTS)
 @example(text=b'{"cniVersion":"a","x":"\\"')
 @example(text=b'{"podwire.socket":"/a","podwire\\u002esocket":"/b"}')

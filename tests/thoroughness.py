@@ -1,0 +1,12 @@
+"""How many examples a property is tried with: half of them in `make test`, all in `make test-long`."""
+
+from __future__ import annotations
+
+import os
+
+THOROUGH = bool(os.environ.get("PODWIRE_THOROUGH"))
+
+
+def examples(number: int) -> int:
+    """All of them, or half."""
+    return number if THOROUGH else max(number // 2, 1)
