@@ -17,6 +17,13 @@ CLUSTER_ROLES = Kind(RBAC, "ClusterRole", "clusterroles", Object, namespaced=Fal
 CLUSTER_ROLE_BINDINGS = Kind(RBAC, "ClusterRoleBinding", "clusterrolebindings", Object, namespaced=False)
 ROLES = Kind(RBAC, "Role", "roles", Object)
 ROLE_BINDINGS = Kind(RBAC, "RoleBinding", "rolebindings", Object)
+ADMISSION = "admissionregistration.k8s.io/v1"
+ADMISSION_POLICIES = Kind(
+    ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", Object, namespaced=False
+)
+ADMISSION_BINDINGS = Kind(
+    ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Object, namespaced=False
+)
 POD_MONITORS = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", Object)
 
 APPLIED: tuple[Kind[Any], ...] = (
@@ -26,6 +33,8 @@ APPLIED: tuple[Kind[Any], ...] = (
     CLUSTER_ROLE_BINDINGS,
     ROLES,
     ROLE_BINDINGS,
+    ADMISSION_POLICIES,
+    ADMISSION_BINDINGS,
     kinds.SERVICES,
     kinds.DAEMON_SETS,
     kinds.DEPLOYMENTS,

@@ -11,6 +11,7 @@ from podwire.install.manifests import (
     gateway_deployment,
     mesh_deployment,
 )
+from podwire.install.manifests.agent_admission import admission
 from podwire.install.manifests.manifest import APPLIED, Manifest
 from podwire.install.manifests.pod_monitors import pod_monitor
 from podwire.install.manifests.rights import rights
@@ -52,6 +53,7 @@ def _gateway(settings: Settings) -> Iterator[Manifest]:
 def _mesh(settings: Settings) -> Iterator[Manifest]:
     yield from rights(settings, mesh_deployment.COMPONENT)
     yield from rights(settings, mesh_deployment.NODE_COMPONENT)
+    yield from admission(settings)
     yield mesh_deployment.service(settings)
     yield mesh_deployment.deployment(settings)
     yield mesh_deployment.disruption_budget(settings)
