@@ -75,3 +75,10 @@ def test_names_of_listeners_and_accepted_routes_have_the_address_of_their_gatewa
     accepted = names(gateway("True", "Route.example.com", "*.any.example.com"), ())
     assert accepted == {"app.example.com": ("192.0.2.2",), "route.example.com": ("192.0.2.2",)}
     assert names(gateway("False", "route.example.com"), ()) == {"app.example.com": ("192.0.2.2",)}
+
+
+def test_a_name_of_both_is_the_ingresses_until_that_has_it_no_more() -> None:
+    app = served(ingress("app", path("/"), host="APP.example.com"), "192.0.2.1")
+    assert names(gateway("True"), (app,)) == {"app.example.com": ("192.0.2.1",)}
+    other = served(ingress("app", path("/"), host="other.example.com"), "192.0.2.1")
+    assert names(gateway("True"), (other,))["app.example.com"] == ("192.0.2.2",)

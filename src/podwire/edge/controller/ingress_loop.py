@@ -17,6 +17,7 @@ from podwire.edge.controller.ingress_objects import IngressObjects
 from podwire.edge.controller.ingress_translation import IngressTranslation, owner_of_ingress
 from podwire.edge.controller.owned_objects import OwnedObjects
 from podwire.edge.controller.refusals import Refusals
+from podwire.edge.controller.shared_hosts import REASON, SharedHosts
 from podwire.edge.envoy import rows
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESSES
@@ -69,6 +70,9 @@ class IngressLoop:
     ) -> None:
         ingresses = Ingresses(settings.controllers, without_class=settings.without_class)
         self.objects = IngressObjects(client, live, ingresses, self._touch, self._front_changed)
+        self._shared = SharedHosts(live.objects, ingresses.claims, self._add)
+        live.subscribe_edge(self._shared.changed)
+        self.objects.subscribe(self._shared.changed)
         self._client = client
         self._live = live
         self._proxies = proxies
@@ -106,6 +110,7 @@ class IngressLoop:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._recorder.run())
                 tasks.create_task(queue.run())
+                tasks.create_task(self._shared.run())
         finally:
             self._queue = None
 
@@ -205,6 +210,7 @@ class IngressLoop:
         for unusable in self._translation.certificates.unusable:
             if unusable.ingress == key:
                 found["UnusableCertificate"].add(unusable.message)
+        found[REASON].update(self._shared.messages(claim))
         source = owner_of_ingress(claim)
         if refusal := self._refusals.of(source):
             found["RefusedByEnvoy"].add(f"Envoy refuses it: {refusal}. {_BEFORE}: change what this names")

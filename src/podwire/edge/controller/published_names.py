@@ -47,25 +47,38 @@ class PublishedNames:
 
 
 def names(objects: Objects, claims: Iterable[Claim]) -> Names:
-    """Return the names that have an address; one that several objects have is the first's. Wildcards are left out."""
+    """Return the names that have an address; one that several objects have is the first's. Wildcards are left out.
+
+    One that an Ingress and a Gateway have is the Ingress's: its clients move when it gives the host up.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for claim in sorted(claims, key=lambda one: one.age):
         addresses = tuple(one.ip for one in claim.item.status.load_balancer.ingress if one.ip)
-        for name in (*claim.hosts, *claim.settings.server_alias):
+        for name in hosts_of(claim):
             _add(found, name, addresses)
+    for name, gateway in gateway_hosts(objects):
+        _add(found, name, _addresses(gateway))
+    return found
+
+
+def hosts_of(claim: Claim) -> Iterator[str]:
+    """Yield the hosts of an Ingress in lower case, with those of `server-alias`."""
+    yield from (name.lower() for name in (*claim.hosts, *claim.settings.server_alias) if name)
+
+
+def gateway_hosts(objects: Objects) -> Iterator[tuple[str, Gateway]]:
+    """Yield the hosts of this controller's Gateways in lower case: of listeners, and of routes that are accepted."""
     for key, gateway in sorted(objects.gateways.items()):
         if objects.is_ours(gateway):
-            for listener in gateway.spec.listeners:
-                _add(found, listener.hostname or "", _addresses(gateway))
+            yield from ((one.hostname.lower(), gateway) for one in gateway.spec.listeners if one.hostname)
             for _, route in objects.routes_of("Gateway", key):
                 for name in _hostnames(route, key, objects.controller):
-                    _add(found, name, _addresses(gateway))
-    return found
+                    yield name.lower(), gateway
 
 
 def _add(found: dict[str, tuple[str, ...]], name: str, addresses: tuple[str, ...]) -> None:
     if name and "*" not in name and addresses:
-        found.setdefault(name.lower(), addresses)
+        found.setdefault(name, addresses)
 
 
 def _addresses(gateway: Gateway) -> tuple[str, ...]:
