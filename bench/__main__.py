@@ -33,6 +33,7 @@ from bench import (
     gateway_path,
     gateway_requests,
     ingress,
+    ingress_api,
     ingress_changes,
     kubectl_get,
     mesh,
@@ -135,7 +136,9 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "explain": lambda quick: explain.figures(quick=quick),
     "size": lambda quick: size.figures(quick=quick),
     "dns": lambda quick: itertools.chain(dns.figures(quick=quick), dns_forwarding.figures(quick=quick)),
-    "ingress": lambda quick: itertools.chain(ingress_changes.figures(quick=quick), ingress.figures(quick=quick)),
+    "ingress": lambda quick: itertools.chain(
+        ingress_changes.figures(quick=quick), ingress_api.figures(quick=quick), ingress.figures(quick=quick)
+    ),
     "reach": lambda quick: reach.figures(quick=quick),
     "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
     "gateway-requests": lambda quick: gateway_requests.figures(quick=quick),

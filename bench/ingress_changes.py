@@ -1,6 +1,7 @@
 """Ingresses that change: from objects to traffic, and what happens to open connections, beside a reload of nginx.
 
-The controller's derivation, its xDS server, Envoy and the clients are measured; the API server is not.
+The controller's derivation, its xDS server, Envoy and the clients are measured; the API server is not: it is by
+`ingress_api`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.figure import Figure
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 
+HERE = "127.0.0.1"
 INGRESSES, HOSTS = 1_000, 500
 STREAMS, IDLE = 10, 50
 """Connections of clients that are open while a configuration changes: of long responses, and between two requests."""
@@ -51,9 +53,9 @@ async def _measure(folder: Path, changes: int) -> tuple[float, list[float], int,
         ingresses.put(ingress("first", path("/"), host="first.example.com"))
         async with served(folder, Edge(*ports[:2]), ingresses, objects) as side:
             first = await _at_once(side, ingresses)
-            async with _open(ports[0], "first.example.com") as still_open:
+            async with still_open(HERE, ports[0], "first.example.com") as count:
                 taken = await _changes(side, ingresses, changes)
-                ended = STREAMS + IDLE - await still_open()
+                ended = STREAMS + IDLE - await count()
         return first, taken, ended, await _reload(folder / "nginx", ports[2], ports[4])
 
 
@@ -65,14 +67,14 @@ async def _at_once(side: Side, ingresses: Ingresses) -> float:
         hosts |= ingresses.put(ingress(f"i{number}", path(f"/{number // HOSTS}"), host=name))
     side.apply(side.translation.difference(hosts, (), certificates=False))
     await until(lambda: not side.proxy.lacking([one.key for one in side.proxy.snapshot]), "Envoy has all")
-    client = _Client(side.edge.http)
+    client = EdgeClient(HERE, side.edge.http)
     await client.until_served(f"h{HOSTS - 1}.example.com", "/1")
     return time.perf_counter() - started
 
 
 async def _changes(side: Side, ingresses: Ingresses, count: int) -> list[float]:
     """Return the milliseconds from each changed Ingress to its first answer, on a connection that is kept."""
-    client, taken = _Client(side.edge.http), []
+    client, taken = EdgeClient(HERE, side.edge.http), []
     for number in range(count):
         host = f"h{number % HOSTS}.example.com"
         started = time.perf_counter()
@@ -95,10 +97,10 @@ async def _reload(folder: Path, port: int, backend: int) -> int:
     nginx = Nginx(folder, text, 1, f"worker_shutdown_timeout {SHUTDOWN_SECONDS}s;")
     nginx.start(port)
     try:
-        async with _open(port, "first.example.com") as still_open:
+        async with still_open(HERE, port, "first.example.com") as count:
             nginx.reload()
             await asyncio.sleep(WATCHED_SECONDS)
-            return STREAMS + IDLE - await still_open()
+            return STREAMS + IDLE - await count()
     finally:
         nginx.kill()
 
@@ -128,9 +130,9 @@ async def _backend(port: int) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _open(port: int, host: str) -> AsyncIterator[Callable[[], asyncio.Future[int]]]:
+async def still_open(address: str, port: int, host: str) -> AsyncIterator[Callable[[], asyncio.Future[int]]]:
     """Open streams and idle connections; yield a function that returns how many of them are open still."""
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(STREAMS + IDLE)]
+    connections = [await asyncio.open_connection(address, port) for _ in range(STREAMS + IDLE)]
     for number, (reader, writer) in enumerate(connections):
         target = "/stream" if number < STREAMS else "/"
         writer.write(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
@@ -157,11 +159,11 @@ async def _is_open(reader: asyncio.StreamReader) -> bool:
     return not reader.at_eof() and reader.exception() is None
 
 
-class _Client:
+class EdgeClient:
     """One kept connection; that it ends is an error."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, address: str, port: int) -> None:
+        self._end = address, port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def until_served(self, host: str, target: str) -> None:
@@ -171,7 +173,7 @@ class _Client:
 
     async def _status(self, host: str, target: str) -> int:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._streams = await asyncio.open_connection(*self._end)
         reader, writer = self._streams
         writer.write(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         return (await response(reader))[0]
