@@ -16,6 +16,8 @@ from podwire.insight.reach.selector_sets import bits, numbers
 from podwire.policy.model import Direction
 
 NOTHING: Mapping[int, Shut] = {}
+MOST_RECEIVERS = 64
+"""Receivers of one profile up to which it is looked up who may reach them."""
 Column = frozenset[tuple[int, int]]
 """Who reaches a destination: sets of ports, each with the sources that reach exactly these; a source is in one only."""
 
@@ -44,6 +46,7 @@ class Matrix:
         self._ingress_of = _by_subject(self.ingress)
         self._shut = shut
         self._restricted = bits(shut)
+        self._unbound, self._senders_to = _senders_to(self.egress, found_axis.everyone)
 
     def between(self, source: int, destination: int) -> int:
         """Return the ports that a class or part reaches of another, by their numbers on the axis."""
@@ -80,7 +83,7 @@ class Matrix:
         subjects, whole = profile.subjects, dict[int, int]()
         parts: list[tuple[int, int, int]] = []
         for ports, peers in profile.allowed.items():
-            for sender in self._senders(peers):
+            for sender in self._senders(peers, subjects):
                 sources = sender.subjects & peers
                 if not sources:
                     continue
@@ -93,11 +96,34 @@ class Matrix:
                         parts.append((receivers, both, sources))
         return list(_divided(subjects, whole, parts))
 
-    def _senders(self, peers: int) -> Sequence[Profile]:
-        """Return profiles of egress that may have these subjects."""
-        if peers.bit_count() >= len(self.egress):
+    def _senders(self, peers: int, receivers: int) -> Sequence[Profile]:
+        """Return profiles of egress that may have some of these subjects, and reach some of these receivers."""
+        if receivers.bit_count() > MOST_RECEIVERS:
+            return self._having(peers)
+        bound = 0
+        for receiver in numbers(receivers):
+            bound |= self._senders_to.get(receiver, 0)
+        return [*(one for one in self._unbound if one.subjects & peers), *self._having(peers & bound)]
+
+    def _having(self, subjects: int) -> Sequence[Profile]:
+        if subjects.bit_count() >= len(self.egress):
             return self.egress
-        return list({id(one): one for number in numbers(peers) if (one := self._egress_of.get(number))}.values())
+        return list({id(one): one for number in numbers(subjects) if (one := self._egress_of.get(number))}.values())
+
+
+def _senders_to(egress: Sequence[Profile], everyone: int) -> tuple[list[Profile], dict[int, int]]:
+    """Return the profiles that reach everyone, and by receiver the subjects of others that reach it on some port."""
+    unbound, found = list[Profile](), dict[int, int]()
+    for profile in egress:
+        reached = 0
+        for receivers in profile.allowed.values():
+            reached |= receivers
+        if reached == everyone:
+            unbound.append(profile)
+            continue
+        for receiver in numbers(reached):
+            found[receiver] = found.get(receiver, 0) | profile.subjects
+    return unbound, found
 
 
 def _left(sources: dict[int, int], shut: Shut) -> dict[int, int]:

@@ -40,11 +40,11 @@ def _walk(schema: Schema, value: Any, path: Path, found: list[tuple[Path, Schema
         if schema.any_object:
             return
         for name, inner in value.items():
-            child = schema.child(name)
-            if child is None:
+            declared = schema.properties.get(name, schema.additional)
+            if declared is None:
                 found.append(((*path, name), schema))
             elif type(inner) is dict or type(inner) is list:
-                _walk(child, inner, (*path, name), found)
+                _walk(resolve(declared), inner, (*path, name), found)
     elif type(value) is list and schema.items is not None:
         items = resolve(schema.items)
         for number, item in enumerate(value):
