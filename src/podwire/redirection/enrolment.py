@@ -1,14 +1,13 @@
-"""Which pods and Services the mesh serves, by labels. Pure.
-
-Sources: `podwire.dev/mesh` is podwire's own; istio.io/docs/ambient/usage/add-workloads for `istio.io/dataplane-mode`.
-"""
+"""Which pods and Services the mesh serves, by labels. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-LABEL, ENABLED, DISABLED = "podwire.dev/mesh", "enabled", "disabled"
-ISTIO_LABEL, ISTIO_ENABLED, ISTIO_DISABLED = "istio.io/dataplane-mode", "ambient", "none"
+from podwire.kube import mesh_labels
+
+LABEL, ENABLED, DISABLED = mesh_labels.LABEL, mesh_labels.ENABLED, mesh_labels.DISABLED
+ISTIO_LABEL = mesh_labels.ISTIO_LABEL
 
 REDIRECTED = "podwire.dev/mesh-redirection"
 """Label of a pod, ENABLED once its node leads its connections to Envoy: others send it TLS from then on."""
@@ -20,7 +19,7 @@ def enrolled(labels: Mapping[str, str]) -> bool | None:
     """Return what labels of one object say; None where they say nothing. podwire's own label counts before Istio's."""
     found = {ENABLED: True, DISABLED: False}.get(labels.get(LABEL, ""))
     if found is None:
-        found = {ISTIO_ENABLED: True, ISTIO_DISABLED: False}.get(labels.get(ISTIO_LABEL, ""))
+        found = {mesh_labels.ISTIO_ENABLED: True, mesh_labels.ISTIO_DISABLED: False}.get(labels.get(ISTIO_LABEL, ""))
     return found
 
 

@@ -172,3 +172,25 @@ async def test_a_pod_is_encoded_once_for_errors_and_warnings(talk: Talk, monkeyp
     monkeypatch.setattr(validation_cache, "encode", record)
     await warnings_of(talk, "POST", PODS, pod("web"))
     assert len(specs) == 1
+
+
+async def test_a_mesh_label_without_effect_gives_a_warning_when_it_is_written(talk: Talk) -> None:
+    labels = {"podwire.dev/mesh": "enable"}
+    remedy = "has no effect: write podwire.dev/mesh=enabled or podwire.dev/mesh=disabled"
+    expected = f"metadata.labels: label podwire.dev/mesh=enable {remedy}"
+    written = pod("a")
+    written["metadata"]["labels"] = labels
+    assert expected in await warnings_of(talk, "POST", PODS, written)
+    assert expected not in await warnings_of(
+        talk, "PATCH", f"{PODS}/a", {"metadata": {"annotations": {"a": "b"}}}, content_type=MERGE
+    )
+    right = {"metadata": {"labels": {"podwire.dev/mesh": "enabled"}}}
+    assert await warnings_of(talk, "PATCH", f"{PODS}/a", right, content_type=MERGE) == ()
+    wrong = deployment("web")
+    wrong["spec"]["template"]["metadata"]["labels"] |= {"istio.io/dataplane-mode": "Ambient"}
+    assert (
+        "spec.template.metadata.labels: label istio.io/dataplane-mode=Ambient has no effect: write "
+        "istio.io/dataplane-mode=ambient or istio.io/dataplane-mode=none"
+    ) in await warnings_of(talk, "POST", DEPLOYMENTS, wrong)
+    namespace = {"metadata": {"name": "n", "labels": labels}}
+    assert await warnings_of(talk, "POST", "/api/v1/namespaces", namespace) == (expected,)

@@ -12,6 +12,7 @@ from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.base.validation_cache import ValidationCache
 from podwire.apiserver.validation import pods
 from podwire.apiserver.writes import pod_warnings
+from podwire.kube import mesh_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ TEMPLATES = {
 
 _clean_specs = ValidationCache(after=pods.right_specs)
 
+_ENROLLED = frozenset({("", "Namespace"), ("", "Pod"), ("", "Service")})
 _POD_NAMES = frozenset({"CronJob", "Deployment", "Job", "ReplicaSet"})
 _NAMED = "which can result in surprising behavior; a DNS label is recommended"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -43,6 +45,26 @@ def of_write(resource: Resource, obj: Object, old: Object | None) -> tuple[str, 
     """The warnings of a stored object; `old` is what it was before, None for a new one."""
     if resource.custom is not None:
         return ()
+    return (*_enrolment(resource, obj, old), *_of_kind(resource, obj, old))
+
+
+def _enrolment(resource: Resource, obj: Object, old: Object | None) -> Iterator[str]:
+    """Of labels that are meant to enrol in the mesh and do not, where this write sets them."""
+    if (resource.group, resource.kind) in _ENROLLED:
+        labels = obj["metadata"].get("labels") or {}
+        if (found := mesh_labels.ignored(labels)) and (old is None or labels != old["metadata"].get("labels")):
+            yield f"metadata.labels: {found}"
+    steps = TEMPLATES.get((resource.group, resource.kind))
+    if steps is None or (old is not None and old.get("spec") == obj["spec"]):
+        return
+    template = Field("", obj)["spec"]
+    for step in steps:
+        template = template[step]
+    if found := mesh_labels.ignored(template["metadata"]["labels"].value or {}):
+        yield f"{template.path}.metadata.labels: {found}"
+
+
+def _of_kind(resource: Resource, obj: Object, old: Object | None) -> tuple[str, ...]:
     new = Field("", obj)
     match resource.group, resource.kind:
         case "", "Pod":

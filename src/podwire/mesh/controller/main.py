@@ -26,6 +26,7 @@ from podwire.kube.recorder import Recorder
 from podwire.mesh.controller import metrics, signer_endpoint
 from podwire.mesh.controller.authority_loop import TICK_SECONDS, AuthorityLoop
 from podwire.mesh.controller.daemon_set import NodeSettings
+from podwire.mesh.controller.label_events import LabelEvents
 from podwire.mesh.controller.mesh_objects import MeshObjects
 from podwire.mesh.controller.mesh_statuses import MeshStatuses
 from podwire.mesh.controller.node_pods import NodePods
@@ -138,6 +139,7 @@ class MeshController:
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._write_routes())
             tasks.create_task(self._meshes.lead())
+            tasks.create_task(LabelEvents(self._client, self._recorder).lead())
 
     async def _sign(self, service: SigningService) -> None:
         """Serve nodes once there is an authority; keep the server's own certificate valid."""
