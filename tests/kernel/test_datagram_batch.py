@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from podwire.kernel.datagram import DatagramSocket, family_of
+from podwire.kernel.datagram import LARGEST_DATAGRAM, DatagramSocket, family_of
 from podwire.kernel.datagram_batch import LARGEST_REPLY, MOST, DatagramBatch
 from tests.sandbox import add_addresses, sandboxed
 
@@ -91,6 +91,18 @@ def test_more_than_a_batch_and_long_replies() -> None:
         one.settimeout(0)
         with pytest.raises(BlockingIOError):
             one.recv(100)
+
+
+@sandboxed
+def test_empty_and_long_datagrams() -> None:
+    with batch_of("127.0.0.1") as (batch, channel), client("127.0.0.1") as one:
+        for payload in (b"", bytes(LARGEST_DATAGRAM + 1), b"last"):
+            one.send(payload)
+        assert arrived(batch, channel) == [b"", bytes(LARGEST_DATAGRAM), b"last"]
+        batch.reply(0, b"")
+        batch.reply(2, b"reply")
+        batch.flush()
+        assert [one.recv(100), one.recv(100)] == [b"", b"reply"]
 
 
 @sandboxed
