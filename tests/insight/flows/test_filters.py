@@ -4,6 +4,7 @@ import pytest
 
 from podwire.insight.flows.filters import Filter, since
 from podwire.insight.flows.text import header, line
+from podwire.kube.pod_workloads import Workload
 from podwire.policy.flows.record import (
     L4,
     Addresses,
@@ -12,7 +13,6 @@ from podwire.policy.flows.record import (
     L4Ports,
     OriginalDestination,
     ServiceName,
-    Workload,
 )
 
 FLOW = Flow(

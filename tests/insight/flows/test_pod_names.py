@@ -1,7 +1,8 @@
 import msgspec
 
 from podwire.insight.flows.pod_names import NamedPod, PodNames
-from podwire.policy.flows.record import Endpoint, Flow, Workload
+from podwire.kube.pod_workloads import Workload
+from podwire.policy.flows.record import Endpoint, Flow
 from tests.insight.flows.test_filters import PING
 
 

@@ -11,7 +11,8 @@ from podwire.insight.suggest import expectations, text
 from podwire.insight.suggest.observed import Peer, observed
 from podwire.insight.suggest.policies import SeenPolicy, policies
 from podwire.insight.suggest.selectors import Selectors
-from podwire.policy.flows.record import FORWARDED, L4, Addresses, Endpoint, Flow, L4Ports, Workload
+from podwire.kube.pod_workloads import Workload
+from podwire.policy.flows.record import FORWARDED, L4, Addresses, Endpoint, Flow, L4Ports
 from tests.policy.cluster import Cluster, namespace, network_policy, pod
 
 ADDRESSES = {"web": "10.0.0.1", "api": "10.0.0.2", "db": "10.0.0.3", "far": "10.0.0.4", "gone": "10.0.0.5"}

@@ -1,5 +1,6 @@
 import socket
 
+from podwire.kube.pod_workloads import Workload
 from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.flows import record
 from podwire.policy.flows.record import (
@@ -9,7 +10,6 @@ from podwire.policy.flows.record import (
     OriginalDestination,
     PolicyReference,
     ServiceName,
-    Workload,
     decode,
     encode,
 )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from podwire.kube.meta import Object, Struct
+from podwire.kube.pod_workloads import workload
 from podwire.policy.flows.describing import LABELS
 from podwire.policy.flows.record import Endpoint, Flow
-from podwire.policy.flows.workloads import workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from podwire.kube.pod_workloads import GENERATED, Workload
 from podwire.policy.flows import record
-from podwire.policy.flows.workloads import GENERATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,7 +70,7 @@ def peer(end: Endpoint, address: str) -> Peer:
     """The workload of an end, else its address."""
     if not end.pod_name:
         return Peer(address=address)
-    made = end.workloads[0] if end.workloads else record.Workload(end.pod_name, "Pod")
+    made = end.workloads[0] if end.workloads else Workload(end.pod_name, "Pod")
     return Peer(end.namespace, made.name, made.kind)
 
 

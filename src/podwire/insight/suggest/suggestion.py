@@ -17,9 +17,9 @@ from podwire.insight.target import Target
 from podwire.kube.client import Client
 from podwire.kube.kept_objects import FLOW_RECORDS
 from podwire.kube.kinds import NAMESPACES
+from podwire.kube.pod_workloads import GENERATED, workload
 from podwire.policy.flows import record
 from podwire.policy.flows.record import Flow
-from podwire.policy.flows.workloads import GENERATED, workload
 
 
 class SuggestRequest(msgspec.Struct, frozen=True):

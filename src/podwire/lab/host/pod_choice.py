@@ -9,8 +9,8 @@ import msgspec
 
 from podwire.kube.core import Pod
 from podwire.kube.kind_words import KIND_WORDS
+from podwire.kube.pod_workloads import workload
 from podwire.lab.host.worlds import WorldError
-from podwire.policy.flows.workloads import workload
 
 MOST_SHOWN = 5
 

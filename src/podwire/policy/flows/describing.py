@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from podwire.kube.meta import NamespacedName
+from podwire.kube.pod_workloads import workload
 from podwire.policy import default_deny
 from podwire.policy.flows import record
 from podwire.policy.flows.record import (
@@ -19,7 +20,6 @@ from podwire.policy.flows.record import (
     PolicyReference,
     ServiceName,
 )
-from podwire.policy.flows.workloads import workload
 from podwire.policy.verdict import Judgement, RuleReference, TierReference, Verdict, verdict
 
 if TYPE_CHECKING:

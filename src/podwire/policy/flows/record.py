@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from podwire.kube.pod_workloads import Workload
+
 DROPPED, FORWARDED = "DROPPED", "FORWARDED"
 EGRESS, INGRESS = "EGRESS", "INGRESS"
 POLICY_DENIED, INVALID_IDENTITY = "POLICY_DENIED", "INVALID_IDENTITY"
@@ -18,13 +20,6 @@ CONNECTIONS = "L3_L4"
 
 class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
     """A part of a record; what has its default is left out of JSON."""
-
-
-class Workload(_Value, frozen=True):
-    """What made a pod."""
-
-    name: str
-    kind: str
 
 
 class Endpoint(_Value, frozen=True):

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.policy.flows.record import Workload
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from podwire.kube.meta import OwnerReference
+
+
+class Workload(msgspec.Struct, frozen=True):
+    """What made a pod."""
+
+    name: str
+    kind: str
+
 
 TEMPLATE_HASH = "pod-template-hash"
 _STATEFUL_NAME = "statefulset.kubernetes.io/pod-name"

@@ -1,8 +1,7 @@
 import pytest
 
 from podwire.kube.meta import OwnerReference
-from podwire.policy.flows.record import Workload
-from podwire.policy.flows.workloads import workload
+from podwire.kube.pod_workloads import Workload, workload
 
 
 @pytest.mark.parametrize(
