@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import promql_parser
@@ -20,6 +22,14 @@ from podwire.controllers.cluster_program import of_controller
 from podwire.edge.controller.metrics import of_controller as of_gateway_controller
 from podwire.edge.xds.metrics import families
 from podwire.edge.xds.proxy import Proxies
+from podwire.mesh.controller.metrics import families as of_mesh_controller
+from podwire.mesh.identity.certificate import Leaf
+from podwire.mesh.identity.spiffe import Spiffe
+from podwire.mesh.node.metrics import of_certificates
+from podwire.mesh.telemetry.labels import reports
+from podwire.mesh.telemetry.samples import samples
+from podwire.mesh.telemetry.surroundings import Surroundings
+from podwire.mesh.telemetry.totals import Totals
 from podwire.testing import World
 
 RULES = TARGET.with_name("alerts.yaml")
@@ -89,8 +99,27 @@ def exported(cluster: World) -> Exposition:
     proxy = proxies.add("podwire", ())
     proxy.measured.refusals["CLUSTER"] += 1
     proxy.measured.acknowledged(0.1)
-    gateways = exposition((*of_gateway_controller(leading=True), *families(proxies)))
+    gateways = mesh() + exposition((*of_gateway_controller(leading=True), *families(proxies)))
     return {**series(ENVOY), **series(gateways), **series(others), **series(dns), **series(agent)}
+
+
+def mesh() -> str:
+    """What the programs of the mesh export."""
+    tags = 'reporter="source",client="",server=""'
+    names = ("requests_total", "tcp_connections_opened_total", "tcp_connections_closed_total")
+    page = "".join(f"envoy_istio_{name}{{{tags}}} 1\n" for name in (*names, "tcp_sent_bytes_total"))
+    page += f"envoy_istio_tcp_received_bytes_total{{{tags}}} 1\n"
+    page += "".join(f'envoy_istio_request_duration_milliseconds_bucket{{{tags},le="{one}"}} 1\n' for one in (1, "+Inf"))
+    totals, known = Totals(), Surroundings("cluster.local")
+    totals.take(samples(page), lambda name, found: reports(name, found, known))
+    now = datetime.now(UTC)
+    leaf = Leaf(Spiffe("cluster.local", "a", "b"), "", "", 1, now, now)
+    certificates: Any = SimpleNamespace(leaves={leaf.id: leaf}, wanted=frozenset({leaf.id}))
+    authority = SimpleNamespace(active=leaf, roots=(leaf,))
+    loop: Any = SimpleNamespace(state=authority, problem="", behind=())
+    signer: Any = SimpleNamespace(signed=1, refused=0)
+    controller = of_mesh_controller(loop, signer, now, leading=True)
+    return exposition((*totals.families(), *of_certificates(certificates, now), *controller))
 
 
 def test_the_file_is_what_the_table_of_panels_makes() -> None:

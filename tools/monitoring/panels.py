@@ -9,6 +9,9 @@ import msgspec
 AGENT = 'job=~".*podwire-agent",node=~"$node"'
 GATEWAY = 'job=~".*podwire-gateway-controller"'
 ENVOY = 'job=~".*podwire-envoys"'
+MESH = 'job=~".*podwire-mesh-nodes",node=~"$node"'
+FROM_CLIENTS = f'{MESH},reporter="source"'
+"""At the client's node each request and connection is counted once."""
 DNS = 'job=~".*podwire-dns"'
 
 Kind = Literal["timeseries", "stat"]
@@ -240,6 +243,84 @@ SECTIONS = (
             Panel(
                 "Gateway controllers that lead", "1, where Gateways are served.", "none",
                 (Query("sum(podwire_gateway_leading)", "leading"),),
+            ),
+        ),
+    ),
+    Section(
+        "Mesh",
+        (
+            Panel(
+                "Requests", "That routes of Services have read, by backend and status of the response.", "reqps",
+                (
+                    Query(
+                        rate("istio_requests_total", FROM_CLIENTS, "destination_service", "response_code"),
+                        "{{destination_service}} {{response_code}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Failed requests", "Responses of status 500 and above, by client, backend and route.", "reqps",
+                (
+                    Query(
+                        rate("istio_requests_total", f'{FROM_CLIENTS},response_code=~"5.."',
+                             "source_workload", "destination_service", "route"),
+                        "{{source_workload}} to {{destination_service}} {{route}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Time of requests", "From their start to the end of the response, by backend.", "ms",
+                quantiles("istio_request_duration_milliseconds", FROM_CLIENTS, "destination_service"),
+            ),
+            Panel(
+                "Connections", "That have reached their server, by workloads.", "cps",
+                (
+                    Query(
+                        rate("istio_tcp_connections_opened_total", FROM_CLIENTS,
+                             "source_workload", "destination_workload"),
+                        "{{source_workload}} to {{destination_workload}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Connections by their security", "none: plain text of clients without identity.", "cps",
+                (
+                    Query(
+                        rate("istio_tcp_connections_opened_total", f'{MESH},reporter="destination"',
+                             "connection_security_policy"),
+                        "{{connection_security_policy}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Bytes", "Of connections that have ended, by the workload that was connected to.", "Bps",
+                (
+                    Query(rate("istio_tcp_sent_bytes_total", FROM_CLIENTS, "destination_workload"),
+                          "{{destination_workload}} sent"),
+                    Query(rate("istio_tcp_received_bytes_total", FROM_CLIENTS, "destination_workload"),
+                          "{{destination_workload}} received"),
+                ),
+            ),
+            Panel(
+                "Connections that end with an error", "By Envoy's flags: UF no connection, URX tries exhausted.", "cps",
+                (
+                    Query(
+                        rate("istio_tcp_connections_closed_total", f'{FROM_CLIENTS},response_flags!="-"',
+                             "destination_workload", "response_flags"),
+                        "{{destination_workload}} {{response_flags}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Certificates", "Of pods: without one, and time until the first expires, in half days.", "none",
+                (
+                    Query(f"sum by (node) (podwire_mesh_certificates_lacking{{{MESH}}})", "{{node}} lacking"),
+                    Query(f"podwire_mesh_certificate_remaining_seconds{{{MESH}}} / 43200", "{{node}} half days"),
+                ),
+            ),
+            Panel(
+                "Authority", "Until the intermediate, and the first root, expire.", "s",
+                (Query("min by (authority) (podwire_mesh_authority_remaining_seconds)", "{{authority}}"),),
             ),
         ),
     ),

@@ -169,8 +169,8 @@ RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
 NAMED_RULES_IN: Mapping[str, tuple[str, tuple[tuple[Rule, tuple[str, ...]], ...]]] = {
     # The keys of the authority.
     MESH: (PROXIES, ((("", ("secrets",), ("get", "patch")), ("podwire-mesh-authority",)),)),
-    # Whom nodes trust.
-    MESH_NODE: (PROXIES, ((("", ("configmaps",), READ), ("podwire-mesh-trust",)),)),
+    # Whom nodes trust, and options of the mesh.
+    MESH_NODE: (PROXIES, ((("", ("configmaps",), READ), ("podwire-mesh", "podwire-mesh-trust")),)),
 }
 """By role: a namespace, and what it may do there with objects of these names only."""
 

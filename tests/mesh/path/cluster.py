@@ -17,6 +17,7 @@ import msgspec
 from podwire.edge.envoy.rows import Row
 from podwire.edge.instance.configuration import Instance, arguments, files
 from podwire.edge.instance.executable import envoy_file
+from podwire.edge.model.tracing import Tracing
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.authorization.transport import Transport
@@ -78,6 +79,8 @@ class Cluster:
         self.services: tuple[RoutedService, ...] = ()
         self.rows: tuple[Row, ...] = ()
         """Services with routes, for the Envoys of both nodes."""
+        self.spans: Tracing | None = None
+        """Where those of requests by these routes go."""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -132,7 +135,9 @@ class Cluster:
             for one in workloads.peers
         )
         workloads = msgspec.structs.replace(workloads, peers=peers, transport=transport)
-        plan = control_plane.Plan(str(folder / "xds.sock"), workloads, _texts(self.authority), self.services, self.rows)
+        plan = control_plane.Plan(
+            str(folder / "xds.sock"), workloads, _texts(self.authority), self.services, self.rows, self.spans
+        )
         (folder / "plan").write_bytes(control_plane.encoded(plan))
         self.spawn(f"xds-{name}", name, sys.executable, "-m", "tests.mesh.path.control_plane", str(folder / "plan"))
 
@@ -285,10 +290,15 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, services: tuple[RoutedService, ...] = (), rows: tuple[Row, ...] = ()) -> Iterator[Cluster]:
+def running(
+    folder: Path,
+    services: tuple[RoutedService, ...] = (),
+    rows: tuple[Row, ...] = (),
+    spans: Tracing | None = None,
+) -> Iterator[Cluster]:
     """Run a cluster in the sandbox of this process; Services with routes have these rows."""
     cluster = Cluster(folder)
-    cluster.services, cluster.rows = services, rows
+    cluster.services, cluster.rows, cluster.spans = services, rows, spans
     try:
         cluster.start()
         yield cluster

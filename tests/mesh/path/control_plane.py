@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from podwire.edge.envoy.rows import Row
+from podwire.edge.model.tracing import Tracing
 from podwire.edge.xds.proxy import Proxies
 from podwire.edge.xds.resource import Resource
 from podwire.edge.xds.server import DiscoveryServer
@@ -35,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
     authority: tuple[str, str]
     services: tuple[RoutedService, ...] = ()
     rows: tuple[Row, ...] = ()
+    spans: Tracing | None = None
 
 
 def credentials(workloads: NodeWorkloads, authority: KeyPair) -> Credentials:
@@ -70,7 +72,7 @@ async def serve(plan: Plan) -> None:
 
 def _routed(plan: Plan) -> Iterator[Resource]:
     clients = {one.namespace: one.addresses for one in plan.workloads.pods}
-    yield from routed.resources(plan.services, clients, (4, 6))
+    yield from routed.resources(plan.services, clients, (4, 6), spans=plan.spans)
     yield from (one for row in plan.rows for one in routed_rows.resources(row))
 
 

@@ -24,6 +24,7 @@ from podwire.mesh.kinds.transport_policy import (
 )
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
+from tests.mesh.path.golden_metrics import what_passes_is_counted_with_both_identities
 from tests.mesh.path.grpc_requests import no_call_fails_while_servers_are_killed
 from tests.mesh.path.routed_requests import (
     get,
@@ -34,6 +35,7 @@ from tests.mesh.path.routed_requests import (
     routed,
     serve,
 )
+from tests.mesh.path.spans import SPANS, requests_have_spans
 from tests.sandbox import in_world
 
 POD = {pod.name: pod for pod in PODS}
@@ -46,11 +48,13 @@ CLOSED = frozenset({"closed", "ConnectionResetError"})
 @pytest.mark.timeout(300)
 @in_world
 def test_path(tmp_path: Path) -> None:
-    with running(tmp_path, *routed(objects())) as cluster:
+    with running(tmp_path, *routed(objects()), SPANS) as cluster:
         every_pair_is_served_with_the_address_of_the_client(cluster)
         only_connections_within_the_mesh_are_encrypted(cluster)
         what_is_no_tcp_of_the_mesh_is_as_without_it(cluster)
         requests_are_routed(cluster)
+        what_passes_is_counted_with_both_identities(cluster)
+        requests_have_spans(cluster)
         established_connections_end_when_their_policies_change(cluster)
         policies_decide_who_connects(cluster)
 

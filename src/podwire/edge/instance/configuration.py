@@ -87,6 +87,7 @@ def files(instance: Instance) -> dict[str, str]:
     if instance.is_mesh:
         whole["bootstrap_extensions"] = [_INTERNAL_LISTENERS]
         whole["layered_runtime"] = {"layers": [{"name": "mesh", "static_layer": MESH_RUNTIME}]}
+        whole |= MESH_STATISTICS
     secrets = {} if client is None else bootstrap.sds_files(client)
     return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **secrets}
 
@@ -99,6 +100,20 @@ MESH_RUNTIME: Mapping[str, Any] = {
 else Envoy refuses the listener, with all its policies, where paths or identities of one rule are more than 100
 instructions of RE2; they match in linear time however many they are.
 """
+_BOUNDS = {
+    "bytes": (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000),
+    "milliseconds": (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000),
+}
+MESH_STATISTICS: Mapping[str, Any] = {
+    "stats_config": {
+        "histogram_bucket_settings": [
+            {"match": {"safe_regex": {"regex": rf"istio\..*_{unit}.*"}}, "buckets": bounds}
+            for unit, bounds in _BOUNDS.items()
+        ]
+    },
+    "stats_eviction_interval": "1800s",
+}
+"""What is not counted for half an hour is forgotten: there are counters for each pair of pods, and pods come and go."""
 _INTERNAL_LISTENERS = {
     "name": "envoy.bootstrap.internal_listener",
     "typed_config": {"@type": f"{_TYPES}.extensions.bootstrap.internal_listener.v3.InternalListener"},

@@ -59,6 +59,7 @@ def _mesh(settings: Settings) -> Iterator[Manifest]:
     yield mesh_deployment.disruption_budget(settings)
     if settings.pod_monitors:
         yield pod_monitor(settings, mesh_deployment.NAME, mesh_deployment.COMPONENT)
+        yield mesh_deployment.node_monitor(settings)
 
 
 def _dns(settings: Settings) -> Iterator[Manifest]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from podwire.mesh.identity.exchange import AUDIENCE, NODE_ACCOUNT
-from podwire.mesh.model.node_pod import ENVOY_PROBE_PORT, FILES_PATH, PROXY, SOCKET
+from podwire.mesh.model.node_pod import ENVOY_PROBE_PORT, FILES_PATH, NODE_PROBE_PORT, PROXY, SOCKET
 
 KEY = NODE_ACCOUNT
 """Namespace and name of the DaemonSet and of the ServiceAccount."""
@@ -18,6 +18,8 @@ TOKEN_SECONDS = 3600
 WORKLOAD_API = "/run/podwire/workload-api"
 """Folder on each node with the socket of the Workload API; applications mount it by hostPath, read-only."""
 GRACE_SECONDS = 30
+METRICS_PORT = "metrics"
+"""Name of the port, where other machines reach it."""
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -31,6 +33,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
         signer: `host:port` of the signer.
         signer_name: DNS name in the signer's certificate.
         trust_domain: of all ids.
+        bind_address: where their metrics and probes answer; empty: on a loopback address of the node.
         capabilities: of the container; the program needs the node's network, and reads whose network a caller has.
         cpu, memory: requested.
 
@@ -44,6 +47,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     envoy_command: tuple[str, ...] = ()
     server: str = ""
     trust_domain: str = "cluster.local"
+    bind_address: str = ""
     capabilities: tuple[str, ...] = ("NET_ADMIN", "NET_BIND_SERVICE", "SYS_PTRACE")
     cpu: str = "50m"
     memory: str = "96Mi"
@@ -144,13 +148,16 @@ def _container(settings: NodeSettings) -> dict[str, Any]:
         "trust-domain": settings.trust_domain,
         "workload-api": WORKLOAD_API,
         "folder": FILES_PATH,
+        "bind-address": settings.bind_address,
     }
+    ports = [{"name": METRICS_PORT, "containerPort": NODE_PROBE_PORT, "protocol": "TCP"}]
     return {
         "name": "mesh",
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
         "args": [*settings.command, *(f"--{name}={value}" for name, value in flags.items() if value)],
         "env": [_NODE_NAME],
+        **({"ports": ports} if settings.bind_address else {}),
         "resources": {"requests": {"cpu": settings.cpu, "memory": settings.memory}},
         "securityContext": _security(settings.capabilities),
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from podwire.component.endpoints import BindAddressError, bind_address
 from podwire.component.flags import credentials, identity, identity_flag, own_addresses_flag, probe_flag, program_flags
 from podwire.component.imports import lasting, without_authorities
 from podwire.edge.controller import missing_packages
@@ -72,6 +73,13 @@ class Lifetime(click.ParamType[Any]):
     help="The API server as nodes reach it.  [default: as this program does]",
 )
 @click.option(
+    "--node-bind-address",
+    "node_addresses",
+    default="",
+    metavar="ADDRESSES",
+    help="Where /metrics of the mesh's pods on nodes answers.  [default: a loopback address of the node]",
+)
+@click.option(
     "--signer",
     default=f"{SERVER_NAME}:{PORT}",
     show_default=True,
@@ -128,5 +136,16 @@ def configuration(given: dict[str, Any]) -> Any:
         envoy_command=(ENVOY_VERB,),
         server=given.pop("node_server") or server,
         trust_domain=domain,
+        bind_address=_checked(given.pop("node_addresses")),
     )
     return MeshConfig(credentials=api, identity=name, nodes=nodes, trust_domain=domain, lifetimes=lifetimes, **given)
+
+
+def _checked(addresses: str) -> str:
+    """Return addresses as they are given. Raises click.UsageError."""
+    try:
+        for one in filter(None, addresses.split(",")):
+            bind_address(one)
+    except BindAddressError as error:
+        raise click.UsageError(f"--node-bind-address: {error}") from None
+    return addresses

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.data.accesslog.v3 import accesslog_pb2 as accesslog_data_pb2
 from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 from google.protobuf import struct_pb2
 
@@ -41,4 +42,7 @@ def access_log(fields: dict[str, str]) -> Any:
     made = stream_pb2.StdoutAccessLog()
     values = {name: struct_pb2.Value(string_value=value) for name, value in fields.items()}
     made.log_format.json_format.CopyFrom(struct_pb2.Struct(fields=values))
-    return accesslog_pb2.AccessLog(name="envoy.access_loggers.stdout", typed_config=packed(made))
+    log = accesslog_pb2.AccessLog(name="envoy.access_loggers.stdout", typed_config=packed(made))
+    log.filter.log_type_filter.types.append(accesslog_data_pb2.AccessLogType.TcpUpstreamConnected)
+    log.filter.log_type_filter.exclude = True  # a line at the end of a connection, which is counted at its begin too
+    return log

@@ -18,6 +18,8 @@ from podwire.edge.envoy.message import packed
 
 SOURCE_IDENTITY = "podwire.source_identity"
 """SPIFFE id of the client; empty where it has none."""
+SOURCE_ADDRESS = "podwire.source_address"
+"""Address of a client that is a pod of the mesh; of others there is none, as their number has no bound."""
 DESTINATION = "envoy.network.transport_socket.original_dst_address"
 """Where a cluster without endpoints connects to."""
 SERVER_NAMES = "envoy.network.upstream_subject_alt_names"

@@ -30,7 +30,7 @@ from podwire.edge.envoy.message import INVALID_CLUSTER, duration, packed, resour
 from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.authorization.decision import needs_requests
-from podwire.mesh.envoy import access_log, filter_state, matching, mutual_tls, opened, pods
+from podwire.mesh.envoy import access_log, filter_state, golden_metrics, matching, mutual_tls, opened, pods
 from podwire.mesh.envoy.connection_match import connection_match
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG, SELF
 from podwire.mesh.envoy.matching import REFUSED
@@ -85,7 +85,7 @@ def _peer_chains(node: NodeWorkloads, states: Mapping[str, str] = {}) -> Iterato
             SECRET_KEY: filter_state.CLIENT_HOST,
             **states,
         }
-        proxy = connection_proxy(pods.PEERS, access_log.OUTBOUND)
+        proxy = connection_proxy(pods.PEERS, access_log.OUTBOUND, golden_metrics.TO_PEERS)
         yield _chain(str(identity), filter_state.on_connection(found), proxy)
 
 
@@ -137,7 +137,8 @@ def _client_chains(node: NodeWorkloads, to_pod: str = "") -> Iterator[Any]:
 
 
 def _client_chain(name: str, identity: str, cluster: str, to_pod: str = "") -> Any:
-    states = {**_ADDRESSES, **({filter_state.SOURCE_IDENTITY: identity} if identity else {}), **_to_pod(to_pod)}
+    known = {filter_state.SOURCE_IDENTITY: identity, **_CLIENT}
+    states = {**_ADDRESSES, **(known if identity else {}), **_to_pod(to_pod)}
     return _chain(name, filter_state.on_connection(states), connection_proxy(cluster))
 
 
@@ -161,8 +162,10 @@ def _leg(node: NodeWorkloads) -> Resource:
     )
     made.filter_chain_matcher.CopyFrom(by_destination)
     states = {filter_state.DESTINATION: filter_state.SERVER, filter_state.PROXIED_TO: opened.TO_POD}
-    plain = _chain(PLAIN, filter_state.on_connection(states), connection_proxy(pods.PODS, access_log.OUTBOUND))
-    own = _chain(SELF, filter_state.on_connection({**_ADDRESSES, **_to_pod(opened.TO_POD)}), connection_proxy(SELF))
+    to_others = connection_proxy(pods.PODS, access_log.OUTBOUND, golden_metrics.TO_OTHERS)
+    plain = _chain(PLAIN, filter_state.on_connection(states), to_others)
+    to_self = filter_state.on_connection({**_ADDRESSES, **_CLIENT, **_to_pod(opened.TO_POD)})
+    own = _chain(SELF, to_self, connection_proxy(SELF))
     peers = _peer_chains(node, {filter_state.PROXIED_TO: opened.TO_PEERS})
     made.filter_chains.extend((*peers, *_client_chains(node, opened.TO_POD), plain, own))
     requires = tuple((CLUSTER, one) for one in (pods.PEERS, INSIDE, pods.PODS, SELF))
@@ -201,7 +204,7 @@ def _requests(identity: Spiffe) -> str:
 
 
 def _server_chain(node: NodeWorkloads, name: str, identity: Spiffe, to_pod: str) -> Any:
-    at_once = {**_ADDRESSES, **_to_pod(to_pod)}
+    at_once = {**_ADDRESSES, **_CLIENT, **_to_pod(to_pod)}
     states = filter_state.on_handshake({filter_state.SOURCE_IDENTITY: filter_state.PEER_IDENTITY}, at_once)
     proxy = connection_proxy(
         INSIDE_TLS, upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE", max_early_data_bytes=_NO_EARLY_DATA
@@ -218,7 +221,8 @@ def _self() -> Resource:
     made.filter_chain_matcher.CopyFrom(matching.by_state(filter_state.TO_POD, choices, matching.chain(POD)))
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
     for name in (POD, opened.OPENED):
-        made.filter_chains.append(_chain(name, states, connection_proxy(pods.PODS, access_log.INBOUND)))
+        proxy = connection_proxy(pods.PODS, access_log.INBOUND, golden_metrics.FROM_NODE)
+        made.filter_chains.append(_chain(name, states, proxy))
     made.filter_chains[-1].transport_socket.CopyFrom(opened.server())
     return _resource(made, pods.PODS, (opened.SECRET_NAME,))
 
@@ -226,7 +230,7 @@ def _self() -> Resource:
 def _pod_chain(name: str, cluster: str) -> Any:
     """Return a chain to the pod: by this cluster, or by the one that the connection has brought with it."""
     states = {filter_state.DESTINATION: filter_state.SERVER, filter_state.PROXIED_TO: _BROUGHT}
-    proxy = connection_proxy(cluster, access_log.INBOUND)
+    proxy = connection_proxy(cluster, access_log.INBOUND, _counted(cluster))
     return _chain(name, filter_state.on_connection(states), proxy)
 
 
@@ -282,7 +286,8 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
         return otherwise
     by_port = {}
     for port in sorted(read):
-        made = request_chain(policies, node.authorization.tokens_of(one), port, cluster, access_log.INBOUND)
+        tokens = node.authorization.tokens_of(one)
+        made = request_chain(policies, tokens, port, cluster, access_log.INBOUND, _counted(cluster))
         made.name = f"{name} {made.name}"
         chains[made.name] = made
         of_request = listener_components_pb2.FilterChain.FromString(made.SerializeToString())
@@ -295,6 +300,10 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
     return matching.nested(matching.by_port(by_port, otherwise))
 
 
+def _counted(cluster: str) -> golden_metrics.Tags:
+    return golden_metrics.FROM_PEERS if cluster == pods.PODS_OF_TLS else golden_metrics.FROM_NODE
+
+
 def _digest(match: Any, modes: object) -> str:
     """Return a text that differs where other connections are admitted."""
     content = match.SerializeToString(deterministic=True) + repr(modes).encode()
@@ -305,6 +314,7 @@ _ADDRESSES = {
     filter_state.LOCAL_ADDRESS: filter_state.SERVER,
     filter_state.REMOTE_ADDRESS: filter_state.CLIENT,
 }
+_CLIENT = {filter_state.SOURCE_ADDRESS: filter_state.CLIENT_HOST}
 _BROUGHT = f"%FILTER_STATE({filter_state.TO_POD}:PLAIN)%"
 
 
@@ -336,11 +346,16 @@ def _chain(name: str, *filters: Any) -> Any:
     return listener_components_pb2.FilterChain(name=name, filters=filters)
 
 
-def connection_proxy(cluster: str, fields: dict[str, str] | None = None, **options: Any) -> Any:
-    """Return the filter that passes a connection to a cluster, with a log of these fields."""
+def connection_proxy(
+    cluster: str, fields: dict[str, str] | None = None, counted: golden_metrics.Tags | None = None, **options: Any
+) -> Any:
+    """Return the filter that passes a connection to a cluster, with a log of these fields, counted by these tags."""
     made = _TCP(stat_prefix=cluster, cluster=cluster, idle_timeout=duration(0), **options)
     if fields:
         made.access_log.append(access_log.access_log(fields))
+    if counted:
+        made.access_log.extend(golden_metrics.of_connections(counted))
+        made.access_log_options.flush_access_log_on_connected = True
     return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
 
 

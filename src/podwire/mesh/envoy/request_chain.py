@@ -16,21 +16,26 @@ from podwire.edge.envoy.http_connection import CONNECTION_WINDOW_BYTES, STREAM_W
 from podwire.edge.envoy.message import duration, packed
 from podwire.mesh.authorization.model import Policy
 from podwire.mesh.authorization.tokens import TokenPolicy
-from podwire.mesh.envoy import access_log, filter_state, opened
+from podwire.mesh.envoy import access_log, filter_state, golden_metrics, opened
 from podwire.mesh.envoy.authorization import normalise, request_filters
 
 _MANAGER = http_connection_manager_pb2.HttpConnectionManager
 
 
 def request_chain(
-    policies: Iterable[Policy], tokens: Iterable[TokenPolicy], port: int, cluster: str, fields: dict[str, str]
+    policies: Iterable[Policy],
+    tokens: Iterable[TokenPolicy],
+    port: int,
+    cluster: str,
+    fields: dict[str, str],
+    counted: golden_metrics.Tags,
 ) -> Any:
     """Return the chain; its name follows from what it does, so that pods with the same policies share it."""
     manager = _manager(cluster)
     manager.http_filters.extend(request_filters(policies, tokens, port))
     router = packed(router_pb2.Router(suppress_envoy_headers=True))
     manager.http_filters.append(http_connection_manager_pb2.HttpFilter(name="router", typed_config=router))
-    manager.access_log.append(access_log.access_log(fields))
+    manager.access_log.extend((access_log.access_log(fields), golden_metrics.of_read_requests(counted)))
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
     http = listener_components_pb2.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)

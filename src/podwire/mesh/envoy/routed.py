@@ -15,12 +15,13 @@ from envoy.config.core.v3 import protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from podwire.edge.envoy import http_connection
+from podwire.edge.envoy import http_connection, tracing
 from podwire.edge.envoy.message import packed, resource
 from podwire.edge.model.listeners import GatewayPort, Listener, LogFormat, ProxyOptions
+from podwire.edge.model.tracing import Tracing
 from podwire.edge.xds.resource import CLUSTER, LISTENER, ROUTES, Resource
 from podwire.kube.addresses import IPAddress
-from podwire.mesh.envoy import filter_state, further_tries, matching
+from podwire.mesh.envoy import filter_state, further_tries, golden_metrics, matching
 from podwire.mesh.envoy.listeners import NOBODY, connection_proxy, listener
 from podwire.mesh.routes.frontends import Frontend
 from podwire.redirection.capture import ROUTED_PORT
@@ -54,14 +55,15 @@ class Chains:
     """The filter chains of Services as they were made last: most of the listener, and most of them do not change."""
 
     def __init__(self) -> None:
-        self._made: dict[RoutedService, tuple[Any, ...]] = {}
+        self._made: dict[tuple[RoutedService, Tracing | None], tuple[Any, ...]] = {}
 
-    def of(self, services: Iterable[RoutedService]) -> Iterator[Any]:
+    def of(self, services: Iterable[RoutedService], spans: Tracing | None) -> Iterator[Any]:
         """Yield the chains of these Services, and forget those of all others."""
         known, self._made = self._made, {}
         for service in services:
-            self._made[service] = known.get(service) or tuple(_all_chains(service))
-            yield from self._made[service]
+            key = service, spans
+            self._made[key] = known.get(key) or tuple(_all_chains(service, spans))
+            yield from self._made[key]
 
 
 def resources(
@@ -69,21 +71,25 @@ def resources(
     clients: Mapping[str, Sequence[IPAddress]],
     versions: Sequence[int],
     chains: Chains | None = None,
+    spans: Tracing | None = None,
 ) -> Iterator[Resource]:
     """Yield the listener and its tables, still without hosts; `clients`: addresses of the node's pods by namespace.
 
-    `chains` are those of the last call.
+    `chains` are those of the last call; `spans`: where those of requests go.
     """
     made = listener(ROUTED, ROUTED_PORT, versions)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(_choices(services, clients)))
     made.filter_chains.append(NOBODY)
     tables: list[Frontend] = []
     clusters: set[str] = set()
-    made.filter_chains.extend((chains or Chains()).of(services))
+    made.filter_chains.extend((chains or Chains()).of(services, spans))
     for service in services:
         clusters |= {service.cluster} - {""}
         tables += service.frontends
     warms = tuple((ROUTES, one.table) for one in tables)
+    if spans is not None:
+        clusters.add(spans.collector.name)
+        yield tracing.collector(spans.collector)
     requires = tuple((CLUSTER, one) for one in sorted(clusters))
     yield resource(LISTENER, ROUTED, made, requires=requires, warms=warms)
     yield from (http_connection.table(one.table, _row(one)) for one in tables)
@@ -110,16 +116,16 @@ def _by_client(service: RoutedService, clients: Mapping[str, Sequence[IPAddress]
     return matching.nested(matching.by_source(own, matching.chain(others))) if own else matching.chain(others)
 
 
-def _all_chains(service: RoutedService) -> Iterator[Any]:
+def _all_chains(service: RoutedService, spans: Tracing | None) -> Iterator[Any]:
     for version in sorted({one.version for one in service.addresses}):
-        yield from _chains(service, version)
+        yield from _chains(service, version, spans)
 
 
-def _chains(service: RoutedService, version: int) -> Iterator[Any]:
+def _chains(service: RoutedService, version: int, spans: Tracing | None) -> Iterator[Any]:
     client = f"[{filter_state.CLIENT_HOST}]:0" if version == 6 else f"{filter_state.CLIENT_HOST}:0"
     states = filter_state.on_connection({filter_state.REMOTE_ADDRESS: client})
     for one in service.frontends:
-        yield _chain(_name(one, version), states, _manager(one))
+        yield _chain(_name(one, version), states, _manager(one, spans))
     if service.cluster:
         yield _chain(_passed(service, version), states, connection_proxy(service.cluster))
 
@@ -136,14 +142,15 @@ def _passed(service: RoutedService, version: int) -> str:
     return f"{service.cluster} IPv{version}"
 
 
-def _manager(frontend: Frontend) -> Any:
+def _manager(frontend: Frontend, spans: Tracing | None) -> Any:
     """Return the filter that reads requests, with the edge's features and what differs inside a cluster.
 
     Clients are pods: their headers are passed on as they are, X-Forwarded-For too.
     """
-    made = http_connection.http_filter(frontend.table, _row(frontend), None)
+    made = http_connection.http_filter(frontend.table, _row(frontend, spans), None)
     manager = _MANAGER.FromString(made.typed_config.value)
     manager.stat_prefix = "mesh"
+    manager.access_log[-1].CopyFrom(golden_metrics.of_routed_requests(str(frontend.key)))
     manager.http_filters.insert(0, further_tries.listener_filter())
     manager.skip_xff_append = True
     manager.common_http_protocol_options.headers_with_underscores_action = protocol_pb2.HttpProtocolOptions.ALLOW
@@ -153,7 +160,7 @@ def _manager(frontend: Frontend) -> Any:
     return made
 
 
-def _row(frontend: Frontend) -> Listener:
+def _row(frontend: Frontend, spans: Tracing | None = None) -> Listener:
     """Return what the edge's functions read: names of logs and metrics, and options."""
     port = GatewayPort(frontend.namespace, frontend.service, frontend.port)
-    return Listener(port, ROUTED_PORT, (), options=OPTIONS)
+    return Listener(port, ROUTED_PORT, (), options=msgspec.structs.replace(OPTIONS, tracing=spans))

@@ -62,6 +62,11 @@ class Certificates:
         return self._bundle
 
     @property
+    def wanted(self) -> frozenset[Spiffe]:
+        """All identities that certificates are required of."""
+        return self._wanted
+
+    @property
     def leaves(self) -> Mapping[Spiffe, Leaf]:
         """The certificates that prove an identity now."""
         now = self._clock()

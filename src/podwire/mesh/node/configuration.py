@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from podwire.edge.controller.row_table import Difference
+from podwire.edge.model.tracing import Tracing
 from podwire.edge.xds.resource import Key, Resource
 from podwire.mesh.envoy import node_resources
 from podwire.mesh.envoy.node_resources import Credentials
@@ -25,11 +26,16 @@ class Configuration:
         self._sources: dict[str, Any] = {}
         self._parts: dict[str, dict[Key, Resource]] = {}
 
-    def difference(self, workloads: NodeWorkloads, credentials: Credentials) -> Difference:
-        """Return what is different since the last call; the routing must be up to date."""
+    def difference(
+        self, workloads: NodeWorkloads, credentials: Credentials, spans: Tracing | None = None
+    ) -> Difference:
+        """Return what is different since the last call; the routing must be up to date.
+
+        `spans`: where those of requests go.
+        """
         services, clients = self._routing.ports, workloads.clients
         own = self._part("node", (workloads, credentials), lambda: self._of_node(workloads, credentials))
-        routed = self._part("routed", (services, clients), lambda: self._of_routes(clients))
+        routed = self._part("routed", (services, clients, spans), lambda: self._of_routes(clients, spans))
         rows = self._routing.difference()
         upserts = (*own.upserts, *routed.upserts, *rows.upserts)
         return Difference(upserts, (*own.removals, *routed.removals, *rows.removals))
@@ -47,6 +53,6 @@ class Configuration:
     def _of_node(self, workloads: NodeWorkloads, credentials: Credentials) -> Iterable[Resource]:
         return node_resources.resources(workloads, credentials, self._versions, self._keys_socket)
 
-    def _of_routes(self, clients: dict[str, list[Any]]) -> Iterable[Resource]:
+    def _of_routes(self, clients: dict[str, list[Any]], spans: Tracing | None) -> Iterable[Resource]:
         services = self._routing.ports
-        return resources(services, clients, self._versions, self._chains) if services else ()
+        return resources(services, clients, self._versions, self._chains, spans) if services else ()

@@ -18,7 +18,8 @@ from podwire.component import permissions, program
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import of_informers
 from podwire.component.logs import LogFormat
-from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process, of_readiness
+from podwire.component.metrics import CONTENT_TYPE, Family, exposition, gauge, of_process, of_readiness
+from podwire.edge.instance.configuration import ADMIN_SOCKET
 from podwire.edge.xds import metrics as xds_metrics
 from podwire.edge.xds.proxy import Proxies, Report
 from podwire.edge.xds.resource import SECRET
@@ -28,18 +29,22 @@ from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 from podwire.mesh.envoy import node_resources, opened
 from podwire.mesh.identity.certificate import TRUST_BUNDLE
+from podwire.mesh.informers.mesh_options import MeshOptions
 from podwire.mesh.informers.policy_objects import PolicyObjects
 from podwire.mesh.model.node_pod import KEYS_SOCKET, PROXY, SOCKET
 from podwire.mesh.node.certificates import Certificates
 from podwire.mesh.node.configuration import Configuration
 from podwire.mesh.node.frontends import Frontends
+from podwire.mesh.node.golden_metrics import GoldenMetrics
 from podwire.mesh.node.held_addresses import HeldAddresses
 from podwire.mesh.node.key_sets import KeySets
+from podwire.mesh.node.metrics import of_certificates
 from podwire.mesh.node.refusals import NodeRefusals
 from podwire.mesh.node.routing import Routing
 from podwire.mesh.node.signer_client import SignerClient
 from podwire.mesh.node.workload_api import WorkloadApi
 from podwire.mesh.node.workload_objects import WorkloadObjects
+from podwire.mesh.telemetry.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +93,7 @@ class NodeProgram:
         self._changed = asyncio.Event()
         self._objects = WorkloadObjects(client, config.node, config.trust_domain, self._changed.set)
         self._policies = PolicyObjects(client, self._changed.set)
+        self._options = MeshOptions(client, self._changed.set)
         self._keys_socket = f"{config.folder}/{KEYS_SOCKET}"
         self._key_sets = KeySets(self._keys_socket)
         self._routing = Routing(client, config.node, self._changed.set)
@@ -97,6 +103,7 @@ class NodeProgram:
         self.certificates.subscribe(self._changed.set)
         self._refusals = NodeRefusals(self._routing.table, self.certificates.report)
         self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain)
+        self._golden = GoldenMetrics(f"{config.folder}/{ADMIN_SOCKET}", config.trust_domain, self._follow)
         self._proxies = Proxies(self._reported)
         self._serving = asyncio.Event()
         versions = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
@@ -107,7 +114,7 @@ class NodeProgram:
         """Work until cancelled. Raises OSError where an address is taken."""
         server = DiscoveryServer(self._proxies, None)
         async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
-            for one in (self._objects, self._policies, self._routing.live):
+            for one in (self._objects, self._policies, self._routing.live, self._options):
                 tasks.create_task(one.run())
             tasks.create_task(self.certificates.run())
             tasks.create_task(self._key_sets.run())
@@ -122,6 +129,7 @@ class NodeProgram:
             await server.start(f"unix:{self._config.folder}/{SOCKET}")
             self._serving.set()
             tasks.create_task(self._frontends.run())
+            tasks.create_task(self._golden.run())
             if self._config.workload_api:
                 tasks.create_task(self._workload_api.serve(self._config.workload_api, self._config.folder))
             log.info("all kinds are known; Envoy is served")
@@ -131,6 +139,10 @@ class NodeProgram:
                     await self._apply()
             finally:
                 await server.stop()
+
+    def _follow(self, to: Surroundings) -> None:
+        workloads = self._objects.workloads
+        to.follow(workloads.pods, workloads.peers, self._routing.live.objects.services.values())
 
     async def _next_change(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -161,7 +173,7 @@ class NodeProgram:
         self._frontends.use(workloads.clients)
         proxy = self._proxies.get(PROXY)
         if proxy is not None:
-            difference = self._configuration.difference(workloads, credentials)
+            difference = self._configuration.difference(workloads, credentials, self._options.tracing)
             proxy.apply(difference.upserts, difference.removals)
             self._frontends.follow(proxy)
             self._addresses.follow(proxy)
@@ -195,6 +207,10 @@ class NodeProgram:
 
     def _families(self) -> Iterator[Family]:
         yield from of_informers(self._objects.informers)
+        text = "1 while the ConfigMap podwire-system/podwire-mesh cannot be read; the log has the remedy."
+        yield gauge("podwire_mesh_options_problem", text, bool(self._options.problem))
+        yield from self._golden.families()
+        yield from of_certificates(self.certificates, datetime.now(UTC))
         yield from xds_metrics.families(self._proxies)
         yield of_readiness(ready=self._serving.is_set())
         yield from of_process()
