@@ -7,7 +7,7 @@ from podwire.insight.doctor.report import Rule
 from podwire.insight.doctor.rules import CHECKS, RULES
 from tools import doctor_reference
 
-CHECKING = ("machine_checks", "access_checks", "cluster_checks", "gateway_checks")
+CHECKING = ("machine_checks", "access_checks", "cluster_checks", "gateway_checks", "mesh_checks")
 
 
 def test_the_page_has_what_the_checks_find() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from podwire.insight.doctor.gateway_facts import GatewayFacts
+from podwire.insight.doctor.mesh_facts import MeshFacts
 from podwire.insight.doctor.node_facts import ApiFact, Expiry, NodeFacts
 from podwire.insight.operations.programs import ProgramPod
 from podwire.kube.apps import DaemonSet
@@ -29,6 +30,7 @@ class ClusterFacts(msgspec.Struct, frozen=True):
         api: the API server as this machine reaches it.
         expiries: of this user's credentials.
         gateways: what was read of the Gateway API; None where it was not.
+        mesh: what was read of the mesh; None where there is none.
 
     """
 
@@ -46,3 +48,4 @@ class ClusterFacts(msgspec.Struct, frozen=True):
     api: ApiFact | None = None
     expiries: tuple[Expiry, ...] = ()
     gateways: GatewayFacts | None = None
+    mesh: MeshFacts | None = None

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.insight.doctor import api_access, gateway_survey, node_survey, requests
+from podwire.insight.doctor import api_access, gateway_survey, mesh_survey, node_survey, requests
 from podwire.insight.doctor.cluster_facts import ClusterFacts
 from podwire.insight.doctor.node_facts import NodeFacts, NodeRequest
 from podwire.insight.operations.node_commands import NodeAnswer, run_on_all
@@ -58,6 +58,7 @@ async def _objects(client: Client, credentials: Credentials) -> ClusterFacts:
         service_ranges=tuple(text for one in ranges for text in one.spec.cidrs),
         dns=dns,
         api=api,
+        mesh=await mesh_survey.read(client, sets),
         expiries=tuple(api_access.expiries(credentials)),
     )
 

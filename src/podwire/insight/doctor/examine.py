@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from podwire.insight.doctor import access_checks, cluster_checks, gateway_checks, machine_checks
+from podwire.insight.doctor import access_checks, cluster_checks, gateway_checks, machine_checks, mesh_checks
 from podwire.insight.doctor.cluster_facts import ClusterFacts
 from podwire.insight.doctor.node_facts import NodeFacts
 from podwire.insight.doctor.report import Finding, Level, Report, Verdict
@@ -24,6 +24,7 @@ OF_NODES: Mapping[str, NodeCheck] = {
     "api": access_checks.api,
     "credentials": access_checks.credentials,
     "dns": access_checks.dns,
+    "mesh": mesh_checks.node,
 }
 OF_THE_CLUSTER: Mapping[str, ClusterCheck] = {
     "mtu": cluster_checks.uplinks,
@@ -37,6 +38,7 @@ OF_THE_CLUSTER: Mapping[str, ClusterCheck] = {
     "pod-ranges": cluster_checks.pod_ranges,
     "programs": cluster_checks.programs,
     "gateways": gateway_checks.gateways,
+    "mesh": mesh_checks.mesh,
     "other-networks": cluster_checks.other_networks,
 }
 SEVERITY = (Level.OK, Level.WARNING, Level.ERROR)

@@ -118,6 +118,26 @@ class DnsFact(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
+class MeshNodeFact(msgspec.Struct, frozen=True):
+    """What the mesh's program on a node reports.
+
+    Attributes:
+        problem: why it is not ready; empty where it is.
+        is_connected: whether the node's Envoy is.
+        refusals: configurations that Envoy has refused since the program's start, by type.
+        lacking, late: identities without certificate, and certificates past three quarters of their life.
+        has_wrong_options: whether the ConfigMap of options cannot be read.
+
+    """
+
+    problem: str = ""
+    is_connected: bool = True
+    refusals: dict[str, int] = {}
+    lacking: int = 0
+    late: int = 0
+    has_wrong_options: bool = False
+
+
 class NodeFacts(msgspec.Struct, frozen=True):
     """Everything of one node. `problems` has, by part, why it could not be gathered."""
 
@@ -144,4 +164,5 @@ class NodeFacts(msgspec.Struct, frozen=True):
     expiries: tuple[Expiry, ...] = ()
     probes: tuple[ProbeFact, ...] = ()
     dns: tuple[DnsFact, ...] = ()
+    mesh: MeshNodeFact | None = None
     problems: dict[str, str] = {}

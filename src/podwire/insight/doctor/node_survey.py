@@ -13,7 +13,7 @@ import msgspec
 
 from podwire.agent import agent_status, rows_socket
 from podwire.agent.agent_status import AgentStatus
-from podwire.insight.doctor import api_access, dns_query, machine, path_probe
+from podwire.insight.doctor import api_access, dns_query, machine, mesh_node, path_probe
 from podwire.insight.doctor.node_facts import ApiFact, LinkFact, NodeFacts, NodeRequest, ProbeFact, Right
 from podwire.kernel import feature_check
 from podwire.kernel.nftables import NftablesError, NftablesMissingError
@@ -52,6 +52,7 @@ def gather(request: NodeRequest) -> NodeFacts:
     parts.add("cni_others", lambda: machine.other_plugins(Path(request.cni_plugins)))
     parts.add("probes", lambda: _probes(request, parts.facts.get("uplink")))
     parts.add("dns", lambda: tuple(dns_query.answers(request.dns)))
+    parts.add("mesh", mesh_node.read)
     foreign, dropping = parts.facts.pop("rules", ((), ()))
     agent, agent_problem = _agent(request)
     api, denied = _api(request.credentials, request.role, parts)

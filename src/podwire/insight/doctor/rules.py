@@ -24,6 +24,7 @@ CHECKS: Mapping[str, str] = {
     "pod-ranges": "podCIDRs: each node has them, and they overlap with nothing",
     "programs": "podwire's other pods, their images, and equal versions",
     "gateways": "kinds of the Gateway API, classes, Gateways, routes and Envoys of podwire, and ends of certificates",
+    "mesh": "controller, authority, pods and Envoys of the mesh, certificates, redirection of enrolled pods",
     "other-networks": "other pod networks and kube-proxy in the cluster",
 }
 """Each check and what it looks at."""
@@ -289,6 +290,64 @@ ROUTE_REFUSED = _warning(
     "gateways",
     "it is not served at {parent}, or only in part: {problem}",
     "mend the route as the reason says, or delete it",
+)
+
+MESH_NO_LEADER = _error(
+    "mesh",
+    "no mesh-controller leads: nothing is signed, and connections end when certificates expire",
+    "see 'kubectl -n kube-system get pods -l k8s-app=podwire-mesh-controller' and their log",
+)
+MESH_NO_TRUST = _error(
+    "mesh",
+    "nodes have no root to verify certificates with: the mesh does not start",
+    "see 'podwire mesh ca status', and the log of the mesh-controller",
+)
+MESH_AUTHORITY_UNKNOWN = _warning("mesh", "it is not known: {problem}", "run the check as an account that may read it")
+MESH_NO_POD = _error(
+    "mesh",
+    "pods of this node are enrolled, and the mesh has no pod here: their connections are not encrypted",
+    "see 'kubectl -n podwire-system describe daemonset podwire-mesh': taints, pod security, resources",
+)
+MESH_POD_TROUBLE = _error(
+    "mesh",
+    "it is not ready: {problem}",
+    "see 'kubectl -n podwire-system describe pod {pod}' and its logs; connections of the mesh on {node} are refused"
+    " while its Envoy is away",
+)
+MESH_NOT_READY = _error(
+    "mesh",
+    "its mesh-node serves nothing new: {problem}",
+    "mend what is named; Envoy goes on with what it has",
+)
+MESH_ENVOY_AWAY = _error(
+    "mesh",
+    "its Envoy is not connected to mesh-node",
+    "see 'kubectl -n podwire-system logs' of the node's podwire-mesh pod, container envoy",
+)
+MESH_REFUSED = _warning(
+    "mesh",
+    "its Envoy has refused {count} configurations of type {kind}, and serves by the older ones",
+    "the log of container mesh in the node's podwire-mesh pod has the object and the reason",
+)
+MESH_LACKING = _error(
+    "mesh",
+    "{count} identities of its pods have no certificate: their connections with other nodes are refused",
+    "the log of container mesh in the node's podwire-mesh pod has the signer's reason",
+)
+MESH_LATE = _warning(
+    "mesh",
+    "{count} certificates of its pods are past three quarters of their life, and were to be replaced at half",
+    "see whether a mesh-controller leads, and whether this node reaches it (port 18001)",
+)
+MESH_OPTIONS = _warning(
+    "mesh",
+    "it cannot read the ConfigMap podwire-system/podwire-mesh",
+    "the log of container mesh in the node's podwire-mesh pod names the key and what fits",
+)
+MESH_NOT_REDIRECTED = _error(
+    "mesh",
+    "connections of {count} enrolled pods are not led to Envoy, such as {pod}: others reach them in plain text",
+    "see whether the node's podwire-mesh pod is ready, and 'podwire logs agent --node {node}'",
 )
 
 NETWORK_INSTALLED = _error(
