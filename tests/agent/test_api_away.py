@@ -14,13 +14,15 @@ from podwire.agent import rows_socket
 from podwire.kube.client import Client
 from podwire.kube.kinds import NAMESPACES, NETWORK_POLICIES, NODES, PODS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.pod_pools import ANNOTATION, LABEL
 from podwire.pods.runtime.installation import configuration_list, install
 from tests.agent.test_program import Cluster, eventually, page, program
 from tests.sandbox import Host, sandboxed
 
 FOLDER = Path("/run/podwire/agent")
 PLUGIN = Path("/run/podwire/bin/podwire")
-RANGES = ("--pod-cidrs", "10.244.0.0/16", "--service-cidrs", "10.96.0.0/16")
+POOL = ("--namespace-pool", "red=10.60.0.0/24:29")
+RANGES = ("--pod-cidrs", "10.244.0.0/16", "--service-cidrs", "10.96.0.0/16", *POOL)
 CONTAINER = {"name": "a", "image": "nginx"}
 
 
@@ -64,12 +66,13 @@ def uplink() -> None:
 
 
 async def populate(client: Client) -> str:
-    """A Node with its ranges, and a pod on it; return the pod's uid."""
-    node = {"metadata": {"name": "a"}, "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}}
+    """A Node with its ranges, and a pod on it in a namespace with a pool of addresses; return the pod's uid."""
+    metadata = {"name": "a", "annotations": {ANNOTATION: '{"red": ["10.60.0.8/29"]}'}}
+    node = {"metadata": metadata, "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}}
     await client.create(NODES, node)
     status = {"addresses": [{"type": "InternalIP", "address": "172.18.0.2"}]}
     await client.patch(NODES, NamespacedName("", "a"), {"status": status}, "status")
-    await client.create(NAMESPACES, {"metadata": {"name": "shop"}})
+    await client.create(NAMESPACES, {"metadata": {"name": "shop", "labels": {LABEL: "red"}}})
     pod = {"metadata": {"name": "web"}, "spec": {"nodeName": "a", "containers": [CONTAINER]}}
     return (await client.create(PODS, pod, "shop")).metadata.uid
 
@@ -94,7 +97,7 @@ async def test_a_known_pod_gets_its_network_and_the_node_remains_ready(tmp_path:
             await kept_on_disk("later", "closed")
         status, result = await cni("ADD", Host("web"), uid)
         assert status == 0, result
-        assert result["ips"][0]["address"] == "10.244.1.2/32"
+        assert result["ips"][0]["address"] == "10.60.0.10/32"
     assert await cni("STATUS") == (0, None), "the agent was killed"
     async with program("agent", *arguments, NODE_NAME="a"):
         await eventually("10249/readyz", 503, "cannot be followed: 127.0.0.1:")
@@ -102,6 +105,7 @@ async def test_a_known_pod_gets_its_network_and_the_node_remains_ready(tmp_path:
         unknown = asyncio.create_task(cni("ADD", Host("new"), "a-uid-that-nobody-knows"))
         status, result = await cni("ADD", Host("later"), later)
         assert status == 0, result
+        assert result["ips"][0]["address"] == "10.60.0.11/32", "by the pool that was known"
         assert "ingress: only what is allowed" in await rows(), "by the policies that were known"
         assert not unknown.done(), "what is not known stays closed"
         unknown.cancel()
