@@ -30,6 +30,7 @@ from podwire.policy.model import (
 )
 from podwire.policy.peer_kinds import PeerKinds
 from podwire.policy.peers import PeerPod
+from podwire.policy.selections import Selections
 from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tier_view import TierView
 from podwire.policy.tiers import TierSubject
@@ -67,6 +68,7 @@ class View:
         self._reaching_out: dict[NamespacedName, Policy] = {}
         self._naming_blocks: dict[NamespacedName, Policy] = {}
         """Policies with named ports on blocks of addresses: their rows depend on each pod in the blocks."""
+        self._selections = Selections()
         self._keys = LabelKeys(always)
         self._attachments = Attachments()
         self._bearers: dict[NamespacedName, Bearer] = {}
@@ -128,11 +130,8 @@ class View:
     def selecting(self, identity: Identity, direction: Direction) -> list[Policy]:
         """The policies that isolate pods of this identity in this direction, in the order of their names."""
         found = self._policies.get(identity.namespace, {})
-        return [
-            found[name]
-            for name in sorted(found)
-            if found[name].rules(direction) is not None and found[name].selects(identity)
-        ]
+        names = self._selections.of(identity, found, keep=self.is_subject(identity))
+        return [found[name] for name in sorted(names) if found[name].rules(direction) is not None]
 
     def identities(self, peer: Pods, home: str) -> Iterator[Identity]:
         """All identities that the peer of a policy in namespace `home` means."""
@@ -234,6 +233,7 @@ class View:
             self._policies[key.namespace][key.name] = new
         else:
             self.departed.add(key.namespace)
+        self._selections.policy_changed(key.namespace, key.name, new)
         self._reaching_out.pop(key, None)
         if new and new.reaches_out:
             self._reaching_out[key] = new
@@ -358,6 +358,8 @@ class View:
         if bearer.local:
             self._subjects[kind.namespace][kind] += step
             _drop_zero(self._subjects, kind)
+            if not self.is_subject(kind):
+                self._selections.forget(kind)
         if step > 0:
             self._bearers[bearer.key] = bearer
             self._claims.add(bearer)
