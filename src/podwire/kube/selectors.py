@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """Whether the selector selects an object with these labels."""
-    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
-        requirement_matches(requirement, labels) for requirement in selector.match_expressions
-    )
+    for key, value in selector.match_labels.items():  # a loop takes half of the time of all() with a generator
+        if labels.get(key) != value:
+            return False
+    expressions = selector.match_expressions
+    return not expressions or all(requirement_matches(requirement, labels) for requirement in expressions)
 
 
 def requirement_matches(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
