@@ -14,7 +14,7 @@ from tests.kube.fake_api import FakeApi
 
 
 def events(api: FakeApi) -> list[dict[str, Any]]:
-    return [one for one in api.objects[EVENTS.resource].values() if one["reason"] == REASON]
+    return [one for one in api.objects.get(EVENTS.resource, {}).values() if one["reason"] == REASON]
 
 
 async def test_an_unknown_value_is_an_event_and_a_right_one_is_none() -> None:
