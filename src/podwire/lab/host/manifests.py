@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from podwire.kube.ingress import CLASSES
+from podwire.lab.host import needs
 from podwire.lab.host.launch import LaunchError
+from podwire.lab.host.needs import Get, Need
 from podwire.lab.host.worlds import World
 
 
@@ -33,11 +34,6 @@ def run_kubectl(world: World, arguments: Sequence[str]) -> int:
 
 
 POLL_SECONDS = 0.2
-_INGRESSES = (
-    "{range .items[*]}{.metadata.namespace}/{.metadata.name}|{.spec.ingressClassName}|"
-    r"{.metadata.annotations.kubernetes\.io/ingress\.class}|{.status.loadBalancer.ingress[0].ip}"
-    '{"\\n"}{end}'
-)
 
 
 def check_files(files: Sequence[str]) -> None:
@@ -52,53 +48,46 @@ def check_files(files: Sequence[str]) -> None:
 def apply_and_wait(
     world: World, files: Sequence[str], timeout: float, report: Callable[[str], None], *, quiet: bool = False
 ) -> int:
-    """`kubectl apply`, wait until all Deployments are available and all Ingresses served; answers an exit status.
+    """`kubectl apply`, wait until Deployments are available and what `needs` lists is served; returns an exit status.
 
     Quiet shows kubectl's standard error only: warnings and errors.
     """
     report(f"applying {', '.join(files)}")
     names = [word for file in files for word in ("-f", file)]
-    code = subprocess.call(
-        [kubectl(), "apply", *names],
-        env=kubectl_environment(world),
-        stdout=subprocess.DEVNULL if quiet else None,
+    environment = kubectl_environment(world)
+    applied = subprocess.run(
+        [kubectl(), "apply", *names], env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
-    if code:
-        return code
+    if not quiet:
+        sys.stdout.write(applied.stdout)
+        sys.stdout.flush()
+    if applied.returncode:
+        return applied.returncode
     report("waiting for Deployments to be available")
     wait = ["wait", "deployment", "--all", "--all-namespaces", "--for=condition=Available", f"--timeout={timeout:g}s"]
-    environment = kubectl_environment(world)
     result = subprocess.run([kubectl(), *wait], env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         sys.stderr.write(result.stderr)
         return result.returncode
-    return _wait_for_ingresses(environment, time.monotonic() + timeout, report)
+    get, deadline = needs.reader(kubectl(), environment), time.monotonic() + timeout
+    return max((_wait_for(one, get, deadline, report) for one in needs.needs(applied.stdout)), default=0)
 
 
-def _wait_for_ingresses(environment: Mapping[str, str], deadline: float, report: Callable[[str], None]) -> int:
-    """Wait until the Ingresses of the world's classes have an address, which they get once they are served.
-
-    Without the packages of the Gateway they never are: nothing is waited for.
-    """
-    reported = False
-    while names := _without_address(environment):
+def _wait_for(need: Need, get: Get, deadline: float, report: Callable[[str], None]) -> int:
+    """Wait until nothing of a need is pending. Without the packages of the Gateway there is no wait."""
+    reported = ""
+    while pending := need.pending(get):
         if not reported:
             from podwire.edge.controller.missing_packages import missing_here  # late: many worlds have no Ingress
 
             if missing_here():
                 return 0
-            report("waiting for Ingresses to be served")
-            reported = True
+        text = f"{need.progress}: {pending[0]}" + (f" and {len(pending) - 1} more" if pending[1:] else "")
+        if text != reported:
+            report(text)
+            reported = text
         if time.monotonic() > deadline:
-            sys.stderr.write(f"podwire: Ingress {names[0]} has no address: see 'kubectl describe ingress -A'\n")
+            sys.stderr.write(f"podwire: {need.failure.format(pending[0])}\n")
             return 1
         time.sleep(POLL_SECONDS)
     return 0
-
-
-def _without_address(environment: Mapping[str, str]) -> list[str]:
-    words = ["get", "ingress", "--all-namespaces", "-o", f"jsonpath={_INGRESSES}"]
-    found = subprocess.run([kubectl(), *words], env=environment, capture_output=True, text=True, check=False)
-    served = {"", *(name for name, _ in CLASSES)}
-    rows = (line.split("|") for line in found.stdout.splitlines())
-    return [name for name, own, older, address in rows if (own or older) in served and not address]
