@@ -164,3 +164,9 @@ async def test_another_channel_is_applied_over_it_without_conflicts(gateways: Ta
         applied = await gateways.ok("PATCH", path, body, content_type=APPLY)
         assert not [one for one in applied["status"]["conditions"] if one["type"].endswith("RulesNotEvaluated")]
     await gateways.ok("POST", GATEWAYS, gateway())
+
+
+def test_a_bundle_has_the_groups_of_all_its_kinds() -> None:
+    """A write to a kind of another group would find no schema."""
+    for one in (bundle.of_policies(), bundle.of_podwire(), bundle.of_gateways("standard")):
+        assert one.groups >= {found.spec.group for found in bundle.names(one.channel, one.folder)}, one.folder

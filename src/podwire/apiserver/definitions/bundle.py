@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver.custom.definition import Definition, Spec
-from podwire.kube import egress_gateway, gateway_api, network_policy_api
+from podwire.kube import gateway_api, network_policy_api
 
 Object = dict[str, Any]
 
@@ -59,7 +59,8 @@ def of_policies() -> Bundle:
 
 def of_podwire() -> Bundle:
     """The kinds of podwire's own."""
-    return Bundle("podwire", "standard", frozenset({egress_gateway.GROUP}))
+    groups = frozenset(one.spec.group for one in names("standard", "podwire"))
+    return Bundle("podwire", "standard", groups)
 
 
 def names(channel: str, folder: str = "gateway_api") -> list[Definition]:
