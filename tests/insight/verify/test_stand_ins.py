@@ -147,3 +147,17 @@ def test_a_daemon_set_has_a_pod_on_each_node_and_a_stateful_set_its_ordinals() -
 def test_a_template_of_another_form_is_left_to_the_api_server(field: str) -> None:
     text = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: x}}\n{field}\n"
     assert stand_ins.stages(tuple(objects(Text("x.yaml", text.replace("metadata: {name: x}\nmeta", "meta")))), 2)
+
+
+def test_with_policies_of_the_mesh_pods_have_their_service_accounts() -> None:
+    policy = "---\napiVersion: mesh.podwire.dev/v1alpha1\nkind: TransportPolicy\nmetadata: {name: a, namespace: shop}\n"
+    account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: api, namespace: shop}\n"
+    with_mesh = objects(Text("a.yaml", DEPLOYMENT + policy + account))
+    made = {one.name: one for stage in stand_ins.stages(with_mesh, 2) for one in stage}
+    assert {"TransportPolicy shop/a", "ServiceAccount shop/api"} <= made.keys()
+    assert made["Deployment shop/api"].body["spec"]["template"]["spec"]["serviceAccountName"] == "api"
+    assert stand_ins.left_out(with_mesh) == []
+    without = objects(Text("a.yaml", DEPLOYMENT + account))
+    made = {one.name: one for stage in stand_ins.stages(without, 2) for one in stage}
+    assert "serviceAccountName" not in made["Deployment shop/api"].body["spec"]["template"]["spec"]
+    assert stand_ins.left_out(without) == ["1 ServiceAccount"]

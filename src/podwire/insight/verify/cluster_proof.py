@@ -21,7 +21,7 @@ from podwire.insight.verify import pod_probe
 from podwire.insight.verify.expectations import Expectation
 from podwire.insight.verify.judgement import Line, judge
 from podwire.insight.verify.outcome import Attempt, Outcome, Seen
-from podwire.insight.verify.places import OUTSIDE, Place, Places
+from podwire.insight.verify.places import OUTSIDE, Place, Places, meshed
 from podwire.insight.verify.plan import Plan, plans
 from podwire.insight.verify.proof import live_objects
 from podwire.kube import remote_command
@@ -69,6 +69,7 @@ async def _prove(
 def cluster_places(snapshot: Snapshot, pods: Sequence[Pod]) -> Places:
     """Return the ends of a cluster: packets are sent from pods, and from this machine as `outside`."""
     view = policy_view(snapshot)
+    mesh = meshed(snapshot, (one for one in pods if not one.finished))
     found: dict[str, Place] = {}
     for pod in pods:
         if not pod.finished and pod.addresses:
@@ -80,7 +81,7 @@ def cluster_places(snapshot: Snapshot, pods: Sequence[Pod]) -> Places:
         one.metadata.name: Place(one.metadata.name, "", one.internal_addresses, one.metadata.name, is_pod=False)
         for one in snapshot.nodes
     }
-    return Places(found, nodes, Place(OUTSIDE, OUTSIDE, (), is_pod=False), view)
+    return Places(found, nodes, Place(OUTSIDE, OUTSIDE, (), is_pod=False), view, *mesh)
 
 
 def working(planned: Sequence[Plan], seen: Mapping[Attempt, Seen]) -> dict[str, bool]:
@@ -109,6 +110,8 @@ async def _sent(
 
 def certain(one: Attempt, seen: Seen) -> Seen:
     """Silence of a datagram, and a refusal through a Service, mean nothing where the destination is not observed."""
+    if one.relay is not None and seen.outcome in (Outcome.OPEN, Outcome.CLOSED):
+        return Seen(Outcome.ERROR, "the mesh answers for the pod: whether it was reached is seen in worlds only")
     if one.protocol == "UDP" and seen.outcome is Outcome.SILENT:
         return Seen(Outcome.ERROR, "no datagram came back: a program that does not answer looks like a denial")
     if one.is_translated and seen.outcome is Outcome.CLOSED:

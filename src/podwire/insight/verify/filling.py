@@ -8,7 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from podwire.insight.mesh_policies.ends import enrolled_selectors
 from podwire.insight.pod_reading import PODS, PodReading, cause
+from podwire.insight.snapshot import mesh_objects
 from podwire.insight.target import Target
 from podwire.insight.verify.ephemeral_world import Progress, TrialError
 from podwire.insight.verify.stand_ins import WORKLOADS, Applied, pods_of
@@ -18,6 +20,8 @@ from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object
 from podwire.lab.host import credentials
 from podwire.lab.host.worlds import World
+from podwire.mesh.model.workload import workload
+from podwire.redirection.enrolment import enrolled
 
 READY_SECONDS = 120.0
 OWN = "kube-system"
@@ -27,7 +31,7 @@ _AT_ONCE = 16
 _APPLIED: tuple[Kind[Object], ...] = (
     kinds.NAMESPACES, kinds.NETWORK_POLICIES, kinds.SERVICES, kinds.ENDPOINT_SLICES, kinds.ENDPOINTS, kinds.PODS,
     kinds.DEPLOYMENTS, kinds.REPLICA_SETS, kinds.REPLICATION_CONTROLLERS, kinds.STATEFUL_SETS, kinds.DAEMON_SETS,
-    kinds.JOBS, kinds.CLUSTER_NETWORK_POLICIES,
+    kinds.JOBS, kinds.CLUSTER_NETWORK_POLICIES, kinds.SERVICE_ACCOUNTS, *mesh_objects.KINDS,
 )  # type: ignore[assignment]  # fmt: skip
 KINDS = {(kind.api_version.rpartition("/")[0], kind.kind): kind for kind in _APPLIED}
 
@@ -57,6 +61,7 @@ def follow(world: World, before: Mapping[str, Applied], stages: Sequence[Sequenc
         wanted = pods_of(workloads, world.nodes)
         report(f"waiting for {wanted} pods")
         await _ready(client, wanted, frozenset(one.namespace for one in (*workloads, *gone)))
+        await _redirected(client, report)
 
     Target(credentials.of_host(world), world).read(work)
 
@@ -97,6 +102,32 @@ async def _ready(client: Client, wanted: int, namespaces: frozenset[str]) -> Non
         if time.monotonic() > deadline:
             raise TrialError(_trouble(wanted, len(pods), waiting))
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _redirected(client: Client, report: Progress) -> None:
+    """Wait until nodes lead the connections of enrolled pods to the mesh."""
+    deadline, is_reported = time.monotonic() + READY_SECONDS, False
+    while waiting := await _not_redirected(client):
+        if time.monotonic() > deadline:
+            raise TrialError(f"{len(waiting)} pods are not in the mesh after {READY_SECONDS:g} s: {waiting[0]}")
+        if not is_reported:
+            report("waiting for the mesh")
+            is_reported = True
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _not_redirected(client: Client) -> list[NamespacedName]:
+    namespaces, services = await asyncio.gather(client.list(kinds.NAMESPACES), client.list(kinds.SERVICES))
+    spaces = {one.metadata.name: one.metadata.labels for one in namespaces.items}
+    if not any(map(enrolled, (*spaces.values(), *(one.metadata.labels for one in services.items)))):
+        return []
+    found = []
+    for pod in (await client.list(kinds.PODS)).items:
+        space = pod.metadata.namespace
+        one = workload(pod, spaces.get(space), enrolled_selectors(services.items, space))
+        if one is not None and one.enrolled and not one.redirected:
+            found.append(one.key)
+    return found
 
 
 async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:

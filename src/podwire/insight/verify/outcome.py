@@ -15,6 +15,7 @@ class Outcome(enum.Enum):
     REJECTED = "rejected"
     ARRIVED = "arrived"
     SILENT = "silent"
+    CUT = "cut"
     UNREACHABLE = "unreachable"
     ERROR = "error"
 
@@ -30,9 +31,20 @@ WORDS = {
     Outcome.REJECTED: "refused on the way: no endpoint of the Service was reached",
     Outcome.ARRIVED: "arrived, no program answered",
     Outcome.SILENT: "no answer",
+    Outcome.CUT: "the mesh closed it: the pod was not reached",
     Outcome.UNREACHABLE: "no route to the address",
     Outcome.ERROR: "could not be sent",
 }
+
+
+class Relay(msgspec.Struct, frozen=True):
+    """The connection to the pod that Envoys of the mesh open in place of the client's, which they accept before.
+
+    It comes from one of these addresses to one of these ports, with a source port of Envoy's own.
+    """
+
+    sources: tuple[str, ...]
+    ports: tuple[int, ...]
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -43,6 +55,7 @@ class Attempt(msgspec.Struct, frozen=True):
         arrivals: network namespaces in which an arrival counts; read for UDP and SCTP, which a program must answer, and
             where a Service is between, whose node refuses connections too.
         is_hoped: whether it is waited for; else a short silence is the outcome.
+        relay: where Envoys of the mesh are between: what is accepted says nothing then, what arrives does.
 
     """
 
@@ -53,11 +66,12 @@ class Attempt(msgspec.Struct, frozen=True):
     arrivals: tuple[str, ...] = ()
     is_hoped: bool = True
     is_translated: bool = False
+    relay: Relay | None = None
 
     @property
     def is_watched(self) -> bool:
         """Whether its arrival is looked for."""
-        return self.protocol != "TCP" or self.is_translated
+        return self.protocol != "TCP" or self.is_translated or self.relay is not None
 
 
 class Seen(msgspec.Struct, frozen=True):

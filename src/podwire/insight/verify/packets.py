@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import itertools
 import os
 import resource
 import secrets
@@ -69,6 +70,11 @@ class _Batch:
         self._tags = {tag: number for number, tag in enumerate(self._tag)}
         self._first_port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT - len(attempts))
         self._selector = selectors.DefaultSelector()
+        self._networks: dict[socket.socket, str] = {}
+        self._relayed: dict[tuple[str, bytes, int], list[int]] = defaultdict(list)
+        for number, one in enumerate(attempts):
+            for key in _relays(one):
+                self._relayed[key].append(number)
 
     def run(self) -> list[Seen]:
         """Send all, and wait until each has its outcome."""
@@ -93,16 +99,27 @@ class _Batch:
 
     def _outcome(self, number: int) -> Seen:
         found = self._seen.get(number)
+        if self._attempts[number].relay is not None:
+            return self._relay_outcome(number, found)
         if found is not None:
             is_refused = found.outcome is Outcome.CLOSED and self._attempts[number].is_translated
             return Seen(Outcome.REJECTED) if is_refused and number not in self._arrived else found
         return Seen(Outcome.ARRIVED if number in self._arrived else Outcome.SILENT)
 
+    def _relay_outcome(self, number: int, found: Seen | None) -> Seen:
+        """Return the outcome where Envoy answers the client: whether the pod was reached is seen there."""
+        if found is not None and found.outcome not in (Outcome.CUT, Outcome.CLOSED):
+            return found
+        if number in self._arrived:
+            return Seen(Outcome.OPEN if found is None else Outcome.ARRIVED)
+        return Seen(Outcome.SILENT if found is None else Outcome.CUT)
+
     def _enough(self, seconds: float) -> bool:
         open_ones = [n for n in range(len(self._attempts)) if n not in self._seen]
         if not open_ones or seconds > PATIENCE_SECONDS:
             return True
-        hoped = any(self._attempts[n].is_hoped and n not in self._arrived for n in open_ones)
+        waited = (n for n in open_ones if self._attempts[n].is_hoped or self._attempts[n].relay is not None)
+        hoped = any(n not in self._arrived for n in waited)
         return not hoped and seconds > SILENCE_SECONDS
 
     def _watchers(self, stack: contextlib.ExitStack) -> Iterator[socket.socket]:
@@ -111,6 +128,7 @@ class _Batch:
             with inside_network(network):
                 watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
             watcher.setblocking(False)
+            self._networks[watcher] = network
             yield stack.enter_context(watcher)
 
     def _clients(self, stack: contextlib.ExitStack) -> dict[int, socket.socket]:
@@ -167,7 +185,11 @@ class _Batch:
         try:
             if one.protocol == "TCP":
                 code = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                self._seen[number] = _failure(OSError(code, os.strerror(code))) if code else Seen(Outcome.OPEN)
+                if one.relay is not None and not code:
+                    if not self._is_cut(number, client):
+                        return
+                else:
+                    self._seen[number] = _failure(OSError(code, os.strerror(code))) if code else Seen(Outcome.OPEN)
             elif self._is_answer(number, client.recv(2048)):
                 self._seen[number] = Seen(Outcome.OPEN)
             else:
@@ -177,6 +199,17 @@ class _Batch:
         except OSError as error:
             self._seen[number] = _failure(error)
         self._selector.unregister(client)
+
+    def _is_cut(self, number: int, client: socket.socket) -> bool:
+        """Whether a connection that Envoy has accepted is closed; from now on what comes on it is waited for."""
+        try:
+            if client.recv(1):
+                self._arrived.add(number)  # bytes come from the pod
+        except BlockingIOError:
+            self._selector.modify(client, selectors.EVENT_READ, number)
+            return False
+        self._seen[number] = Seen(Outcome.CUT)
+        return True
 
     def _is_answer(self, number: int, packet: bytes) -> bool:
         one = self._attempts[number]
@@ -190,9 +223,12 @@ class _Batch:
         with contextlib.suppress(BlockingIOError):
             while True:
                 packet, origin = watcher.recvfrom(2048)
-                number = self._owner(packet) if origin[2] != _OUTGOING else None
+                if origin[2] == _OUTGOING:
+                    continue
+                number = self._owner(packet)
                 if number is not None:
                     self._arrived.add(number)
+                self._arrived.update(self._relayed.get((self._networks[watcher], *_way(packet)), ()))
 
     def _owner(self, packet: bytes) -> int | None:
         """The attempt that an IP packet belongs to."""
@@ -210,6 +246,25 @@ class _Batch:
         if protocol != sctp.PROTOCOL:
             return None
         return self._tags.get(int.from_bytes(packet[header + 16 : header + 20]))
+
+
+def _relays(one: Attempt) -> Iterator[tuple[str, bytes, int]]:
+    """Yield the network, the source and the port that a relayed connection is known by at the pod."""
+    if one.relay is not None:
+        for network, source, port in itertools.product(one.arrivals, one.relay.sources, one.relay.ports):
+            yield network, ipaddress.ip_address(source).packed, port
+
+
+def _way(packet: bytes) -> tuple[bytes, int]:
+    """Return the source and the port of the first packet of a TCP connection; no port of another packet."""
+    if not packet:
+        return b"", 0
+    is_four = packet[0] >> 4 == 4
+    header = (packet[0] & 15) * 4 if is_four else 40
+    protocol = packet[9 if is_four else 6] if len(packet) > header + 13 else 0
+    if protocol != socket.IPPROTO_TCP or packet[header + 13] & _SYN_ACK != _SYN:
+        return b"", 0
+    return packet[12:16] if is_four else packet[8:24], int.from_bytes(packet[header + 2 : header + 4])
 
 
 def _version(address: str) -> int:

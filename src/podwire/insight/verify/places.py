@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from podwire.insight.mesh_policies.ends import Mesh, enrolled_selectors
+from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.snapshot.policy_view import policy_view
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.addresses import parsed
@@ -13,6 +15,7 @@ from podwire.kube.core import Pod
 from podwire.kube.watch import Change
 from podwire.lab.base import paths
 from podwire.lab.network.topology import Topology
+from podwire.mesh.model.workload import Workload, workload
 from podwire.policy.model import Party
 from podwire.policy.view import View
 
@@ -49,6 +52,9 @@ class Places(msgspec.Struct, frozen=True):
     nodes: Mapping[str, Place]
     outside: Place
     view: View
+    mesh: Mesh | None = None
+    workloads: Mapping[str, Workload] = {}
+    """Pods by address as the mesh sees them; none where there is no mesh."""
 
     def party(self, address: str) -> Party:
         """Return what policies see at an address."""
@@ -58,13 +64,23 @@ class Places(msgspec.Struct, frozen=True):
         return Party(found, node=node) if node else self.view.party(found)
 
 
+def meshed(snapshot: Snapshot, pods: Iterable[Pod]) -> tuple[Mesh | None, Mapping[str, Workload]]:
+    """Return the mesh's policies and its view of pods by address; None where nothing is enrolled."""
+    found: dict[str, Workload] = {}
+    for pod in pods:
+        labels = snapshot.namespaces.get(pod.metadata.namespace, {})
+        one = workload(pod, labels, enrolled_selectors(snapshot.services, pod.metadata.namespace))
+        if one is not None:
+            found.update((str(address), one) for address in one.addresses)
+    return (mesh_of(snapshot), found) if any(one.enrolled for one in found.values()) else (None, {})
+
+
 def places(snapshot: Snapshot, pods: Iterable[Pod], nodes: int) -> Places:
     """Return the ends of a world with so many nodes: pods by NAMESPACE/NAME."""
     view = policy_view(snapshot)
     found: dict[str, Place] = {}
-    for pod in pods:
-        if pod.finished or not pod.addresses or not pod.spec.node_name:
-            continue
+    found_pods = tuple(one for one in pods if not one.finished and one.addresses and one.spec.node_name)
+    for pod in found_pods:
         view.pod_changed(Change(None, pod))
         found[str(pod.key)] = _of_pod(pod)
     topology = Topology(nodes=nodes)
@@ -75,7 +91,8 @@ def places(snapshot: Snapshot, pods: Iterable[Pod], nodes: int) -> Places:
         for node in topology.all_nodes()
     }
     host = (str(topology.outside4.ip), str(topology.outside6.ip))
-    return Places(found, named, Place(OUTSIDE, str(paths.network(OUTSIDE)), host, is_pod=False), view)
+    outside = Place(OUTSIDE, str(paths.network(OUTSIDE)), host, is_pod=False)
+    return Places(found, named, outside, view, *meshed(snapshot, found_pods))
 
 
 def _of_pod(pod: Pod) -> Place:

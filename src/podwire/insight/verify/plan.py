@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from podwire.insight.answer_form import Verdict
 from podwire.insight.snapshot.ends import End, EndError, EndKind
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.verify import mesh_part
 from podwire.insight.verify.destinations import Destination, destinations, from_outside
 from podwire.insight.verify.expectations import Expectation
 from podwire.insight.verify.outcome import Attempt
@@ -145,7 +147,16 @@ def _connections(
         yield Connection(
             source,
             two,
-            Attempt(source.network, two.address, two.port, two.protocol, arrivals, hoped, two.is_translated),
+            Attempt(
+                source.network,
+                two.address,
+                two.port,
+                two.protocol,
+                arrivals,
+                hoped,
+                two.is_translated,
+                mesh_part.relay(source, source.address(_version(two.address)), two, places),
+            ),
             modelled,
         )
 
@@ -167,11 +178,14 @@ def _modelled(source: Place, destination: Destination, places: Places) -> bool |
     """Return the model's verdict; through a Service that of all its endpoints, where it is the same."""
     if not source.is_pod and not source.node:
         return None  # the addresses that clients outside have at a pod depend on the way
-    here = places.party(source.address(_version(destination.address)))
-    found = {
-        verdict(places.view, here, places.party(address), destination.protocol, port).allowed
-        for address, port in destination.endpoints
-    }
+    own = source.address(_version(destination.address))
+    here = places.party(own)
+    found: set[bool | None] = set()
+    for address, port in destination.endpoints:
+        of_mesh = mesh_part.modelled(source, own, (address, port), destination.protocol, places)
+        admitted = verdict(places.view, here, places.party(address), destination.protocol, port).allowed
+        is_open = None if of_mesh is Verdict.UNDECIDABLE else of_mesh is Verdict.ALLOWED
+        found.add(admitted and is_open)
     return found.pop() if len(found) == 1 else None
 
 

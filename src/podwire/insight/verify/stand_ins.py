@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from podwire.insight.sources.manifests import Manifest
+from podwire.insight.verify import mesh_objects
 
 IMAGE = "pause"
 """A stand-in of this image listens on declared ports and those of Services only."""
@@ -30,6 +31,7 @@ PLAIN = (
     ("", "Service"),
     ("discovery.k8s.io", "EndpointSlice"),
     ("", "Endpoints"),
+    *mesh_objects.KINDS,
 )
 """Kinds that are applied as they are, but for addresses that only their own cluster could give; in this order."""
 _POD_FIELDS = ("hostNetwork", "hostname", "subdomain", "dnsPolicy", "dnsConfig", "hostAliases", "setHostnameAsFQDN")
@@ -59,21 +61,42 @@ def stages(manifests: Iterable[Manifest], nodes: int) -> tuple[tuple[Applied, ..
     """Return the objects in stages: each may be created when those before it are: policies before any pod."""
     given = tuple(manifests)
     plain = tuple(Applied(one.kind, _plain(one), one.place) for kind in PLAIN for one in given if one.kind == kind)
-    workloads = tuple(
-        Applied(_run_as(one.kind), _workload(one, nodes), one.place) for one in given if one.kind in WORKLOADS
-    )
+    of_pods = [one for one in given if one.kind in WORKLOADS]
+    workloads = tuple(Applied(_run_as(one.kind), _workload(one, nodes), one.place) for one in of_pods)
+    accounts: tuple[Applied, ...] = ()
+    if any(one.kind in mesh_objects.KINDS for one in given):
+        workloads, accounts = _identified(of_pods, workloads)
     namespaces = {one.value["metadata"]["name"]: one for one in given if one.kind == ("", "Namespace")}
     used = {one.namespace for one in (*plain, *workloads)} - namespaces.keys() - {"", "default", "kube-system"}
     made = [Applied(("", "Namespace"), {"metadata": {"name": name}}) for name in sorted(used)]
     written = [Applied(one.kind, {"metadata": _metadata(one)}, one.place) for one in namespaces.values()]
-    return tuple(filter(None, (tuple(written + made), plain, workloads)))
+    return tuple(filter(None, (tuple(written + made), (*plain, *accounts), workloads)))
+
+
+def _identified(
+    of_pods: Iterable[Manifest], workloads: Iterable[Applied]
+) -> tuple[tuple[Applied, ...], tuple[Applied, ...]]:
+    """Return workloads whose pods have their ServiceAccounts, by which the mesh knows them, and these accounts."""
+    made: list[Applied] = []
+    accounts: dict[str, Applied] = {}
+    for manifest, one in zip(of_pods, workloads, strict=True):
+        name = mesh_objects.account_of(manifest.value, manifest.kind[1])
+        body = mesh_objects.with_account(one.body, one.kind[1], name) if name else one.body
+        made.append(msgspec.structs.replace(one, body=body))
+        if name:
+            account = Applied(mesh_objects.ACCOUNT, {"metadata": {"name": name, "namespace": one.namespace}})
+            accounts[account.name] = account
+    return tuple(made), tuple(accounts.values())
 
 
 def left_out(manifests: Iterable[Manifest]) -> list[str]:
     """The kinds that an ephemeral world does not get, with their number."""
+    given = tuple(manifests)
     known = {*WORKLOADS, *PLAIN, ("", "Namespace")}
+    if any(one.kind in mesh_objects.KINDS for one in given):
+        known.add(mesh_objects.ACCOUNT)
     counts: dict[str, int] = {}
-    for one in manifests:
+    for one in given:
         if one.kind not in known:
             counts[one.kind[1]] = counts.get(one.kind[1], 0) + 1
     return [f"{count} {kind}" for kind, count in sorted(counts.items())]
