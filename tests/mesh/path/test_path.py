@@ -24,7 +24,7 @@ from podwire.mesh.kinds.transport_policy import (
 )
 from podwire.redirection import capture
 from tests.mesh.path.cluster import PODS, Cluster, running, until
-from tests.mesh.path.golden_metrics import what_passes_is_counted_with_both_identities
+from tests.mesh.path.golden_metrics import value, what_passes_is_counted_with_both_identities
 from tests.mesh.path.grpc_requests import no_call_fails_while_servers_are_killed
 from tests.mesh.path.routed_requests import (
     get,
@@ -40,6 +40,7 @@ from tests.sandbox import in_world
 
 POD = {pod.name: pod for pod in PODS}
 SECRET = b"a secret word"
+REFUSED = {"source_principal": "spiffe://cluster.local/ns/shop/sa/c", "response_flags": "NC"}
 FIRST, ANSWERS, UDP = 25, 8080, 53
 CLOSED = frozenset({"closed", "ConnectionResetError"})
 """What a client sees of a connection that no chain takes: it depends on what it has sent by then."""
@@ -170,9 +171,20 @@ def policies_decide_who_connects(cluster: Cluster) -> None:
         assert refused(both(cluster, client, server)), (client, server)
         assert refused(both(cluster, client, server, FIRST)), (client, server)
     assert refused(both(cluster, "n1", "b", FIRST)), "a client outside of the pod ranges"
+    until(lambda: refusals(cluster, 2) >= {"spiffe://cluster.local/ns/shop/sa/c", None}, "refusals in the log")
+    spared = {"destination_workload": "b", "response_flags": "-"}
+    assert value(cluster, 2, "istio_tcp_connections_closed_total", REFUSED) > 0
+    assert value(cluster, 2, "istio_tcp_connections_closed_total", {**REFUSED, **spared}) == 0
     for server in ("b", "c"):
         first, second = POD["a"].addresses
         assert both(cluster, "a", server, FIRST) == (f"{first} said", f"{second} said"), server
+
+
+def refusals(cluster: Cluster, node: int) -> set[str | None]:
+    """Return the identities of clients whose connections to `b` the log of a node's Envoy has as refused."""
+    lines = (cluster.folder / f"envoy-n{node}.log").read_text().splitlines()
+    found = [msgspec.json.decode(one) for one in lines if '"verdict":"refused"' in one]
+    return {one["source_identity"] for one in found if one["destination"].startswith(POD["b"].addresses[0])}
 
 
 def policies_decide_what_is_requested(cluster: Cluster) -> None:

@@ -35,6 +35,8 @@ INBOUND = {
     "source_identity": f"%FILTER_STATE({SOURCE_IDENTITY}:PLAIN)%",
 }
 """Fields and Envoy's commands for them."""
+REFUSED = {name: text for name, text in INBOUND.items() if name != "details"} | {"verdict": "refused"}
+"""Of connections that no identity, policy or mode admits: from the node's own pods too."""
 
 
 def access_log(fields: dict[str, str]) -> Any:

@@ -68,7 +68,7 @@ def _outbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = listener(OUTBOUND, OUTBOUND_PORT, versions)
     made.listener_filters.append(_original_source())
     made.filter_chain_matcher.CopyFrom(matching.by_destination(_peer_choices(node)))
-    made.filter_chains.extend((NOBODY, *_peer_chains(node)))
+    made.filter_chains.extend((refusal(), *_peer_chains(node)))
     return _resource(made, pods.PEERS)
 
 
@@ -92,7 +92,7 @@ def _peer_chains(node: NodeWorkloads, states: Mapping[str, str] = {}) -> Iterato
 def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = listener(INBOUND, INBOUND_PORT, versions)
     made.filter_chain_matcher.CopyFrom(_plain_choices(node, matching.nested(_by_client(node))))
-    made.filter_chains.extend(_client_chains(node))
+    made.filter_chains.extend((refusal(golden_metrics.FROM_NODE), *_client_chains(node)))
     return _resource(made, INSIDE)
 
 
@@ -167,7 +167,7 @@ def _leg(node: NodeWorkloads) -> Resource:
     to_self = filter_state.on_connection({**_ADDRESSES, **_CLIENT, **_to_pod(opened.TO_POD)})
     own = _chain(SELF, to_self, connection_proxy(SELF))
     peers = _peer_chains(node, {filter_state.PROXIED_TO: opened.TO_PEERS})
-    made.filter_chains.extend((*peers, *_client_chains(node, opened.TO_POD), plain, own))
+    made.filter_chains.extend((refusal(), *peers, *_client_chains(node, opened.TO_POD), plain, own))
     requires = tuple((CLUSTER, one) for one in (pods.PEERS, INSIDE, pods.PODS, SELF))
     return resource(LISTENER, made.name, made, requires=requires)
 
@@ -185,7 +185,7 @@ def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     )
     plain = matching.nested(_plain_choices(node, matching.chain(UNKNOWN)))  # an address from outside is no identity
     made.filter_chain_matcher.CopyFrom(matching.by_protocol({"tls": tls}, plain))
-    made.filter_chains.extend((NOBODY, _client_chain(UNKNOWN, "", INSIDE_TLS)))
+    made.filter_chains.extend((refusal(golden_metrics.FROM_PEERS), _client_chain(UNKNOWN, "", INSIDE_TLS)))
     secrets = [TRUST_BUNDLE]
     for identity in _identities(node, node.enrolled):
         made.filter_chains.append(_server_chain(node, str(identity), identity, ""))
@@ -256,9 +256,8 @@ def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
         choices.update(dict.fromkeys(map(str, one.addresses), _decided(node, one, cluster, chains)))
     made = _internal(name)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
-    made.filter_chains.extend(chains[one] for one in sorted(chains))
-    if not chains:
-        made.filter_chains.append(NOBODY)
+    counted = golden_metrics.FROM_PEERS if name == INSIDE_TLS else golden_metrics.FROM_NODE
+    made.filter_chains.extend((refusal(counted), *(chains[one] for one in sorted(chains))))
     return _resource(made, cluster)
 
 
@@ -359,8 +358,9 @@ def connection_proxy(
     return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
 
 
-NOBODY = _chain("nobody", connection_proxy(INVALID_CLUSTER))
-"""No connection is led to it: Envoy refuses a listener without chains."""
+def refusal(counted: golden_metrics.Tags | None = None) -> Any:
+    """Return the chain of connections that are refused: they are logged, counted by these tags, and closed."""
+    return _chain(REFUSED, connection_proxy(INVALID_CLUSTER, access_log.REFUSED, counted))
 
 
 def _original_source() -> Any:

@@ -13,11 +13,11 @@ from xds.type.matcher.v3 import matcher_pb2
 from podwire.edge.envoy.message import packed
 
 REFUSED = "refused"
-"""A chain that does not exist: the connection is closed."""
+"""The chain of connections that are logged and closed; where a listener has none of this name they are closed."""
 
 
 def chain(name: str) -> Any:
-    """Return the choice of a chain. One that does not exist closes the connection."""
+    """Return the choice of a chain. One that a listener does not have closes the connection."""
     value = wrappers_pb2.StringValue(value=name)
     return matcher_pb2.Matcher.OnMatch(action=_extension("chain", value))
 

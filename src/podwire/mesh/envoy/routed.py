@@ -22,7 +22,7 @@ from podwire.edge.model.tracing import Tracing
 from podwire.edge.xds.resource import CLUSTER, LISTENER, ROUTES, Resource
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.envoy import filter_state, further_tries, golden_metrics, matching
-from podwire.mesh.envoy.listeners import NOBODY, connection_proxy, listener
+from podwire.mesh.envoy.listeners import connection_proxy, listener, refusal
 from podwire.mesh.routes.frontends import Frontend
 from podwire.redirection.capture import ROUTED_PORT
 
@@ -79,7 +79,7 @@ def resources(
     """
     made = listener(ROUTED, ROUTED_PORT, versions)
     made.filter_chain_matcher.CopyFrom(matching.by_destination(_choices(services, clients)))
-    made.filter_chains.append(NOBODY)
+    made.filter_chains.append(refusal())
     tables: list[Frontend] = []
     clusters: set[str] = set()
     made.filter_chains.extend((chains or Chains()).of(services, spans))
