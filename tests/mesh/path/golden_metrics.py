@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from podwire.component.metrics import Histogram
 from podwire.edge.instance.configuration import ADMIN_SOCKET
 from podwire.kube.meta import ObjectMeta
@@ -42,8 +44,17 @@ def what_passes_is_counted_with_both_identities(cluster: Cluster) -> None:
         (1, "istio_response_bytes", {**FROM_A, "destination_service_name": "b"}),
     ):
         until(lambda one=(node, metric, wanted): value(cluster, *one) > 0, f"{metric} of node {node} {wanted}")  # type: ignore[misc]
+    until(lambda: {("shop/web", "shop/b/80/http1", 200)} <= requests(cluster), "requests in the log")
     assert value(cluster, 1, "istio_tcp_sent_bytes_total", {"connection_security_policy": "same_node"}) > 0
     assert value(cluster, 1, "istio_requests_total", {"source_workload": "unknown"}) == 0
+
+
+def requests(cluster: Cluster) -> set[tuple[str, str | None, int]]:
+    """Return the Service, the backend and the status of the requests in the log of the node n1."""
+    lines = (cluster.folder / "envoy-n1.log").read_text().splitlines()
+    whole = (one for one in lines if one.startswith("{") and one.endswith("}") and '"service":' in one)
+    found = [msgspec.json.decode(one) for one in whole]
+    return {(one["service"], one["cluster"], one["status"]) for one in found}
 
 
 def value(cluster: Cluster, node: int, metric: str, wanted: Mapping[str, str]) -> float:

@@ -16,12 +16,13 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
 from podwire.edge.envoy import http_connection, tracing
+from podwire.edge.envoy.access_log import FIELDS
 from podwire.edge.envoy.message import packed, resource
 from podwire.edge.model.listeners import GatewayPort, Listener, LogFormat, ProxyOptions
 from podwire.edge.model.tracing import Tracing
 from podwire.edge.xds.resource import CLUSTER, LISTENER, ROUTES, Resource
 from podwire.kube.addresses import IPAddress
-from podwire.mesh.envoy import filter_state, further_tries, golden_metrics, matching
+from podwire.mesh.envoy import access_log, filter_state, further_tries, golden_metrics, matching
 from podwire.mesh.envoy.listeners import connection_proxy, listener, refusal
 from podwire.mesh.routes.frontends import Frontend
 from podwire.redirection.capture import ROUTED_PORT
@@ -150,7 +151,10 @@ def _manager(frontend: Frontend, spans: Tracing | None) -> Any:
     made = http_connection.http_filter(frontend.table, _row(frontend, spans), None)
     manager = _MANAGER.FromString(made.typed_config.value)
     manager.stat_prefix = "mesh"
-    manager.access_log[-1].CopyFrom(golden_metrics.of_routed_requests(str(frontend.key)))
+    where = {"direction": "outbound", "service": str(frontend.key), "port": str(frontend.port)}
+    logs = (access_log.access_log({**FIELDS, **where}), golden_metrics.of_routed_requests(where["service"]))
+    del manager.access_log[:]
+    manager.access_log.extend(logs)
     manager.http_filters.insert(0, further_tries.listener_filter())
     manager.skip_xff_append = True
     manager.common_http_protocol_options.headers_with_underscores_action = protocol_pb2.HttpProtocolOptions.ALLOW
