@@ -123,8 +123,8 @@ def _door(world: World) -> tuple[str, int]:
     """Return the address and port of this machine that lead to the Service of all Ingresses."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        status = json.loads(world.home.podwire("status", "--name", world.name, "-o", "json").stdout)
-        for one in status["services"]:
+        found = json.loads(world.home.podwire("status", "--name", world.name, "-o", "json").stdout)
+        for one in (line for status in found for line in status["services"]):
             if (one["namespace"], one["name"], one["port"]) == ("podwire-system", "ingress", 80) and one["host"]:
                 address, _, port = one["host"].rpartition(":")
                 return address, int(port)
