@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
-
 from podwire.apiserver.custom import cel
 
-UNSUPPORTED = "authorizer"
-"""A variable of Kubernetes that does not exist here."""
-_REMEDY = f"variable {UNSUPPORTED} is not supported: compare request.userInfo"
+AUTHORIZER = "authorizer"
+FUNCTIONS = frozenset(
+    {
+        "serviceAccount", "path", "group", "resource", "subresource", "namespace", "name", "fieldSelector",
+        "labelSelector", "check", "allowed", "reason", "errored", "error",
+    }
+)  # fmt: skip
+"""On the variable `authorizer` (k8s.io/apiserver `pkg/cel/library/authz.go`)."""
 
 
 def compiled(source: str) -> cel.Expression:
     """Return the expression of a text. Raises NotCompiledError."""
-    try:
-        return _supported(cel.compiled(source))
-    except cel.NotCompiledError:
-        if re.search(rf"\b{UNSUPPORTED}\.", source):  # its functions are not known either
-            raise cel.NotCompiledError(_REMEDY) from None
-        raise
+    return cel.compiled(source, FUNCTIONS)
 
 
-def _supported(expression: cel.Expression) -> cel.Expression:
-    if UNSUPPORTED in expression.variables:
-        raise cel.NotCompiledError(_REMEDY)
+def compiled_message(source: str) -> cel.Expression:
+    """Return the expression of a message, which cannot read `authorizer`. Raises NotCompiledError."""
+    expression = compiled(source)
+    if AUTHORIZER in expression.variables:
+        raise cel.NotCompiledError(f"undeclared reference to '{AUTHORIZER}': a message cannot read it")
     return expression

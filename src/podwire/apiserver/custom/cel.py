@@ -100,8 +100,8 @@ class Expression:
             raise EvaluationError(str(error).partition("\n")[0]) from error
 
 
-def compiled(source: str) -> Expression:
-    """The expression of a text; raises NotCompiledError."""
+def compiled(source: str, more: frozenset[str] = frozenset()) -> Expression:
+    """The expression of a text; raises NotCompiledError. `more` are functions that its scope will have, too."""
     if len(source) > LONGEST_EXPRESSION:
         raise NotCompiledError(f"the expression is longer than {LONGEST_EXPRESSION} characters")
     try:
@@ -109,15 +109,18 @@ def compiled(source: str) -> Expression:
     except ValueError as error:
         raise NotCompiledError(" ".join(str(error).split())) from error
     used = {name for name in program.functions() if re.fullmatch(r"[A-Za-z]\w*", name)}
-    unknown = sorted(used - _BUILTIN - _functions().keys())
+    unknown = sorted(used - _BUILTIN - _functions().keys() - more)
     if unknown:
         raise NotCompiledError(f"unknown functions: {', '.join(unknown)}")
     return Expression(source, frozenset(program.variables()), _depth(source), program)
 
 
-def scope(variables: Mapping[str, Any]) -> Any:
-    """Variables for several expressions: making it costs twenty times what an expression does."""
-    return _engine().Context({**_CONSTANTS, **variables}, _functions())
+def scope(variables: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Any:
+    """Variables for several expressions: making it costs twenty times what an expression does.
+
+    `more` are functions beside those that every expression has.
+    """
+    return _engine().Context({**_CONSTANTS, **variables}, {**_functions(), **more} if more else _functions())
 
 
 def optional(value: Any) -> Any:

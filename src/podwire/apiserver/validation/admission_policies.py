@@ -11,7 +11,7 @@ from podwire.apiserver.base import formats, object_meta
 from podwire.apiserver.custom import admission_expressions, cel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.field_path import Field
@@ -79,7 +79,7 @@ def binding(obj: Field, _old: Field | None) -> Iterator[Cause]:
 def _validation(one: Field) -> Iterator[Cause]:
     yield from _expression(one["expression"])
     if one["messageExpression"]:
-        yield from _expression(one["messageExpression"])
+        yield from _expression(one["messageExpression"], admission_expressions.compiled_message)
     if "\n" in one["message"].text:
         yield one["message"].invalid("message must not contain line breaks")
     if one["reason"]:
@@ -122,11 +122,13 @@ def _rule(rule: Field) -> Iterator[Cause]:
         yield from rule["scope"].one_of(SCOPES)
 
 
-def _expression(field: Field) -> Iterator[Cause]:
+def _expression(
+    field: Field, compiled: Callable[[str], cel.Expression] = admission_expressions.compiled
+) -> Iterator[Cause]:
     if not field.text.strip():
         yield field.required("expression is not specified")
         return
     try:
-        admission_expressions.compiled(field.text)
+        compiled(field.text)
     except cel.NotCompiledError as error:
         yield field.invalid(f"compilation failed: {error}")

@@ -76,6 +76,40 @@ async def test_variables_conditions_and_the_user(talk: Talk) -> None:
     await talk.as_user("root", "system:masters").ok("POST", CONFIG_MAPS, config_map(x="1", y="2"))
 
 
+@pytest.mark.parametrize(
+    ("expression", "admits"),
+    [
+        ("authorizer.group('').resource('configmaps').namespace('default').check('create').allowed()", True),
+        ("authorizer.group('').resource('configmaps').namespace('kube-public').check('create').allowed()", False),
+        ("authorizer.group('').resource('configmaps').namespace('default').name('a').check('delete').allowed()", False),
+        ("authorizer.requestResource.check('create').allowed()", True),
+        ("authorizer.requestResource.check('approve').allowed()", False),
+        ("authorizer.path('/version').check('get').allowed()", True),
+        ("authorizer.path('/secret').check('get').allowed()", False),
+        ("authorizer.serviceAccount('kube-system', 'a').path('/version').check('get').allowed()", True),
+        ("authorizer.serviceAccount('kube-system', 'a').path('/secret').check('get').allowed()", False),
+        ("authorizer.requestResource.labelSelector('a=b').check('create').errored()", False),
+        ("authorizer.requestResource.check('approve').reason() == ''", True),
+    ],
+)
+async def test_the_authorizer_is_that_of_the_server(talk: Talk, expression: str, admits: bool) -> None:
+    await bound(talk, policy(expression))
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]}]
+    path = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "c"}, "rules": rules}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "c"}
+    who = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}]
+    bind = {**role, "kind": "RoleBinding", "roleRef": reference, "subjects": who}
+    bind.pop("rules")
+    await talk.ok("POST", f"{path}/roles", role)
+    await talk.ok("POST", f"{path}/rolebindings", bind)
+    alice = talk.as_user("alice", "system:authenticated")
+    if admits:
+        await alice.ok("POST", CONFIG_MAPS, config_map(x="1"))
+    else:
+        assert "failed expression" in await denied(alice, "POST", CONFIG_MAPS, config_map(x="1"))
+
+
 @pytest.mark.parametrize(("failure", "admits"), [("Fail", False), ("Ignore", True)])
 async def test_an_expression_that_fails_follows_the_failure_policy(talk: Talk, failure: str, admits: bool) -> None:
     await bound(talk, policy("object.data.absent == 'x'", failurePolicy=failure))
@@ -140,7 +174,15 @@ async def test_a_subresource_and_other_namespaces_are_requests_of_their_own(talk
     [
         ({"validations": []}, "spec.validations: Required value"),
         ({"validations": [{"expression": "object.x =="}]}, "spec.validations[0].expression: Invalid value"),
-        ({"validations": [{"expression": "authorizer.group('x') != null"}]}, "authorizer is not supported"),
+        ({"validations": [{"expression": "authorizer.user('x') != null"}]}, "unknown functions: user"),
+        (
+            {
+                "validations": [
+                    {"expression": "true", "messageExpression": "authorizer.path('/').check('get').reason()"}
+                ]
+            },
+            "spec.validations[0].messageExpression: Invalid value",
+        ),
         ({"failurePolicy": "Perhaps"}, "spec.failurePolicy: Unsupported value"),
         ({"matchConstraints": {}}, "spec.matchConstraints.resourceRules: Required value"),
     ],

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes.admission import Judge, Write
+    from podwire.apiserver.writes.admission_policies.authorizer import Permits
 
 
-def bound_policies(registry: Registry, store: Store) -> Judge:
-    """Return what judges the writes to a store."""
+def bound_policies(registry: Registry, store: Store, permits: Permits) -> Judge:
+    """Return what judges the writes to a store; `permits` is what the variable `authorizer` reads."""
     found: list[Judge] = []
 
     def judge(write: Write, operation: str) -> tuple[str, ...]:
@@ -22,7 +23,7 @@ def bound_policies(registry: Registry, store: Store) -> Judge:
         if not found:
             from podwire.apiserver.writes.admission_policies.judge import AdmissionPolicies
 
-            found.append(AdmissionPolicies(registry, store).judge)
+            found.append(AdmissionPolicies(registry, store, permits).judge)
         return found[0](write, operation)
 
     return judge

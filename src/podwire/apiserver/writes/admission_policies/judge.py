@@ -15,6 +15,7 @@ from podwire.apiserver.base import status
 from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.custom import cel
 from podwire.apiserver.storage.revisions import Key, Stored
+from podwire.apiserver.writes.admission_policies import authorizer
 from podwire.apiserver.writes.admission_policies.kinds import Binding, ParamRef, Policy
 from podwire.apiserver.writes.admission_policies.matching import Subject, is_subject
 from podwire.apiserver.writes.admission_policies.names import BINDINGS, POLICIES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes.admission import Write
+    from podwire.apiserver.writes.admission_policies.authorizer import Permits
 
 Object = dict[str, Any]
 
@@ -42,9 +44,10 @@ class _NoParamsError(Exception):
 class AdmissionPolicies:
     """The policies of a store, each compiled once."""
 
-    def __init__(self, registry: Registry, store: Store) -> None:
+    def __init__(self, registry: Registry, store: Store, permits: Permits) -> None:
         self._registry = registry
         self._store = store
+        self._functions = authorizer.functions(permits)
         self._programs: dict[str, tuple[int, Program]] = {}
 
     def judge(self, write: Write, operation: str) -> tuple[str, ...]:
@@ -102,7 +105,7 @@ class AdmissionPolicies:
         version, program = self._programs.get(name, (0, None))
         if program is None or version != stored.version:
             try:
-                program = Program(msgspec.json.decode(stored.body, type=Policy))
+                program = Program(msgspec.json.decode(stored.body, type=Policy), self._functions)
             except cel.NotCompiledError:
                 return None  # validation refuses it, so it was written by another version of this server
             self._programs[name] = (stored.version, program)
@@ -159,6 +162,7 @@ class AdmissionPolicies:
             "request": _request(subject, write, name, namespace),
             "params": params,
             "namespaceObject": found.object() if found is not None else None,
+            "authorizer": authorizer.variable(write.user, subject) if write.user is not None else None,
         }
 
 

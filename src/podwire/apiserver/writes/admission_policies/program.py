@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver.custom import cel
-from podwire.apiserver.custom.admission_expressions import compiled
+from podwire.apiserver.custom.admission_expressions import AUTHORIZER, compiled, compiled_message
 from podwire.apiserver.writes.admission_policies.kinds import Policy, Validation
 
 Values = dict[str, Any]
@@ -27,22 +27,27 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Program:
-    """One policy. Compiling raises NotCompiledError."""
+    """One policy. Compiling raises NotCompiledError. `functions` are those on the variable `authorizer`."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, functions: Mapping[str, Any]) -> None:
         self.policy = policy
+        self._functions = functions
         self.name = policy.metadata.name
         spec = policy.spec
         self._conditions = [(one.name, compiled(one.expression)) for one in spec.match_conditions]
         self._variables = [(one.name, compiled(one.expression)) for one in spec.variables]
         self._validations = [
-            (one, compiled(one.expression), compiled(one.message_expression) if one.message_expression else None)
+            (
+                one,
+                compiled(one.expression),
+                compiled_message(one.message_expression) if one.message_expression else None,
+            )
             for one in spec.validations
         ]
         self._annotations = [(one.key, compiled(one.value_expression)) for one in spec.audit_annotations]
 
     def violations(self, values: Mapping[str, Any]) -> Iterator[Violation]:
-        """Yield what is violated, by `object`, `oldObject`, `request`, `params` and `namespaceObject`.
+        """Yield what is violated, by `object`, `oldObject`, `request`, `params`, `namespaceObject` and `authorizer`.
 
         None where a match condition is false, though another one fails. With failurePolicy Ignore an expression that
         fails admits.
@@ -50,7 +55,7 @@ class Program:
         known = self._known(values)
         longest = _longest(values)
         try:
-            scope = cel.scope(known)
+            scope = cel.scope(known, self._functions)
             if not self._matches(scope, longest):
                 return
         except cel.EvaluationError as error:
@@ -85,7 +90,7 @@ class Program:
         """Return the audit annotations of a request; those that are null or fail are left out."""
         if not self._annotations:
             return {}
-        scope, longest, found = cel.scope(self._known(values)), _longest(values), {}
+        scope, longest, found = cel.scope(self._known(values), self._functions), _longest(values), {}
         for key, expression in self._annotations:
             try:
                 value = _value(expression, scope, longest)
@@ -101,7 +106,7 @@ class Program:
         longest = _longest(values)
         for name, expression in self._variables:
             try:
-                value = _value(expression, cel.scope(known), longest)
+                value = _value(expression, cel.scope(known, self._functions), longest)
             except cel.EvaluationError:
                 continue
             known["variables"] = {**known["variables"], name: value}
@@ -132,7 +137,7 @@ def _message(validation: Validation, expression: cel.Expression | None, scope: A
 def _longest(value: Any) -> int:
     """Return the length of the longest list or map in a value."""
     if isinstance(value, dict):
-        return max((len(value), *(_longest(one) for one in value.values())), default=0)
+        return max((len(value), *(_longest(one) for name, one in value.items() if name != AUTHORIZER)), default=0)
     if isinstance(value, list):
         return max((len(value), *(_longest(one) for one in value)), default=0)
     return 0
