@@ -1,7 +1,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 import pytest
 
@@ -332,6 +332,34 @@ async def test_a_refused_row_is_tried_again_also_where_changes_never_cease(monke
             await asyncio.sleep(0.001)
         assert not reconciler.table.refusals()
     assert number > 1
+
+
+async def test_a_row_that_stays_refused_is_tried_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "FIRST_RETRY_REFUSED_SECONDS", 0.01)
+    monkeypatch.setattr(reconcile, "RETRY_REFUSED_SECONDS", 0.04)
+    loop = asyncio.get_running_loop()
+    world, sink = World(one={"a": 1}), _Timed(loop.time)
+    reconciler = Reconciler("test", world.derive, sink)
+    async with running(reconciler):
+        reconciler.touch("one")
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while len(sink.refused_at) < 7:  # noqa: ASYNC110  nothing reports that a row is refused again
+                await asyncio.sleep(0.001)
+    pauses = [after - before for before, after in zip(sink.refused_at[2:], sink.refused_at[3:], strict=False)]
+    assert all(pause >= least for pause, least in zip(pauses, (0.01, 0.02, 0.04, 0.04), strict=True)), pauses
+
+
+class _Timed(FakeSink[Fact]):
+    """A sink that refuses, and records when."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(refuses={"a"})
+        self.refused_at: list[float] = []
+        self._clock = clock
+
+    async def write(self, delta: Delta[Fact]) -> None:
+        self.refused_at.append(self._clock())
+        await super().write(delta)
 
 
 class _Reversed(FakeSink[Fact]):

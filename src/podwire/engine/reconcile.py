@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 5.0
+FIRST_RETRY_REFUSED_SECONDS = 1.0
 RETRY_REFUSED_SECONDS = 60.0
-"""Time after which refused rows are tried again: the kernel may have had too little memory."""
+"""Times after which refused rows are tried again, from the first to the longest, each twice the one before: the kernel
+may have had too little memory for a moment, and a pod without its row is closed."""
 OWNERS_A_TURN = 100
 """Owners derived before other tasks get their turn, so that a cold start does not stop the loop."""
 OWNERS_A_PART = 500
@@ -92,6 +94,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._dirty: dict[OwnerT, None] = {}
         self._retry_at: float | None = None
         """When refused rows are written again, by the loop's clock."""
+        self._retry_pause = FIRST_RETRY_REFUSED_SECONDS
         self._wake = asyncio.Event()
         self._requested = 1
         """Generation of the newest change; the first is the target's state at the start."""
@@ -194,7 +197,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         if not self.table.refusals():
             self._retry_at = None
         elif self._retry_at is None:
-            self._retry_at = loop.time() + RETRY_REFUSED_SECONDS
+            self._retry_in(self._retry_pause)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._retry_at):
                 await self._wake.wait()
@@ -203,6 +206,13 @@ class Reconciler(Generic[OwnerT, RowT]):
         if due:
             self._retry_at = None
         return due
+
+    def _retry_in(self, seconds: float) -> None:
+        """Write refused rows again after this time, if they are not due sooner; the next time after twice as long."""
+        pause = min(seconds, RETRY_REFUSED_SECONDS)
+        at = asyncio.get_running_loop().time() + pause
+        self._retry_at = at if self._retry_at is None else min(at, self._retry_at)
+        self._retry_pause = pause * 2
 
     async def _read(self) -> None:
         self._read_back = True  # first: `read_again` may be called meanwhile
@@ -251,6 +261,8 @@ class Reconciler(Generic[OwnerT, RowT]):
 
     def _follow_refusals(self) -> None:
         before, self._refused = self._refused, frozenset(refusal.row for refusal in self.table.refusals())
+        if self._refused - before:
+            self._retry_in(FIRST_RETRY_REFUSED_SECONDS)
         if before != self._refused:
             self.touch(*self._affected(before ^ self._refused))
 
