@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from podwire.agent.opening import opened
 from podwire.agent.service_addresses import ServiceAddresses
 from podwire.component.metrics import Family, counter
-from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.packet_log import PacketLog
 from podwire.kube.core import Namespace, Pod
 from podwire.kube.feed import Feed
@@ -31,7 +31,6 @@ GROUP = 9731
 """The group of NFLOG in policy.nft and allowed.nft."""
 DATAGRAMS_A_TURN = 8
 """Of some packets each: other tasks get their turn in between."""
-OPEN_SECONDS = 1.0
 """Before the group is opened again, while the agent before this one still has it."""
 JOURNAL_SECONDS = 60.0
 """Before a journal that could not be opened is tried again."""
@@ -85,7 +84,7 @@ class FlowRecords:
             journal.close()
 
     async def _read(self, recorder: FlowRecorder) -> None:
-        packet_log = await _opened()
+        packet_log = await opened(lambda: PacketLog(GROUP), "flows are not recorded yet")
         loop, waiting = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(packet_log.fileno(), waiting.set)
         try:
@@ -130,16 +129,3 @@ async def _journal(folder: Path) -> Journal:
         except OSError as error:
             log.warning("flows are not recorded yet: %s", error)
             await asyncio.sleep(JOURNAL_SECONDS)
-
-
-async def _opened() -> PacketLog:
-    """The log of dropped packets, as soon as no other process reads it."""
-    warned = False
-    while True:
-        try:
-            return PacketLog(GROUP)
-        except NetlinkError as error:
-            if not warned:
-                log.warning("flows are not recorded yet: %s", error)
-            warned = True
-            await asyncio.sleep(OPEN_SECONDS)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from podwire.agent import learned_names
+from podwire.agent.opening import opened
 from podwire.agent.resolvers import Resolvers
-from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.packet_headers import datagram, headers
 from podwire.kernel.packet_queue import HeldPacket, PacketQueue
 from podwire.kube.feed import Feed
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 PACKETS_A_TURN = 32
 WAIT_SECONDS = 1.0
 """Longest time that an answer waits for its rows."""
-OPEN_SECONDS = 1.0
 """Before the queue is opened again, while the agent before this one still has it."""
 SAVE_SECONDS = 5.0
 """Longest time for which a later end of a known address is in no file."""
@@ -81,7 +80,7 @@ class NameLearning:
                 yield f"{name} is {address} for {max(end - now, 0):.0f} s"
 
     async def _read(self) -> None:
-        queue = await _opened()
+        queue = await opened(lambda: PacketQueue(ANSWER_QUEUE), "domain names are not learned yet")
         loop, waiting = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(queue.fileno(), waiting.set)
         try:
@@ -168,16 +167,3 @@ class NameLearning:
         if self._unsaved:
             learned_names.save(self._names, self._folder, self._saved)
         self._unsaved = False
-
-
-async def _opened() -> PacketQueue:
-    """The queue, as soon as no other process reads it."""
-    warned = False
-    while True:
-        try:
-            return PacketQueue(ANSWER_QUEUE)
-        except NetlinkError as error:
-            if not warned:
-                log.warning("domain names are not learned yet: %s", error)
-            warned = True
-            await asyncio.sleep(OPEN_SECONDS)
