@@ -73,7 +73,8 @@ def test_the_mesh_of_a_node_writes_nothing() -> None:
         for rule in obj.get("rules", ())
     ]
     assert all(set(rule["verbs"]) <= set(permissions.READ) for rule in found)
-    assert [rule["resourceNames"] for rule in found if "configmaps" in rule["resources"]] == [["podwire-mesh-trust"]]
+    named = [rule["resourceNames"] for rule in found if "configmaps" in rule["resources"]]
+    assert named == [["podwire-mesh", "podwire-mesh-trust"]]
 
 
 def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:
