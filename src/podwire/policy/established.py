@@ -52,7 +52,7 @@ class Narrowed(msgspec.Struct, frozen=True):
 def narrowed(delta: Delta[Row]) -> Narrowed:
     """Return what a batch may forbid: what is allowed no longer, who is isolated now, addresses of other identity.
 
-    Rows that only allow more concern nobody, nor do addresses without their pod: the sink forgets their flows.
+    Rows that only allow more cut nothing, nor do addresses without a pod: the sink deletes their flows.
     """
     subjects = set(_subjects(delta.removals, isolating=False)) | set(_subjects(delta.replaced, isolating=False))
     subjects |= set(_subjects(delta.upserts, isolating=True))

@@ -21,7 +21,7 @@ class Selections:
         return len(self._names)
 
     def of(self, identity: Identity, policies: Mapping[str, Policy], *, keep: bool) -> Set[str]:
-        """Return the names among these, the policies of its namespace. `keep` it until it is forgotten."""
+        """Return the names among these, the policies of its namespace. `keep` it until it is removed."""
         known = self._names.get(identity.namespace, {}).get(identity)
         if known is not None:
             return known

@@ -107,9 +107,9 @@ class PolicySink:
     async def write(self, delta: Delta[Row]) -> None:
         """Apply the batch in the order of `steps`. Raises SinkError.
 
-        Before an address loses its pod, without or with the next one at once, the node forgets the connections between
-        it and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing
-        is left over if this process dies; what came meanwhile was let through by the old rows, and is forgotten too.
+        Before an address loses its pod, without or with the next one at once, the node deletes the connections between
+        it and others: what is tracked passes unjudged, also to the next pod with this address. Deleted first, nothing
+        is left over if this process dies; what came meanwhile was let through by the old rows, and is deleted too.
         Where it may be the same pod with another identity, only datagrams are: a stream to another pod ends by itself.
         """
         await self._worker.run(self._write, delta)

@@ -17,7 +17,7 @@ from podwire.edge.model.filters import Rate, RateLimit
 
 FILTER = "envoy.filters.http.local_ratelimit"
 CLIENTS = 10_000
-"""Clients of a route that are counted at the same time; of further ones the least recent is forgotten."""
+"""Clients of a route that are counted at the same time; a further one replaces the least recent."""
 _ACTION = route_components_pb2.RateLimit.Action
 _LIMITED = "limited"
 _INVERTED = b"\x10\x01"

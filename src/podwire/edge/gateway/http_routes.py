@@ -100,7 +100,7 @@ def translated_rules(
 
 
 class ClusterKind(msgspec.Struct, frozen=True):
-    """What a rule asks of the clusters that it leads to: see `Cluster`."""
+    """What a rule requires of the clusters that it leads to: see `Cluster`."""
 
     is_sticky: bool = False
     has_own_retries: bool = False

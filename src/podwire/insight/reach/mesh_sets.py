@@ -60,7 +60,7 @@ def closed(ends: MeshEnds, scene: Scene, ports: PortSets) -> Closed:
 
 
 def _shut(ends: MeshEnds, number: int, senders: Sequence[_Sender], ports: PortSets) -> tuple[Shut, Shut]:
-    """Judge all senders on each port that is another matter, and on one that stands for all others."""
+    """Judge all senders on each port that rules name, and on one in place of all others."""
     named = ends.ports_of(number)
     masks = {port: ports.mask(Ports(TCP, port, port)) for port in named}
     rest = ports.mask(Ports(TCP))

@@ -81,7 +81,7 @@ class Certificates:
         self._listeners.append(listener)
 
     def require(self, ids: Iterable[Spiffe], owner: str = "") -> None:
-        """Have certificates of what each owner required last, and no others. Keys of the others are forgotten."""
+        """Have certificates of what each owner required last, and no others. Keys of the others are removed."""
         self._owners[owner] = frozenset(ids)
         wanted = frozenset().union(*self._owners.values())
         if wanted == self._wanted:
