@@ -49,9 +49,10 @@ def page(world: World, node: str) -> str:
 @pytest.mark.timeout(400)
 def test_options_that_cannot_be_read_are_found(world: World) -> None:
     eventually(lambda: findings(world) == set(), 120)
-    world.apply(OPTIONS)
+    system = world.within("podwire-system")
+    system.apply(OPTIONS)
     eventually(lambda: findings(world) == {("warning", "node-1"), ("warning", "node-2")}, 120)
-    world.kubectl("-n", "podwire-system", "delete", "configmap", "podwire-mesh")
+    system.kubectl("delete", "configmap", "podwire-mesh")
     eventually(lambda: findings(world) == set(), 120)
 
 

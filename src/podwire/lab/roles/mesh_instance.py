@@ -17,6 +17,7 @@ def mesh_node(arguments: Mapping[str, str]) -> None:
     for name in arguments.keys() - OPTIONS:
         raise SystemExit(f"args: --{name}: is none of {', '.join(sorted(OPTIONS))}")
     from podwire.kube.credentials import Credentials
+    from podwire.mesh.model.node_pod import NODE_PROBE_PORT
     from podwire.mesh.node import program
 
     config = program.NodeConfig(
@@ -28,6 +29,7 @@ def mesh_node(arguments: Mapping[str, str]) -> None:
         trust_domain=arguments["trust-domain"],
         folder=arguments["folder"],
         workload_api=arguments.get("workload-api", ""),
+        addresses=(("127.0.0.1", NODE_PROBE_PORT),),
     )
     program.main(config)
 
