@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from google.protobuf import wrappers_pb2
 
+from podwire.edge.envoy.message import INVALID_CLUSTER
 from podwire.edge.xds.resource import LISTENER, Resource
 from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
 from podwire.mesh.authorization import reading
@@ -100,11 +102,22 @@ def test_a_choice_without_a_rest_refuses_what_it_does_not_name() -> None:
     assert wrappers_pb2.StringValue.FromString(action.value).value == matching.REFUSED
 
 
+def test_what_is_refused_is_closed_and_logged_in_every_listener() -> None:
+    for name, listener in made(listeners(node(), (4,))).items():
+        if name in ("mesh-self", "mesh-opened", "mesh-opened-tls"):  # nothing is refused there
+            continue
+        (chain,) = (one for one in listener.filter_chains if one.name == matching.REFUSED)
+        (only,) = chain.filters
+        proxy = tcp_proxy_pb2.TcpProxy.FromString(only.typed_config.value)
+        assert proxy.cluster == INVALID_CLUSTER, name
+        assert proxy.access_log, name
+
+
 def test_an_address_of_two_pods_is_nobodys() -> None:
     found = made(listeners(node(), (4,)))
     assert chosen(found["mesh-inbound"], WEB, TWICE) == matching.REFUSED
     assert chosen(found["mesh-leg"], TWICE, WEB) == matching.REFUSED
     assert chosen(found["mesh-leg"], WEB, TWICE) == matching.REFUSED
-    assert chosen(found["mesh-inside"], TWICE, WEB) == ""
+    assert chosen(found["mesh-inside"], TWICE, WEB) == matching.REFUSED
     assert chosen(found["mesh-leg"], "10.244.3.3", WEB) == "plain"
     assert "shop/sa/stranger" in chosen(found["mesh-leg"], WEB, STRANGER)

@@ -12,7 +12,7 @@ import pytest
 from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
 from podwire.kube.services import Service, ServicePort, ServiceSpec
 from podwire.mesh.authorization import pattern
-from podwire.mesh.authorization.model import Operation, Policy, Rule, Source
+from podwire.mesh.authorization.model import Action, Operation, Policy, Rule, Source
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.kinds.transport_policy import (
@@ -165,19 +165,48 @@ def established_connections_end_when_their_policies_change(cluster: Cluster) -> 
 
 def policies_decide_who_connects(cluster: Cluster) -> None:
     """By identity: from another node by TLS, from the same node, and without any. A server says nothing to others."""
-    cluster.authorize(Authorization((policy(ports=(FIRST, ANSWERS)),)))
-    until(lambda: refused(both(cluster, "c", "b")), "another identity is refused")
+    audit = Policy(NamespacedName("shop", "seen"), Action.AUDIT, (Rule((), (Operation(ports=(ANSWERS,)),)),))
+    cluster.authorize(Authorization((policy(ports=(FIRST, ANSWERS)), audit)))
+    is_seen = {"verdict": "refused", "audit": "shop/seen/0"}  # by the policies of now, on both nodes
+    until(lambda: connects_and_is_logged(cluster, "c", ANSWERS, is_seen), "another identity is refused")
+    until(lambda: refused(both(cluster, "u", "c")), "on the other node, too")
+    closed, spared = "istio_tcp_connections_closed_total", {"destination_workload": "b", "response_flags": "-"}
+    before = value(cluster, 2, closed, {**REFUSED, **spared})
     for client, server in (("c", "b"), ("u", "b"), ("u", "c")):
         assert refused(both(cluster, client, server)), (client, server)
         assert refused(both(cluster, client, server, FIRST)), (client, server)
     assert refused(both(cluster, "n1", "b", FIRST)), "a client outside of the pod ranges"
     until(lambda: refusals(cluster, 2) >= {"spiffe://cluster.local/ns/shop/sa/c", None}, "refusals in the log")
-    spared = {"destination_workload": "b", "response_flags": "-"}
-    assert value(cluster, 2, "istio_tcp_connections_closed_total", REFUSED) > 0
-    assert value(cluster, 2, "istio_tcp_connections_closed_total", {**REFUSED, **spared}) == 0
+    assert value(cluster, 2, closed, REFUSED) > 0
+    assert value(cluster, 2, closed, {**REFUSED, **spared}) == before
     for server in ("b", "c"):
         first, second = POD["a"].addresses
         assert both(cluster, "a", server, FIRST) == (f"{first} said", f"{second} said"), server
+        assert both(cluster, "a", server) == said("a"), server
+    for client, port, outcome, rule in (
+        ("c", ANSWERS, {"verdict": "refused"}, "shop/seen/0"),
+        ("c", FIRST, {"verdict": "refused"}, None),
+        ("a", ANSWERS, {"direction": "inbound"}, "shop/seen/0"),
+        ("a", FIRST, {"direction": "inbound"}, None),
+    ):
+        one = {**outcome, "source_identity": f"spiffe://cluster.local/ns/shop/sa/{client}"}
+        one |= {"audit": rule} if rule else {}
+        until(lambda: connects_and_is_logged(cluster, client, port, one), f"a line about {one}")  # noqa: B023  called here
+
+
+def connects_and_is_logged(cluster: Cluster, client: str, port: int, fields: dict[str, str]) -> bool:
+    """Connect to the pod b; return whether a connection to this port is in its node's log with these fields."""
+    address = POD["b"].addresses[0]
+    cluster.connect(client, address, port)
+    return is_logged(cluster, "envoy-n2", f"{address}:{port}", fields)
+
+
+def is_logged(cluster: Cluster, name: str, destination: str, fields: dict[str, str]) -> bool:
+    """Whether the log of an Envoy has a connection to this address and port with these fields."""
+    lines = (cluster.folder / f"{name}.log").read_text().splitlines()
+    found = (msgspec.json.decode(line) for line in lines if line.startswith("{") and line.endswith("}"))
+    own = (one for one in found if one["destination"] == destination and ("audit" in fields) == ("audit" in one))
+    return any(fields.items() <= one.items() for one in own)
 
 
 def refusals(cluster: Cluster, node: int) -> set[str | None]:

@@ -39,6 +39,11 @@ REFUSED = {name: text for name, text in INBOUND.items() if name != "details"} | 
 """Of connections that no identity, policy or mode admits: from the node's own pods too."""
 
 
+def audited(fields: dict[str, str], rule: str) -> dict[str, str]:
+    """Return the fields of a connection that a rule of an AUDIT policy matches; none: an empty name."""
+    return {**fields, "audit": rule} if rule else fields
+
+
 def access_log(fields: dict[str, str]) -> Any:
     """Return the log of connections with these fields."""
     made = stream_pb2.StdoutAccessLog()

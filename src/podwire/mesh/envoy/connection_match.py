@@ -59,6 +59,27 @@ def connection_match(policies: Iterable[Policy], port: int | None, allowed: Any,
     return nested(found)
 
 
+def audited_match(
+    policies: Iterable[Policy], port: int | None, allowed: Callable[[str], Any], denied: Callable[[str], Any]
+) -> Any:
+    """Return the `OnMatch` of `connection_match` with actions by the first rule of AUDIT policies that matches.
+
+    Its name is empty where none does. Rules about requests are noted by the filters of requests.
+    """
+    policies = tuple(policies)
+    found = matcher_pb2.Matcher()
+    for one in of_action(policies, Action.AUDIT):
+        for name, rule in one.named_rules():
+            if not rule.reads_requests:
+                outcome = connection_match(policies, port, allowed(name), denied(name))
+                _add(found, (rule,), port, Mode.CERTAIN, outcome)
+    last = connection_match(policies, port, allowed(""), denied(""))
+    if not found.matcher_list.matchers:
+        return last
+    found.on_no_match.CopyFrom(last)
+    return nested(found)
+
+
 def _add(found: Any, rules: Iterable[Rule], port: int | None, mode: Mode, outcome: Any) -> None:
     for rule in rules:
         predicate = _all_of(_rule_parts(rule, port, mode))

@@ -31,7 +31,7 @@ from podwire.edge.xds.resource import CLUSTER, LISTENER, SECRET, Resource
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.authorization.decision import needs_requests
 from podwire.mesh.envoy import access_log, filter_state, golden_metrics, matching, mutual_tls, opened, pods
-from podwire.mesh.envoy.connection_match import connection_match
+from podwire.mesh.envoy.connection_match import audited_match, connection_match
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG, SELF
 from podwire.mesh.envoy.matching import REFUSED
 from podwire.mesh.envoy.node_workloads import NodeWorkloads
@@ -67,7 +67,7 @@ def listeners(node: NodeWorkloads, versions: Sequence[int]) -> tuple[Resource, .
 def _outbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = listener(OUTBOUND, OUTBOUND_PORT, versions)
     made.listener_filters.append(_original_source())
-    made.filter_chain_matcher.CopyFrom(matching.by_destination(_peer_choices(node)))
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(_peer_choices(node), matching.chain(REFUSED)))
     made.filter_chains.extend((refusal(), *_peer_chains(node)))
     return _resource(made, pods.PEERS)
 
@@ -227,10 +227,13 @@ def _self() -> Resource:
     return _resource(made, pods.PODS, (opened.SECRET_NAME,))
 
 
-def _pod_chain(name: str, cluster: str) -> Any:
-    """Return a chain to the pod: by this cluster, or by the one that the connection has brought with it."""
+def _pod_chain(name: str, cluster: str, rule: str = "") -> Any:
+    """Return a chain to the pod: by this cluster, or by the one that the connection has brought with it.
+
+    `rule`: of an AUDIT policy, which matches.
+    """
     states = {filter_state.DESTINATION: filter_state.SERVER, filter_state.PROXIED_TO: _BROUGHT}
-    proxy = connection_proxy(cluster, access_log.INBOUND, _counted(cluster))
+    proxy = connection_proxy(cluster, access_log.audited(access_log.INBOUND, rule), _counted(cluster))
     return _chain(name, filter_state.on_connection(states), proxy)
 
 
@@ -255,7 +258,7 @@ def _inside(name: str, cluster: str, node: NodeWorkloads) -> Resource:
     for one in node.enrolled:
         choices.update(dict.fromkeys(map(str, one.addresses), _decided(node, one, cluster, chains)))
     made = _internal(name)
-    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices))
+    made.filter_chain_matcher.CopyFrom(matching.by_destination(choices, matching.chain(REFUSED)))
     counted = golden_metrics.FROM_PEERS if name == INSIDE_TLS else golden_metrics.FROM_NODE
     made.filter_chains.extend((refusal(counted), *(chains[one] for one in sorted(chains))))
     return _resource(made, cluster)
@@ -276,10 +279,20 @@ def _decided(node: NodeWorkloads, one: Workload, cluster: str, chains: dict[str,
     policies = node.authorization.policies_of(one)
     admitted = connection_match(policies, None, matching.chain(POD), matching.chain(REFUSED))
     name = f"{POD} {one.key} {_digest(admitted, node.transport.modes(one))}"
-    chains[name] = _pod_chain(name, cluster)
+
+    def allowed(rule: str) -> Any:
+        audited = f"{name} audit {rule}" if rule else name
+        chains[audited] = _pod_chain(audited, cluster, rule)
+        return matching.chain(audited)
+
+    def denied(rule: str) -> Any:
+        if rule:
+            chains[f"{REFUSED} audit {rule}"] = refusal(_counted(cluster), rule)
+        return matching.chain(f"{REFUSED} audit {rule}" if rule else REFUSED)
+
+    otherwise = audited_match(policies, None, allowed, denied)
     if not policies:
-        return matching.chain(name)
-    otherwise = connection_match(policies, None, matching.chain(name), matching.chain(REFUSED))
+        return otherwise
     read = {port for port in node.authorization.http_ports(one) if needs_requests(policies, port)}
     if not read:
         return otherwise
@@ -358,9 +371,13 @@ def connection_proxy(
     return listener_components_pb2.Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
 
 
-def refusal(counted: golden_metrics.Tags | None = None) -> Any:
-    """Return the chain of connections that are refused: they are logged, counted by these tags, and closed."""
-    return _chain(REFUSED, connection_proxy(INVALID_CLUSTER, access_log.REFUSED, counted))
+def refusal(counted: golden_metrics.Tags | None = None, rule: str = "") -> Any:
+    """Return the chain of connections that are refused: they are logged, counted by these tags, and closed.
+
+    `rule`: of an AUDIT policy, which matches; the chain has its name.
+    """
+    name = f"{REFUSED} audit {rule}" if rule else REFUSED
+    return _chain(name, connection_proxy(INVALID_CLUSTER, access_log.audited(access_log.REFUSED, rule), counted))
 
 
 def _original_source() -> Any:

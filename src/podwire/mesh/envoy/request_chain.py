@@ -17,9 +17,11 @@ from podwire.edge.envoy.message import duration, packed
 from podwire.mesh.authorization.model import Policy
 from podwire.mesh.authorization.tokens import TokenPolicy
 from podwire.mesh.envoy import access_log, filter_state, golden_metrics, opened
-from podwire.mesh.envoy.authorization import normalise, request_filters
+from podwire.mesh.envoy.authorization import AUDIT_PREFIX, METADATA, normalise, request_filters
 
 _MANAGER = http_connection_manager_pb2.HttpConnectionManager
+_AUDIT = f"%DYNAMIC_METADATA({METADATA}:{AUDIT_PREFIX}shadow_effective_policy_id)%"
+"""The rule of an AUDIT policy that matches the request."""
 
 
 def request_chain(
@@ -35,7 +37,8 @@ def request_chain(
     manager.http_filters.extend(request_filters(policies, tokens, port))
     router = packed(router_pb2.Router(suppress_envoy_headers=True))
     manager.http_filters.append(http_connection_manager_pb2.HttpFilter(name="router", typed_config=router))
-    manager.access_log.extend((access_log.access_log(fields), golden_metrics.of_read_requests(counted)))
+    log = access_log.access_log(access_log.audited(fields, _AUDIT))
+    manager.access_log.extend((log, golden_metrics.of_read_requests(counted)))
     states = filter_state.on_connection({filter_state.DESTINATION: filter_state.SERVER})
     http = listener_components_pb2.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
