@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ LANES = 6
 """Pods that live at the same time on this node."""
 LIVES = 8
 LONG_LIVES = int(os.environ.get("PODWIRE_CHURN_LIVES", "50"))
-FAILURES = 0.02
-"""Of the batches, before they are written and after."""
+FAILING, FAILURES = range(8, 11), 0.02
+"""Moments, before a batch is written and after, that fail in a row (refused rows are searched for then); and others."""
 PATIENCE_SECONDS = 240
 OTHERS = 12
 """Addresses of pods of other nodes."""
@@ -58,7 +58,7 @@ class Failing:
     def __init__(self, sink: PolicySink, chance: random.Random) -> None:
         self._sink = sink
         self._chance = chance
-        self.failures = 0
+        self._moments = self.failures = 0
 
     async def read(self) -> Iterable[Row]:
         return await self._sink.read()
@@ -72,9 +72,10 @@ class Failing:
         self._fail()
 
     def _fail(self) -> None:
-        if self._chance.random() < FAILURES:
+        self._moments += 1
+        if self._moments in FAILING or self._chance.random() < FAILURES:
             self.failures += 1
-            raise SinkError("by chance")
+            raise SinkError("in its turn")
 
 
 class Churn:
@@ -128,21 +129,15 @@ class Churn:
             self.pods.drop(item)
         del self.attached[name]
         async with self.patience(item):
-            await self.work.forget(item.key, item.metadata.uid, list(map(address, both)))
+            await until_taken(lambda: self.work.forget(item.key, item.metadata.uid, list(map(address, both))))
         self.free.append(ips)
         if not early:
             self.pods.drop(item)
 
     async def admitted(self, item: Pod, ips: list[str], link: LinkEnd) -> None:
-        """Wait for the pod's rows; again where one was refused, as a runtime does."""
+        """Wait for the pod's rows."""
         async with self.patience(item):
-            while True:
-                try:
-                    await self.work.admit(item.key, item.metadata.uid, list(map(address, ips)), link)
-                except RefusedError:
-                    await asyncio.sleep(0.05)
-                else:
-                    break
+            await until_taken(lambda: self.work.admit(item.key, item.metadata.uid, list(map(address, ips)), link))
             while not dict(LinkGroups().groups("pw")).get(link):  # noqa: ASYNC110  closed while its identity changes
                 await asyncio.sleep(0.01)
         bearer = self.work.view.bearer(address(ips[0]))
@@ -236,6 +231,17 @@ class Churn:
         subjects = set(view.subjects())
         owners |= {*view.pod_addresses(), *subjects, *map(TierSubject, subjects)}
         return {nameless(row) for owner in owners for row in rows(owner, view, self.numbers)}
+
+
+async def until_taken(call: Callable[[], Awaitable[None]]) -> None:
+    """Call again where a row was refused, as a runtime does."""
+    while True:
+        try:
+            await call()
+        except RefusedError:
+            await asyncio.sleep(0.05)
+        else:
+            break
 
 
 def nameless(row: Row) -> Row:
