@@ -84,6 +84,7 @@ def _child(test: Callable[..., Any], arguments: Any, named: Any, writer: int, en
     failure = ""
     try:
         enter()
+        end_with_parent()
         result = test(*arguments, **named)
         if inspect.iscoroutine(result):
             asyncio.run(result)
@@ -93,6 +94,11 @@ def _child(test: Callable[..., Any], arguments: Any, named: Any, writer: int, en
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(pickle.dumps(failure))
         os._exit(0)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent does: no process of a killed run stays behind."""
+    namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def enter_sandbox() -> None:
@@ -121,10 +127,11 @@ def enter_world() -> None:
     )
     first = os.fork()
     if first:
+        end_with_parent()
         _leave_report_to_child()
         os.waitpid(first, 0)
         os._exit(0)
-    namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     prepare_mounts(run_bytes=RUN_BYTES)
     bring_up("lo")
     ExitRing(paths.EXITS).close()

@@ -30,7 +30,7 @@ from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from podwire.pods.network import PodNetwork, Settings
 from podwire.pods.runtime.installation import configuration_list, install
-from tests.sandbox import Host, join
+from tests.sandbox import Host, end_with_parent, join
 
 PLUGIN = Path("/run/podwire/cni/bin/podwire")
 RANGES = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("fd00:10:244::/56"))
@@ -109,6 +109,7 @@ class Machine:
         self.agent = os.fork()
         if self.agent == 0:
             try:
+                end_with_parent()
                 logging.basicConfig(level=logging.ERROR)
                 namespaces.enter_network(self.host.path)
                 asyncio.run(self._serve(nodes))
