@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from podwire.cli import podwire
 
+REPLAY = ("replay", "--old", "http://a", "--new")
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -26,6 +28,8 @@ from podwire.cli import podwire
         (["flows", "--node-local", "-o", "json"], "--output: leave it out"),
         (["rows", "services", "--node-local", "--node", "node-1"], "--node: leave it out"),
         (["doctor", "--node-local", "--context", "prod"], "--context: leave it out"),
+        ([*REPLAY, "http://b", "--cert", "a.pem", "r.yaml"], "--cert a.pem: --old or --new must begin with https://"),
+        ([*REPLAY, "https://b", "--key", "a.key", "r.yaml"], "--key a.key: add --cert, the certificate of this key"),
         (["capture", "10.0.0.1", "-w", "x.pcap", "--node-local", "--name", "w"], "--name: leave it out"),
     ],
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from yarl import URL
 
+from podwire.insight.replay import client_tls
 from podwire.insight.replay.requests import ReplayRequest
 
 MOST_BYTES = 8 << 20
@@ -25,11 +27,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """One of both servers. Certificates are not verified: an edge under test has its own."""
+    """One of both servers, and TLS towards it."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, tls: ssl.SSLContext) -> None:
         self.url = url.rstrip("/")
         self._session = session
+        self._tls = tls
 
     async def answer(self, request: ReplayRequest) -> Answer:
         """Send the request. Never raises for what a server does."""
@@ -41,7 +44,7 @@ class Server:
                 headers={**request.headers, "Host": host},
                 data=request.body.encode() or None,
                 allow_redirects=False,
-                ssl=False,
+                ssl=self._tls,
                 server_hostname=host.partition(":")[0] if self.url.startswith("https:") else None,
             ) as response:
                 body = await response.content.read(MOST_BYTES)
@@ -54,17 +57,18 @@ class Server:
 
 
 async def exchange(
-    old: str, new: str, requests: tuple[ReplayRequest, ...], seconds: float
+    old: str, new: str, requests: tuple[ReplayRequest, ...], seconds: float, tls: ssl.SSLContext | None = None
 ) -> tuple[tuple[Answer, Answer], ...]:
     """Send each request to both servers, one after the other; return the answers in their order.
 
-    `seconds` limits each answer.
+    `seconds` limits each answer. `tls` has the client's certificate; None: the client has none.
     """
+    tls = tls or client_tls.context()
     limits = aiohttp.ClientTimeout(total=seconds)
     async with aiohttp.ClientSession(
         timeout=limits, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        servers = Server(old, session), Server(new, session)
+        servers = Server(old, session, tls), Server(new, session, tls)
         found = []
         for one in requests:
             first, second = await asyncio.gather(*(server.answer(one) for server in servers))
