@@ -6,12 +6,15 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from envoy.config.listener.v3 import listener_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from google.protobuf import wrappers_pb2
+from xds.type.matcher.v3 import ip_pb2
 
 from podwire.edge.envoy.message import INVALID_CLUSTER
 from podwire.edge.xds.resource import LISTENER, Resource
+from podwire.kube.gateway_api import PROXIES
 from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
 from podwire.mesh.authorization import reading
 from podwire.mesh.authorization.selection import Authorization
@@ -31,7 +34,7 @@ from podwire.mesh.kinds.transport_policy import STRICT, TransportPolicy, Transpo
 from podwire.mesh.model.workload import Workload
 from podwire.mesh.routes.frontends import Frontend
 
-WEB, STRANGER, FAR, TWICE = (f"10.244.{node}.{last}" for node, last in ((1, 5), (1, 6), (2, 5), (1, 7)))
+WEB, STRANGER, FAR, TWICE, OTHER = (f"10.244.{node}.{last}" for node, last in ((1, 5), (1, 6), (2, 5), (1, 7), (1, 8)))
 
 
 def pod(name: str, address: str, *, enrolled: bool = True) -> Workload:
@@ -67,7 +70,7 @@ def made(resources: Iterator[Resource] | tuple[Resource, ...]) -> dict[str, Any]
 
 def matchers(matcher: Any) -> Iterator[Any]:
     """Every matcher that is a choice of this one, and those of theirs."""
-    choices = [*matcher.matcher_tree.exact_match_map.map.values()]
+    choices = [*matcher.matcher_tree.exact_match_map.map.values(), *(one.on_match for one in ranges(matcher))]
     choices += [one.on_match for one in matcher.matcher_list.matchers]
     for one in (*choices, matcher.on_no_match):
         if one.HasField("matcher"):
@@ -75,11 +78,17 @@ def matchers(matcher: Any) -> Iterator[Any]:
             yield from matchers(one.matcher)
 
 
+def ranges(matcher: Any) -> Any:
+    """Choices that addresses share."""
+    return ip_pb2.IPMatcher.FromString(matcher.matcher_tree.custom_match.typed_config.value).range_matchers
+
+
 def chosen(listener: Any, destination: str, source: str) -> str:
     """The chain of a connection where addresses alone decide."""
     matcher = listener.filter_chain_matcher
     while True:
-        choices = matcher.matcher_tree.exact_match_map.map
+        choices = dict(matcher.matcher_tree.exact_match_map.map)
+        choices |= {address.address_prefix: one.on_match for one in ranges(matcher) for address in one.ranges}
         by_source = "SourceIPInput" in matcher.matcher_tree.input.typed_config.type_url
         found = choices.get(source if by_source else destination, matcher.on_no_match)
         if not found.HasField("matcher"):
@@ -121,3 +130,44 @@ def test_an_address_of_two_pods_is_nobodys() -> None:
     assert chosen(found["mesh-inside"], TWICE, WEB) == matching.REFUSED
     assert chosen(found["mesh-leg"], "10.244.3.3", WEB) == "plain"
     assert "shop/sa/stranger" in chosen(found["mesh-leg"], WEB, STRANGER)
+
+
+def test_a_pod_more_adds_the_same_however_many_there_are() -> None:
+    everywhere = TransportPolicy(
+        metadata=ObjectMeta(name="a", namespace=PROXIES), spec=TransportPolicySpec(mode=STRICT)
+    )
+
+    def sizes(count: int) -> dict[str, int]:
+        pods = tuple(pod("web", f"10.244.1.{last}") for last in range(1, count + 1))
+        some = NodeWorkloads("cluster.local", pods, transport=Transport((everywhere,)))
+        return {name: one.ByteSize() for name, one in made(listeners(some, (4,))).items()}
+
+    few, many = sizes(50), sizes(200)
+    assert {name for name, size in many.items() if size > 5 * few[name]} == set()
+
+
+def test_a_pod_requests_of_itself_and_of_others_by_its_own_identity() -> None:
+    two = msgspec.structs.replace(
+        node(), pods=(pod("web", WEB), pod("other", OTHER), pod("stranger", STRANGER, enrolled=False))
+    )
+    leg = made(listeners(two, (4,)))["mesh-leg"]
+    assert chosen(leg, WEB, WEB) == "mesh-self"
+    assert chosen(leg, OTHER, WEB) == "client spiffe://cluster.local/ns/shop/sa/web"
+    assert chosen(leg, WEB, OTHER) == "client spiffe://cluster.local/ns/shop/sa/other"
+    assert chosen(leg, STRANGER, STRANGER) == "plain"
+    assert chosen(leg, FAR, WEB) == "spiffe://cluster.local/ns/shop/sa/far"
+
+
+def test_strict_pods_take_plain_text_of_their_nodes_enrolled_pods_only() -> None:
+    (strict,) = node().transport.policies
+    whole = msgspec.structs.replace(strict, spec=msgspec.structs.replace(strict.spec, ports=()))
+    two = msgspec.structs.replace(
+        node(),
+        pods=(pod("web", WEB), pod("other", OTHER), pod("stranger", STRANGER, enrolled=False)),
+        transport=Transport((whole,)),
+    )
+    inbound = made(listeners(two, (4,)))["mesh-inbound"]
+    assert chosen(inbound, WEB, OTHER) == "client spiffe://cluster.local/ns/shop/sa/other"
+    assert chosen(inbound, WEB, STRANGER) == chosen(inbound, WEB, "192.0.2.1") == matching.REFUSED
+    assert chosen(inbound, OTHER, STRANGER) == "client spiffe://cluster.local/ns/shop/sa/stranger"
+    assert chosen(inbound, OTHER, "192.0.2.1") == "unknown"

@@ -91,35 +91,39 @@ def _peer_chains(node: NodeWorkloads, states: Mapping[str, str] = {}) -> Iterato
 
 def _inbound(node: NodeWorkloads, versions: Sequence[int]) -> Resource:
     made = listener(INBOUND, INBOUND_PORT, versions)
-    made.filter_chain_matcher.CopyFrom(_plain_choices(node, matching.nested(_by_client(node))))
+    made.filter_chain_matcher.CopyFrom(_plain_choices(node, matching.nested(_by_client(node, _clients(node)))))
     made.filter_chains.extend((refusal(golden_metrics.FROM_NODE), *_client_chains(node)))
     return _resource(made, INSIDE)
 
 
 def _plain_choices(node: NodeWorkloads, everyone: Any) -> Any:
-    return matching.by_destination(_strict_choices(node, everyone), everyone)
+    """Return who may send plain text: everyone, and to strict pods or ports the enrolled pods of this node.
 
-
-def _strict_choices(node: NodeWorkloads, everyone: Any) -> dict[str, Any]:
-    """Return by address of a pod who may send plain text, where that is not everyone: enrolled pods of this node."""
+    Pods of one mode share a choice: each has all clients in it.
+    """
     clients = node.addresses(node.enrolled)
     own = {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
     enrolled = matching.nested(matching.by_source(own, matching.chain(REFUSED)))
-    choices: dict[str, Any] = {}
+    modes: dict[tuple[bool, tuple[tuple[int, bool], ...]], list[str]] = {}
     for one in node.enrolled:
         is_strict, ports = node.transport.modes(one)
         if is_strict or any(ports.values()):
-            by_port = {str(port): enrolled if strict else everyone for port, strict in ports.items()}
-            rest = enrolled if is_strict else everyone
-            choice = matching.nested(matching.by_port(by_port, rest)) if ports else rest
-            choices.update((str(address), choice) for address in one.addresses)
-    return choices
+            modes.setdefault((is_strict, tuple(sorted(ports.items()))), []).extend(map(str, one.addresses))
+    choices = []
+    for (is_strict, by_number), addresses in modes.items():
+        by_port = {str(port): enrolled if strict else everyone for port, strict in by_number}
+        rest = enrolled if is_strict else everyone
+        choices.append((addresses, matching.nested(matching.by_port(by_port, rest)) if by_port else rest))
+    return matching.by_destinations(choices, everyone)
 
 
-def _by_client(node: NodeWorkloads) -> Any:
+def _clients(node: NodeWorkloads) -> dict[str, Any]:
     clients = node.addresses(node.pods)
-    choices = {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
-    return matching.by_source({**choices, **_refused(node.doubtful)}, matching.chain(UNKNOWN))
+    return {str(address): matching.chain(_client(str(identity))) for address, identity in clients}
+
+
+def _by_client(node: NodeWorkloads, clients: Mapping[str, Any]) -> Any:
+    return matching.by_source({**clients, **_refused(node.doubtful)}, matching.chain(UNKNOWN))
 
 
 def _refused(addresses: Iterable[IPAddress]) -> dict[str, Any]:
@@ -151,16 +155,8 @@ def _leg(node: NodeWorkloads) -> Resource:
 
     What comes next is that of connections without routes: TLS to a peer, policies and the pod, or the pod alone.
     """
-    by_client = matching.nested(_by_client(node))
-    choices = {
-        str(address): matching.nested(matching.by_source({str(address): matching.chain(SELF)}, by_client))
-        for address, _ in node.addresses(node.enrolled)
-    }
     made = _internal(LEG)
-    by_destination = matching.by_destination(
-        {**_peer_choices(node), **choices, **_refused(node.doubtful)}, matching.chain(PLAIN)
-    )
-    made.filter_chain_matcher.CopyFrom(by_destination)
+    made.filter_chain_matcher.CopyFrom(_leg_choices(node))
     states = {filter_state.DESTINATION: filter_state.SERVER, filter_state.PROXIED_TO: opened.TO_POD}
     to_others = connection_proxy(pods.PODS, access_log.OUTBOUND, golden_metrics.TO_OTHERS)
     plain = _chain(PLAIN, filter_state.on_connection(states), to_others)
@@ -170,6 +166,16 @@ def _leg(node: NodeWorkloads) -> Resource:
     made.filter_chains.extend((refusal(), *peers, *_client_chains(node, opened.TO_POD), plain, own))
     requires = tuple((CLUSTER, one) for one in (pods.PEERS, INSIDE, pods.PODS, SELF))
     return resource(LISTENER, made.name, made, requires=requires)
+
+
+def _leg_choices(node: NodeWorkloads) -> Any:
+    """Return the choices by both addresses. The clients are there once, not for each pod that they may connect to."""
+    enrolled = [str(address) for address, _ in node.addresses(node.enrolled)]
+    clients = _clients(node)
+    own = {one: matching.nested(matching.by_destination({one: matching.chain(SELF)}, clients[one])) for one in enrolled}
+    by_client = matching.nested(_by_client(node, {**clients, **own}))
+    others = matching.by_destination({**_peer_choices(node), **_refused(node.doubtful)}, matching.chain(PLAIN))
+    return matching.by_destinations([(enrolled, by_client)] if enrolled else [], matching.nested(others))
 
 
 def _inbound_tls(node: NodeWorkloads, versions: Sequence[int]) -> Resource:

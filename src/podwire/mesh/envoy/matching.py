@@ -1,14 +1,15 @@
-"""Which filter chain takes a connection, by addresses. Source: xds/type/matcher/v3/matcher.proto."""
+"""Which filter chain takes a connection, by addresses. Sources: xds/type/matcher/v3/matcher.proto, ip.proto."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
 from google.protobuf import wrappers_pb2
-from xds.core.v3 import extension_pb2
-from xds.type.matcher.v3 import matcher_pb2
+from xds.core.v3 import cidr_pb2, extension_pb2
+from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
 from podwire.edge.envoy.message import packed
 
@@ -25,6 +26,20 @@ def chain(name: str) -> Any:
 def by_destination(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
     """Return a matcher of the address that the client has connected to."""
     return _by_value(network_inputs_pb2.DestinationIPInput(), choices, otherwise)
+
+
+def by_destinations(choices: Iterable[tuple[Iterable[str], Any]], otherwise: Any) -> Any:
+    """Return a matcher of the same address, by choices that many addresses share: each is in the matcher once."""
+    ranges = [
+        ip_pb2.IPMatcher.IPRangeMatcher(ranges=map(_range, addresses), on_match=choice) for addresses, choice in choices
+    ]
+    made = matcher_pb2.Matcher(on_no_match=otherwise)
+    if ranges:
+        tree = matcher_pb2.Matcher.MatcherTree
+        addresses = ip_pb2.IPMatcher(range_matchers=ranges)
+        destination = _extension("input", network_inputs_pb2.DestinationIPInput())
+        made.matcher_tree.CopyFrom(tree(input=destination, custom_match=_extension("addresses", addresses)))
+    return made
 
 
 def by_source(choices: Mapping[str, Any], otherwise: Any = None) -> Any:
@@ -68,6 +83,10 @@ def _by_value(message: Any, choices: Mapping[str, Any], otherwise: Any) -> Any:
             tree(input=_extension("input", message), exact_match_map=tree.MatchMap(map=dict(choices)))
         )
     return made
+
+
+def _range(address: str) -> Any:
+    return cidr_pb2.CidrRange(address_prefix=address, prefix_len={"value": ip_address(address).max_prefixlen})
 
 
 def _extension(name: str, message: Any) -> Any:
