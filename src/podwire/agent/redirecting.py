@@ -83,7 +83,8 @@ class Redirection:
         self._policies = policies
         self._feeds = feeds
         self._needed = asyncio.Event()
-        self._foreign: frozenset[Part] = frozenset()
+        self._identified: frozenset[Part] = frozenset()
+        """Addresses that Envoy had an identity for when that was read last."""
         if is_loaded():
             self._needed.set()  # by an earlier agent
         self.view = RedirectionView(config.cluster.ranges)
@@ -102,24 +103,32 @@ class Redirection:
             await one.settle()
 
     async def vacated(self, addresses: Sequence[IPAddress]) -> None:
-        """Return when the node's Envoy takes these for no pod: a new one would have the identity of an earlier one."""
-        while self._needed.is_set():
+        """Return when the node's Envoy takes these for no pod: a new one would have the identity of an earlier one.
+
+        That is so where the mesh has no pod on the node, too.
+        """
+        while self._needed.is_set() and self._may_have_envoy():
             try:
-                self._foreign = (await self._sink.identified()).intersection(addresses)
+                self._identified = await self._sink.identified()
             except SinkError as error:
                 log.warning("it is not known which addresses Envoy has: %s", error)
             else:
-                if not self._foreign:
+                if self._identified.isdisjoint(addresses):
                     return
             await asyncio.sleep(VACATED_SECONDS)
+        self._identified = frozenset()
+
+    def _may_have_envoy(self) -> bool:
+        """Whether the node has a pod of the mesh, which is deleted after its containers have ended, or may have one."""
+        pods = self._feeds.pods
+        return not pods.synced.is_set() or any(is_node_proxy(one) and not one.finished for one in pods.objects.values())
 
     def obstacle(self, addresses: Sequence[IPAddress]) -> str:
         """Return what `vacated` waits for; empty where it waits for nothing."""
-        held = self._foreign.intersection(addresses)
-        names = ", ".join(sorted(map(str, held)))
+        names = ", ".join(sorted(map(str, self._identified.intersection(addresses))))
         return (
             f"the Envoy of this node still takes {names} for an earlier pod: see the pod of podwire-mesh"
-            if held
+            if names
             else ""
         )
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
+
 from podwire.agent.config import AgentConfig
 from podwire.agent.redirecting import PolicyTable, Redirection, RedirectionFeeds, Settling
 from podwire.edge.xds.proxy import Proxy
@@ -17,13 +19,19 @@ from podwire.engine.row import Delta
 from podwire.kernel import sysctl
 from podwire.kernel.nftables import Nftables
 from podwire.kube.client import Client
+from podwire.kube.core import Pod, PodStatus
+from podwire.kube.feed import Feed
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.meta import ObjectMeta
 from podwire.mesh.node.held_addresses import HeldAddresses
-from podwire.redirection.rows import pod_rows
+from podwire.redirection.enrolment import NODE_PROXY
+from podwire.redirection.rows import ElementRow, identified_rows, pod_rows
 from podwire.redirection.sink import TABLE, RedirectionSink
 from tests.sandbox import sandboxed
 
 FIRST, SECOND = ipaddress.ip_address("10.244.1.5"), ipaddress.ip_address("fd00::6")
 DEADLINE_SECONDS = 60.0
+MESH = Pod(metadata=ObjectMeta(name="podwire-mesh-x", namespace=PROXIES, labels={"app.kubernetes.io/name": NODE_PROXY}))
 
 
 class Envoy:
@@ -39,6 +47,23 @@ class Envoy:
         return [one for one in keys if one[0] in self.lacks]
 
 
+class SlowSink:
+    """Elements in memory; writes wait while `is_open` is not set."""
+
+    def __init__(self) -> None:
+        self.rows: set[ElementRow] = set()
+        self.is_open, self.is_writing = asyncio.Event(), asyncio.Event()
+
+    async def read(self) -> tuple[ElementRow, ...]:
+        return tuple(self.rows)
+
+    async def write(self, delta: Delta[ElementRow]) -> None:
+        self.is_writing.set()
+        await self.is_open.wait()
+        self.rows |= set(delta.upserts)
+        self.rows -= set(delta.removals)
+
+
 @contextlib.asynccontextmanager
 async def held_by(*addresses: Any) -> AsyncIterator[HeldAddresses]:
     """What the program of a node writes, while it runs: Envoy is configured with these."""
@@ -51,11 +76,14 @@ async def held_by(*addresses: Any) -> AsyncIterator[HeldAddresses]:
         running.cancel()
 
 
-def agent() -> Redirection:
-    """The capability of the node's agent; the rules are loaded."""
+def agent(*pods: Pod) -> Redirection:
+    """The capability of the node's agent; the rules are loaded, and the node has these pods."""
     config = cast("AgentConfig", SimpleNamespace(cluster=SimpleNamespace(ranges=())))
     nothing = cast("Any", None)
-    feeds = RedirectionFeeds(nothing, nothing, nothing, nothing)
+    synced = asyncio.Event()
+    synced.set()
+    feed = cast("Feed[Pod]", SimpleNamespace(synced=synced, objects={one.key: one for one in pods}))
+    feeds = RedirectionFeeds(feed, nothing, nothing, nothing)
     policies, table = cast("Settling", nothing), cast("PolicyTable", nothing)
     return Redirection(config, cast("Client", nothing), feeds, policies, table, sysctl.write)
 
@@ -74,7 +102,7 @@ async def test_a_freed_address_is_not_given_out_while_envoy_has_its_old_identity
     sink = RedirectionSink.here(sysctl.write)
     await sink.read()
     async with held_by(FIRST, SECOND) as held:
-        redirection, envoy = agent(), Envoy(SECRET)
+        redirection, envoy = agent(MESH), Envoy(SECRET)
         assert await sink.identified() == {FIRST, SECOND}, "before Envoy is configured with it"
         await held.add([SECOND])  # the first one's pod is gone
         held.follow(cast("Proxy", envoy))
@@ -102,4 +130,46 @@ async def test_what_an_earlier_program_wrote_remains_until_envoy_has_acknowledge
     async with held_by(SECOND) as held:
         held.follow(cast("Proxy", Envoy(LISTENER)))
         assert await sink.identified() == {FIRST, SECOND}
-        assert not await is_vacant(agent(), FIRST)
+        assert not await is_vacant(agent(MESH), FIRST)
+
+
+@sandboxed
+async def test_what_is_acknowledged_before_envoy_is_configured_again_frees_nothing() -> None:
+    await RedirectionSink.here(sysctl.write).read()
+    sink, envoy = SlowSink(), cast("Proxy", Envoy())
+    held = HeldAddresses(sink)
+    running = asyncio.create_task(held.run())
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            sink.is_open.set()
+            await held.add([FIRST])
+            held.follow(envoy)
+            sink.is_open.clear()
+            sink.is_writing.clear()
+            adding = asyncio.create_task(held.add([SECOND]))  # the first one's pod is gone
+            await sink.is_writing.wait()
+            held.follow(envoy)  # of what it was configured with before
+            sink.is_open.set()
+            await adding
+            assert sink.rows == set(identified_rows((FIRST, SECOND)))
+            held.follow(envoy)
+            while sink.rows != set(identified_rows((SECOND,))):  # noqa: ASYNC110  a set has no event
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+
+
+@sandboxed
+async def test_addresses_are_free_where_the_mesh_has_no_pod_any_more() -> None:
+    """Nothing removes what the program of a node has written when its pod is deleted."""
+    await RedirectionSink.here(sysctl.write).read()
+    async with held_by(FIRST):
+        pass
+    assert not await is_vacant(agent(MESH), FIRST)
+    redirection = agent()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await redirection.vacated((FIRST,))
+    assert not redirection.obstacle((FIRST,))
+    evicted = msgspec.structs.replace(MESH, status=PodStatus(phase="Failed"))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await agent(evicted).vacated((FIRST,))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 
 from podwire.edge.xds.proxy import Proxy
 from podwire.edge.xds.resource import LISTENER, SECRET
 from podwire.engine.reconcile import Reconciler
-from podwire.engine.sink import Sink
+from podwire.engine.sink import RefusedError, Sink
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG
 from podwire.mesh.envoy.listeners import INBOUND, INBOUND_TLS, OUTBOUND
@@ -24,34 +23,46 @@ _LISTENERS = tuple((LISTENER, one) for one in (OUTBOUND, INBOUND, INBOUND_TLS, I
 
 
 class HeldAddresses:
-    """An address is there before Envoy is configured with it, and until Envoy has acknowledged that it is gone.
+    """The kernel has an address before Envoy is configured with it, and until Envoy acknowledges that it is removed.
 
     What an earlier process has written remains until then, too.
     """
 
     def __init__(self, sink: Sink[ElementRow] | None = None) -> None:
         self._wanted: frozenset[IPAddress] = frozenset()
+        """Those that Envoy is configured with."""
+        self._next: frozenset[IPAddress] = frozenset()
+        """Those that it is about to be configured with."""
         self._held: frozenset[IPAddress] = frozenset()
         self._elements: Reconciler[str, ElementRow] = Reconciler(
             "addresses of Envoy", lambda _: identified_rows(self._held), sink or FrontendSink.here(IDENTIFIED)
         )
 
     async def add(self, addresses: Iterable[IPAddress]) -> None:
-        """Return once the kernel has these too; at once without rules of redirection, which lead nothing to Envoy."""
-        self._wanted = frozenset(addresses)
-        self._hold(self._held | self._wanted)
-        while is_loaded():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOADED_SECONDS):
-                    await self._elements.settle(_OWNER)
-                    return
+        """Return once the kernel has these too; at once without rules of redirection, which lead nothing to Envoy.
+
+        Envoy must be configured with them, and no others, before anything else is awaited.
+        """
+        self._next = frozenset(addresses)
+        self._hold(self._held | self._next)
+        while is_loaded() and not await self._is_applied():  # noqa: ASYNC110  the rules may be removed meanwhile
+            await asyncio.sleep(LOADED_SECONDS)
+        self._wanted = self._next
+
+    async def _is_applied(self) -> bool:
+        try:
+            async with asyncio.timeout(LOADED_SECONDS):
+                await self._elements.settle(_OWNER)
+        except (TimeoutError, RefusedError):
+            return False
+        return True
 
     def follow(self, proxy: Proxy) -> None:
         """Take what Envoy has acknowledged."""
-        gone = (self._held - self._wanted) if self._held else frozenset()
-        secrets = tuple((SECRET, str(one)) for one in gone)
+        known = self._wanted | self._next
+        secrets = tuple((SECRET, str(one)) for one in self._held - known)
         if proxy.envoys() and not proxy.lacking((*_LISTENERS, *secrets)):
-            self._hold(self._wanted)
+            self._hold(known)
             self._elements.inputs_synced()
 
     async def run(self) -> None:
