@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import msgspec
 
@@ -162,11 +163,12 @@ class NodeProgram:
             return
         authorization = self._policies.authorization
         workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
+        known = self._objects.addresses  # of the same moment: no route leads to a pod whose policies Envoy lacks
         await self._addresses.add(address for one in workloads.pods for address in one.addresses)
         self._refusals.use(authorization.policies)
         self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)
         certificates = self.certificates
-        self._routing.update(self._objects.addresses)
+        self._routing.update(known)
         certificates.trust(self._objects.bundle)
         certificates.require(workloads.identities)
         credentials = node_resources.Credentials(certificates.bundle, self._opened, dict(certificates.leaves))
@@ -212,7 +214,7 @@ class NodeProgram:
         yield from self._golden.families()
         yield from of_certificates(self.certificates, datetime.now(UTC))
         yield from xds_metrics.families(self._proxies)
-        yield of_readiness(ready=self._serving.is_set())
+        yield of_readiness(ready=self.ready().status == HTTPStatus.OK)
         yield from of_process()
 
 
