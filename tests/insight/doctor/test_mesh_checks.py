@@ -35,7 +35,9 @@ def found(mesh: MeshFacts | None) -> list[tuple[Level, str, str]]:
     return [(one.level, one.object, one.finding) for one in report.findings if one.check == "mesh"]
 
 
-@pytest.mark.parametrize("mesh", [WELL, None], ids=["well", "none"])
+@pytest.mark.parametrize(
+    "mesh", [WELL, None, msgspec.structs.replace(WELL, leader=None)], ids=["well", "none", "lease not readable"]
+)
 def test_nothing_is_found_where_nothing_is_wrong(mesh: MeshFacts | None) -> None:
     assert found(mesh) == []
     assert list(mesh_checks.node(facts(mesh=MeshNodeFact()))) == []

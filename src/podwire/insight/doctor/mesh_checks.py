@@ -20,7 +20,7 @@ def mesh(cluster: ClusterFacts) -> Iterator[Finding]:
     facts = cluster.mesh
     if facts is None:
         return
-    if not facts.leader:
+    if facts.leader == "":
         yield rules.MESH_NO_LEADER.found("the mesh")
     yield from _authority(facts, cluster.time)
     yield from _pods(facts)

@@ -30,7 +30,7 @@ class MeshFacts(msgspec.Struct, frozen=True):
     Attributes:
         enrolled: running pods.
         node_pods: the mesh's own.
-        leader: holder of the controllers' Lease; empty: none has it, or it has not renewed it.
+        leader: holder of the controllers' Lease; empty: none has it, or it has not renewed it; None: not known.
         trusts: whether nodes have a root to verify certificates with.
         authorities: the ends of intermediate and roots.
         authority_problem: why they are not known.
@@ -39,7 +39,7 @@ class MeshFacts(msgspec.Struct, frozen=True):
 
     enrolled: tuple[EnrolledPod, ...] = ()
     node_pods: tuple[MeshPod, ...] = ()
-    leader: str = ""
+    leader: str | None = ""
     trusts: bool = True
     authorities: tuple[Expiry, ...] = ()
     authority_problem: str = ""

@@ -326,8 +326,9 @@ MESH_ENVOY_AWAY = _error(
 )
 MESH_REFUSED = _warning(
     "mesh",
-    "its Envoy has refused {count} configurations of type {kind}, and serves by the older ones",
-    "the log of container mesh in the node's podwire-mesh pod has the object and the reason",
+    "its Envoy has refused {count} configurations of type {kind} since mesh-node was started",
+    "the log of container mesh in the node's podwire-mesh pod has the object and the reason; until it is mended Envoy"
+    " serves what it had before",
 )
 MESH_LACKING = _error(
     "mesh",
