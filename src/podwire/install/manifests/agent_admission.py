@@ -21,7 +21,11 @@ from podwire.redirection.enrolment import REDIRECTED
 
 NAME = "podwire-agents"
 NODE_CLAIM = "authentication.kubernetes.io/node-name"
-_LABELS = "(has({0}.metadata.labels) ? {0}.metadata.labels : {{}})"
+_OF = "(has({0}.metadata.{1}) ? {0}.metadata.{1} : {2})"
+_UNCHANGED = " && ".join(
+    f"{_OF.format('object', *one)} == {_OF.format('oldObject', *one)}"
+    for one in (("annotations", "{}"), ("finalizers", "[]"))
+)
 _AS_BEFORE = (
     "variables.{0}.all(key, key == '" + REDIRECTED + "' || key in variables.{1} && "
     "variables.{0}[key] == variables.{1}[key])"
@@ -38,8 +42,8 @@ def admission(settings: Settings) -> Iterator[Manifest]:
         "matchConstraints": {"resourceRules": [rule]},
         "matchConditions": [{"name": "agents", "expression": f"request.userInfo.username == '{account}'"}],
         "variables": [
-            {"name": "before", "expression": _LABELS.format("oldObject")},
-            {"name": "after", "expression": _LABELS.format("object")},
+            {"name": "before", "expression": _OF.format("oldObject", "labels", "{}")},
+            {"name": "after", "expression": _OF.format("object", "labels", "{}")},
         ],
         "validations": [
             {
@@ -49,7 +53,7 @@ def admission(settings: Settings) -> Iterator[Manifest]:
             },
             {
                 "expression": "object.status == oldObject.status && "
-                + " && ".join((_AS_BEFORE.format("after", "before"), _AS_BEFORE.format("before", "after"))),
+                + " && ".join((_UNCHANGED, _AS_BEFORE.format("after", "before"), _AS_BEFORE.format("before", "after"))),
                 "message": f"an agent of podwire changes the label {REDIRECTED} of pods only",
             },
         ],

@@ -45,7 +45,7 @@ async def test_an_agent_labels_the_pods_of_its_own_node_alone(talk: Talk) -> Non
     await talk.ok("PATCH", f"{PODS}/two/status", patch(), **PATCH)
 
 
-async def test_an_agent_changes_neither_addresses_nor_other_labels(talk: Talk) -> None:
+async def test_an_agent_changes_neither_addresses_nor_other_metadata(talk: Talk) -> None:
     await pods(talk)
     own = agent(talk, "node-one")
     for one in (
@@ -53,6 +53,8 @@ async def test_an_agent_changes_neither_addresses_nor_other_labels(talk: Talk) -
         {"metadata": {"labels": {"app": "other"}}},
         {"metadata": {"labels": {"app": None}}},
         {"metadata": {"labels": {"new": "x"}}},
+        {"metadata": {"annotations": {"new": "x"}}},
+        {"metadata": {"finalizers": ["example.org/new"]}},
     ):
         _, _, message = await own.refused("PATCH", f"{PODS}/one/status", one, **PATCH)
         assert f"changes the label {REDIRECTED} of pods only" in message
