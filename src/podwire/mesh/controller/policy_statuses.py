@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -82,9 +84,13 @@ class PolicyStatuses:
             await self._write(
                 REQUEST_AUTHENTICATIONS, tokens, lambda one: authentication_status(one, reading.read_tokens(one), now)
             )
-        transport = Transport(tuple(self._transport.objects.values()))
-        for policy in transport.policies:
-            await self._write(TRANSPORT_POLICIES, policy, lambda one: transport_status(one, transport, now))
+        transports: defaultdict[str, list[TransportPolicy]] = defaultdict(list)
+        for transport in self._transport.objects.values():
+            transports[transport.metadata.namespace].append(transport)
+        for found in transports.values():  # those of other namespaces are no rivals
+            derived = partial(transport_status, policies=Transport(tuple(found)), now=now)
+            for transport in found:
+                await self._write(TRANSPORT_POLICIES, transport, derived)
 
     def _refusal(self, policy: AuthorizationPolicy) -> str:
         return self._reports.refusal(Owner(AUTHORIZATION_POLICIES.kind, policy.key.namespace, policy.key.name))

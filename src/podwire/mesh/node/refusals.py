@@ -54,7 +54,9 @@ class NodeRefusals:
             yield _refusal(one.kind, one.namespace, one.name, self._refusals.of(one))
         reason = next((found for key in _DECIDING if (found := proxy.refusal(key))), "")
         if reason:
-            for policy in sorted((one for one in self._policies if one not in self._accepted), key=lambda one: one.key):
+            accepted = {one.key: one for one in self._accepted}
+            new = (one for one in self._policies if accepted.get(one.key) != one)
+            for policy in sorted(new, key=lambda one: one.key):
                 yield _refusal(AUTHORIZATION_POLICIES.kind, policy.key.namespace, policy.key.name, reason)
 
 
