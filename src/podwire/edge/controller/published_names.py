@@ -49,7 +49,7 @@ class PublishedNames:
 def names(objects: Objects, claims: Iterable[Claim]) -> Names:
     """Return the names that have an address; one that several objects have is the first's. Wildcards are left out.
 
-    One that an Ingress and a Gateway have is the Ingress's: its clients move when it gives the host up.
+    One that an Ingress and a Gateway have is the Ingress's: its clients move when it has the host no longer.
     """
     found: dict[str, tuple[str, ...]] = {}
     for claim in sorted(claims, key=lambda one: one.age):

@@ -33,7 +33,7 @@ class SharedHosts:
         self._changed = asyncio.Event()
 
     def changed(self, _: object) -> None:
-        """Take note that some object is different."""
+        """Record that some object is different."""
         self._changed.set()
 
     def messages(self, claim: Claim) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ MESH_STATISTICS: Mapping[str, Any] = {
     },
     "stats_eviction_interval": "1800s",
 }
-"""What is not counted for half an hour is forgotten: there are counters for each pair of pods, and pods come and go."""
+"""What is not counted for half an hour is removed: there are counters for each pair of pods, and pods come and go."""
 _INTERNAL_LISTENERS = {
     "name": "envoy.bootstrap.internal_listener",
     "typed_config": {"@type": f"{_TYPES}.extensions.bootstrap.internal_listener.v3.InternalListener"},

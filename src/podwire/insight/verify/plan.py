@@ -75,11 +75,11 @@ def controls(plans: Iterable[Plan]) -> dict[str, Attempt]:
 
 
 def _plan(one: Expectation, snapshot: Snapshot, places: Places) -> Plan:
-    asked = question(one, snapshot)
-    client, server = asked.client, asked.server
+    ends = question(one, snapshot)
+    client, server = ends.client, ends.server
     sources = _sources(client, places)
     leads = from_outside if client.kind is EndKind.OUTSIDE else destinations
-    found = leads(server, asked.port, one.protocol, snapshot, places)
+    found = leads(server, ends.port, one.protocol, snapshot, places)
     problem = next((two.problem for two in found if two.problem), "")
     if not sources or not found or problem:
         return Plan(one, problem=problem or _absent(one, server, is_sender=bool(sources)))

@@ -72,8 +72,8 @@ def _followed(client: End, server: End, port: int | str | None, one: Expectation
     """Return the question with the target of an alias in place of an ExternalName Service."""
     if server.service is None or server.service.spec.type != external_name.EXTERNAL_NAME:
         return Question(client, server, port)
-    asked = ways.Question(client, server, Port(port, one.protocol) if port is not None else None)
-    target = external_name.followed(asked, snapshot)
+    before = ways.Question(client, server, Port(port, one.protocol) if port is not None else None)
+    target = external_name.followed(before, snapshot)
     if target.question is None:
         found = target.findings[-1]
         raise EndError(f"{one.destination}: {found.text} {found.remedy}")

@@ -64,7 +64,7 @@ def audited_match(
 ) -> Any:
     """Return the `OnMatch` of `connection_match` with actions by the first rule of AUDIT policies that matches.
 
-    Its name is empty where none does. Rules about requests are noted by the filters of requests.
+    Its name is empty where none does. Rules about requests are recorded by the filters of requests.
     """
     policies = tuple(policies)
     found = matcher_pb2.Matcher()

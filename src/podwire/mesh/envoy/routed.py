@@ -59,7 +59,7 @@ class Chains:
         self._made: dict[tuple[RoutedService, Tracing | None], tuple[Any, ...]] = {}
 
     def of(self, services: Iterable[RoutedService], spans: Tracing | None) -> Iterator[Any]:
-        """Yield the chains of these Services, and forget those of all others."""
+        """Yield the chains of these Services, and drop those of all others."""
         known, self._made = self._made, {}
         for service in services:
             key = service, spans
