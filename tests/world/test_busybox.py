@@ -159,6 +159,14 @@ def test_a_stand_in_has_the_tools_of_busybox_after_those_of_the_machine(pods: Wo
     assert pods.kubectl(*inside, "command -v busybox vi").stdout.count("/") >= 2
 
 
+def test_gnu_wget_in_a_stand_in_tries_once(pods: World) -> None:
+    inside = ("exec", "web", "--")
+    if "GNU" not in pods.kubectl(*inside, "wget", "--version", check=False).stdout:
+        pytest.skip("wget of this machine is not GNU's")
+    done = pods.kubectl(*inside, "wget", "-O", "-", "--timeout=1", "http://closed", check=False)
+    assert (done.returncode, "Retrying." in done.stderr) == (4, False), done.stderr
+
+
 VOLUME = """
 apiVersion: v1
 kind: Pod

@@ -68,6 +68,9 @@ SHARED_ETC = (
 
 NSSWITCH = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"
 
+WGETRC = "tries = 1\n"
+"""As busybox's wget: GNU's tries 20 times else, each time as long as its timeout, and waits in between."""
+
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 DEVICE_LINKS = {
     "fd": "/proc/self/fd",
@@ -167,6 +170,7 @@ def _make_etc(root: str) -> None:
     (etc / "passwd").write_text(etc_passwd())
     (etc / "group").write_text(etc_group())
     (etc / "nsswitch.conf").write_text(NSSWITCH)
+    (etc / "wgetrc").write_text(WGETRC)
     if os.path.exists("/usr/lib/os-release"):
         (etc / "os-release").symlink_to("../usr/lib/os-release")
     (etc / "mtab").symlink_to("/proc/self/mounts")
