@@ -408,6 +408,18 @@ async def test_what_comes_after_a_refused_row_is_derived_again_first() -> None:
     assert values(sink) == {"a": 1, "b": 1, "c": 1}
 
 
+async def test_a_row_that_stays_refused_stops_no_later_one_from_being_tried_again() -> None:
+    world, sink = World(first={"b": 1}, second={"a": 1}), _Reversed(refuses={"a", "b"})
+    reconciler = Reconciler("test", world.derive, sink)
+    reconciler.touch("first", "second")
+    await reconciler.turn(isolate=True)
+    assert {refusal.row.name for refusal in reconciler.table.refusals()} == {"a", "b"}
+    sink.refuses = {"b"}
+    await reconciler.turn(isolate=True, retry=True)
+    assert values(sink) == {"a": 1}
+    assert [refusal.row.name for refusal in reconciler.table.refusals()] == ["b"]
+
+
 class _Everything:
     def __contains__(self, key: object) -> bool:
         return True

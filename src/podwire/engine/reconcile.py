@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic
@@ -167,7 +168,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         await self._derive_dirty()
         delta = self.table.delta(prune=self._inputs_synced, prune_unowned=not self._unknown, retry=retry)
         if isolate:
-            await self._isolate(delta)
+            await self._isolate(delta, retry=retry)
         elif delta:
             await self._sink.write(delta)
             self.table.written(delta)
@@ -221,16 +222,18 @@ class Reconciler(Generic[OwnerT, RowT]):
             self._restore(held)
         self.table.observe(held)
 
-    async def _isolate(self, delta: Delta[RowT]) -> None:
+    async def _isolate(self, delta: Delta[RowT], *, retry: bool) -> None:
         """Write what the target takes and set the rest aside. Raises SinkError where that is more than MOST_REFUSED.
 
-        What comes after a refused row in order is derived again first: it may have to change because of it.
+        What comes after a refused row in order is derived again first: it may have to change because of it. With
+        `retry` each row known as refused is tried once, also those that come after one that is refused again.
         """
-        refusals = 0
+        refusals, tried = 0, set[Hashable]()
         while delta:
             for batch in await self._sink.in_order(delta) if isinstance(self._sink, OrderedSink) else (delta,):
                 refused = await self._written_in_parts(batch, MOST_REFUSED - refusals)
                 refusals += len(refused)
+                tried.update(row.key for row, _ in refused)
                 for row, reason in refused:
                     self._refuse(row, reason)
                 if refused:
@@ -239,7 +242,8 @@ class Reconciler(Generic[OwnerT, RowT]):
                 return
             self._follow_refusals()
             await self._derive_dirty()
-            delta = self.table.delta(prune=self._inputs_synced, prune_unowned=not self._unknown)
+            synced, known = self._inputs_synced, not self._unknown
+            delta = self.table.delta(prune=synced, prune_unowned=known, retry=retry, tried=tried)
 
     async def _written_in_parts(self, batch: Delta[RowT], most: int) -> list[tuple[RowT, str]]:
         """Write a batch in smaller and smaller parts; return the rows that the target refuses, with its reason."""

@@ -68,11 +68,18 @@ class Table(Generic[OwnerT, RowT]):
         self._open = dict.fromkeys(self._held) | dict.fromkeys(self._wanted)
         self._unowned = self._held.keys() - self._wanted.keys() - known
 
-    def delta(self, *, prune: bool, prune_unowned: bool = True, retry: bool = False) -> Delta[RowT]:
+    def delta(
+        self,
+        *,
+        prune: bool,
+        prune_unowned: bool = True,
+        retry: bool = False,
+        tried: Set[Hashable] = frozenset(),
+    ) -> Delta[RowT]:
         """Return what to write so that the target holds the wanted rows.
 
         Without `prune` nothing is removed. Without `prune_unowned` only that is removed which was claimed once.
-        Without `retry` refused rows are left out.
+        Without `retry` refused rows are left out, with it those under the keys that were `tried` already.
         """
         upserts: list[RowT] = []
         removals: list[RowT] = []
@@ -84,7 +91,11 @@ class Table(Generic[OwnerT, RowT]):
                 equal.append(key)
                 if wanted is not None:
                     self._held[key] = wanted  # the one that was read back takes memory of its own
-            elif self._refused and not retry and self._is_refused(key, wanted if wanted is not None else held):
+            elif (
+                self._refused
+                and (not retry or key in tried)
+                and self._is_refused(key, wanted if wanted is not None else held)
+            ):
                 continue
             elif wanted is not None:
                 upserts.append(wanted)
