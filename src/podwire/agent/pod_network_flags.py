@@ -10,7 +10,7 @@ import click
 
 from podwire.component.flags import NamespacePoolText, RangeList
 from podwire.kernel.elements import IPNetwork
-from podwire.kube.pod_pools import NamespacePool, PoolError, namespace_pools
+from podwire.kube.pod_pools import NamespacePool, PoolError, added_ranges, namespace_pools
 from podwire.pods.mode import Mode
 from podwire.pods.model import MASQUERADE_PORTS, Cluster, Overlay
 
@@ -127,14 +127,9 @@ def _with_pools(ranges: tuple[IPNetwork, ...], pools: Sequence[NamespacePool]) -
         namespace_pools(pools)
     except PoolError as error:
         raise click.UsageError(str(error)) from None
-    added = [one.network for pool in pools for one in pool.pool.ranges]
-    outside = [network for network in added if not any(_holds(one, network) for one in ranges)]
+    outside = added_ranges(ranges, pools)
     for network in outside:
         inner = next((one for one in ranges if one.version == network.version and one.overlaps(network)), None)
         if inner is not None:
             raise click.UsageError(f"--namespace-pool: {network} has {inner} of --pod-cidrs in it; use another range")
     return (*ranges, *outside)
-
-
-def _holds(outer: IPNetwork, network: IPNetwork) -> bool:
-    return outer.version == network.version and network.subnet_of(outer)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import msgspec
 from podwire.install import detection
 from podwire.install.detection import Cluster
 from podwire.install.settings import Settings, SettingsError, default_image, dns_addresses, own_version
-from podwire.kube.pod_pools import IPNetwork, namespace_pool, pool
+from podwire.kube.pod_pools import added_ranges, namespace_pool, pool
 
 NEEDED = ("server", "pod_cidrs", "service_cidrs")
 """Settings that are read from the cluster where they are not given."""
@@ -76,12 +76,7 @@ def pool_ranges(pools: Iterable[str]) -> tuple[str, ...]:
 def with_namespace_pools(pod_cidrs: tuple[str, ...], pools: Iterable[str]) -> tuple[str, ...]:
     """The ranges of all pods, with those of pools of namespaces that none of them has. Raises PoolError."""
     known = [ipaddress.ip_network(text) for text in pod_cidrs]
-    added = [one.network for text in pools for one in namespace_pool(text).pool.ranges]
-    return (*pod_cidrs, *(str(one) for one in added if not any(_holds(outer, one) for outer in known)))
-
-
-def _holds(outer: IPNetwork, network: IPNetwork) -> bool:
-    return outer.version == network.version and network.subnet_of(outer)  # type: ignore[arg-type]
+    return (*pod_cidrs, *map(str, added_ranges(known, map(namespace_pool, pools))))
 
 
 def _detected(values: Mapping[str, Any], cluster: Cluster) -> Iterator[tuple[str, detection.Found]]:

@@ -102,6 +102,11 @@ class NamespacePool:
                 found[network.version] = network
         return tuple(found[version] for version in sorted(found)), tuple(others)
 
+    def overlapping(self, texts: Iterable[str]) -> tuple[IPNetwork, ...]:
+        """Which of these are networks with addresses of this pool."""
+        networks = [network for text in texts if (network := _parsed(text)) is not None]
+        return tuple(network for network in networks if any(one.numbers(network) for one in self.pool.ranges))
+
     def _has(self, network: IPNetwork) -> bool:
         return any(one.is_part(network) for one in self.pool.ranges)
 
@@ -129,6 +134,12 @@ def namespace_pools(pools: Sequence[NamespacePool], others: Sequence[PodPool] = 
     if twice is not None:
         raise PoolError(f"namespace pools: {twice} is given twice; a pool has one range of each family")
     disjoint((*others, *(one.pool for one in pools)))
+
+
+def added_ranges(known: Sequence[IPNetwork], pools: Iterable[NamespacePool]) -> tuple[IPNetwork, ...]:
+    """The ranges of these pools that are not inside of a known range."""
+    found = (one.network for each in pools for one in each.pool.ranges)
+    return tuple(network for network in found if not any(_holds(one, network) for one in known))
 
 
 def ranges_by_pool(annotations: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
@@ -166,6 +177,10 @@ def pools_for(pools: Sequence[PodPool], labels: Mapping[str, str]) -> tuple[PodP
     """The pools of a node, in order: those that its labels select; the ones without labels where none does."""
     chosen = tuple(each for each in pools if each.labels and each.serves(labels))
     return chosen or tuple(each for each in pools if not each.labels)
+
+
+def _holds(outer: IPNetwork, network: IPNetwork) -> bool:
+    return outer.version == network.version and network.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def _parsed(text: str) -> IPNetwork | None:

@@ -83,3 +83,25 @@ async def test_what_is_no_range_of_the_pool_is_replaced(api: FakeApi) -> None:
     api.put(NODES, "a", metadata={"annotations": {ANNOTATION: '{"red": ["10.244.0.0/24"]}'}})
     async with at_work(api, "red=10.60.0.0/24:26"):
         await api.until(lambda: ranges(api, "a").get("red") == ("10.60.0.0/26",))
+
+
+async def test_of_two_nodes_with_one_range_that_without_the_annotation_gets_another(api: FakeApi) -> None:
+    for name in "ab":
+        api.put(NODES, name, metadata={"annotations": {ANNOTATION: '{"red": ["10.60.0.0/26"]}'}})
+    async with at_work(api, "red=10.60.0.0/24:26"):
+        await api.until(lambda: "PodRangesOverlap" in events(api))
+        api.put(NODES, "b", metadata={"annotations": {"other": "kept"}})
+        await api.until(lambda: ranges(api, "b").get("red") == ("10.60.0.64/26",))
+    assert ranges(api, "a")["red"] == ("10.60.0.0/26",)
+
+
+async def test_a_range_of_another_size_is_kept_and_given_to_no_other_node(api: FakeApi) -> None:
+    """Pods of the node may have its addresses."""
+    api.put(NODES, "a", metadata={"annotations": {ANNOTATION: '{"red": ["10.60.0.64/26"]}'}})
+    async with at_work(api, "red=10.60.0.0/23:24"):
+        await api.until(lambda: "NamespacePoolMismatch" in events(api))
+        api.put(NODES, "b")
+        await api.until(lambda: ranges(api, "b").get("red") == ("10.60.1.0/24",))
+        assert ranges(api, "a")["red"] == ("10.60.0.64/26",)
+        api.put(NODES, "a", metadata={"annotations": {}})
+        await api.until(lambda: ranges(api, "a").get("red") == ("10.60.0.0/24",))

@@ -87,9 +87,14 @@ class RangeLedger:
                 yield other
 
     def claim(self, node: str, labels: Mapping[str, str]) -> tuple[IPNetwork, ...]:
-        """Give a node ranges of its first pool with some left; those that it has it keeps. Raises RangeError."""
-        if self._nodes.get(node):
-            return self._nodes[node]
+        """Give a node ranges of its first pool with some left. Raises RangeError.
+
+        Those that it has it keeps, unless another node has them too.
+        """
+        held = self._nodes.get(node, ())
+        if held and not any(self._overlapping(node, held)):
+            return held
+        self.release(node)
         pools = pools_for(self._pools, labels)
         if not pools:
             known = "; ".join(map(str, self._pools))

@@ -43,6 +43,8 @@ class NamespacePoolController:
         self._nodes = informers.of(NODES)
         self._refused: set[tuple[NamespacedName, str]] = set()
         """Nodes and the pools of which they have no range, as none is left."""
+        self._misfits: dict[tuple[NamespacedName, str], tuple[IPNetwork, ...]] = {}
+        """Nodes with ranges of a pool that are not those of one node: the pool was another before."""
         self._queue: WorkQueue[NamespacedName] = WorkQueue("pools of namespaces", self.sync)
         self._nodes.subscribe(self._node_changed)
 
@@ -100,24 +102,44 @@ class NamespacePoolController:
         found, name = {}, node.metadata.name
         given = ranges_by_pool(node.metadata.annotations)
         for pool in self._pools:
-            ranges, _ = pool.accepted(given.get(pool.name, ()))
-            if not ranges:
+            ranges, rest = pool.accepted(given.get(pool.name, ()))
+            misfits = pool.overlapping(rest)
+            self._report_misfits(node, pool, misfits)
+            if not ranges and not misfits:
                 continue
-            found[pool.name] = ranges
-            others = self._ledgers[pool.name].hold(name, ranges)
+            found[pool.name] = (*ranges, *misfits)
+            others = self._ledgers[pool.name].hold(name, found[pool.name])
             if others:
                 message = (
-                    f"the ranges {', '.join(map(str, ranges))} of namespace pool {pool.name} are those of "
+                    f"the ranges {', '.join(map(str, found[pool.name]))} of namespace pool {pool.name} are those of "
                     f"{', '.join(others)} too: drain one of these nodes and remove its annotation {ANNOTATION}"
                 )
                 log.error("node %s: %s", name, message)
                 self._recorder.event(NODES, node, "PodRangesOverlap", message, warning=True)
         return found
 
+    def _report_misfits(self, node: Node, pool: NamespacePool, misfits: tuple[IPNetwork, ...]) -> None:
+        """Report once what agents do not accept. The node keeps it until it is removed: pods may have its addresses."""
+        place = (node.key, pool.name)
+        known = self._misfits.pop(place, ())
+        if not misfits:
+            if known:
+                self._ledgers[pool.name].release(node.metadata.name)
+            return
+        self._misfits[place] = misfits
+        if misfits != known:
+            message = (
+                f"{', '.join(map(str, misfits))} is no range of a node in namespace pool {pool}: agents do not use it."
+                f" Drain this node and remove its annotation {ANNOTATION}"
+            )
+            log.error("node %s: %s", node.metadata.name, message)
+            self._recorder.event(NODES, node, "NamespacePoolMismatch", message, warning=True)
+
     def _release(self, key: NamespacedName) -> None:
         released = [ledger.release(key.name) for ledger in self._ledgers.values()]
         waiting = {node for node, _ in self._refused if node != key}
         self._refused = {place for place in self._refused if place[0] != key}
+        self._misfits = {place: found for place, found in self._misfits.items() if place[0] != key}
         for node in waiting if any(released) else ():
             self._queue.add(node)
 
