@@ -31,7 +31,7 @@ def relabelled(found: Cluster, key: str, app: str) -> None:
     found.add(pod(key, " ".join(found.pod(key).addresses), labels=f"app={app}"))
 
 
-def test_go_2023_2078_a_label_that_changes_is_judged_anew_for_the_pod_and_for_its_peers() -> None:
+def test_go_2023_2078_a_label_that_changes_is_judged_again_for_the_pod_and_for_its_peers() -> None:
     """Cilium: an update of a pod's labels left the old verdicts."""
     found = cluster(closed=CLOSED, friends=FROM_FRIENDS)
     assert found.allows("x/friend", "x/other")

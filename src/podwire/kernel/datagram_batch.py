@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import socket
+import sys
 
 from podwire.kernel.datagram import LARGEST_DATAGRAM, Datagram, DatagramSocket, is_link_local
 
@@ -134,7 +135,7 @@ class DatagramBatch:
         route = self._channel.route(((head.level, head.kind, data),))
         if self._narrow:
             return Datagram(payload, (socket.inet_ntoa(name[4:8]), port), route)
-        scope = int.from_bytes(name[24:28], "little")
+        scope = int.from_bytes(name[24:28], sys.byteorder)
         return Datagram(payload, (socket.inet_ntop(socket.AF_INET6, name[8:24]), port, 0, scope), route)
 
     def reply(self, number: int, payload: bytes) -> None:

@@ -53,7 +53,7 @@ def reset(namespace: Path | str, connections: Iterable[SocketEnds]) -> int:
 
 
 def _cookie(netlink: Netlink, ends: SocketEnds) -> bytes | None:
-    """What names the connection's socket for ever; None where there is none.
+    """The cookie of the connection's socket, which no other socket ever has; None where there is none.
 
     Without it the kernel would take a listening socket of that port where no connected one is.
     """
