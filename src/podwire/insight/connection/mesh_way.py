@@ -32,7 +32,7 @@ def _workload(point: Point, snapshot: Snapshot) -> Workload | None:
     found = point.workload
     if point.kind is not Kind.POD or found is None:
         return None
-    selectors = ends.enrolled_selectors(snapshot.services, found.namespace)
+    selectors = ends.enrolled_selectors(snapshot.services).get(found.namespace, ())
     labels = snapshot.namespaces.get(found.namespace, {})
     return reading.workload_of(found, labels, selectors, point.addresses, point.node)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from podwire.insight.doctor.mesh_facts import EnrolledPod, MeshFacts, MeshPod
 from podwire.insight.doctor.node_facts import Expiry
+from podwire.insight.mesh_policies.ends import enrolled_selectors
 from podwire.insight.pod_reading import PODS as READ_PODS
 from podwire.insight.pod_reading import cause
 from podwire.kube.apps import DaemonSet
@@ -48,13 +48,9 @@ async def read(client: Client, sets: Iterable[DaemonSet]) -> MeshFacts | None:
         _list(client, READ_PODS, PROXIES, labelSelector=f"app.kubernetes.io/name={NODE_PROXY}"),
         _leader(client),
     )
-    selectors: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for service in services:
-        if enrolled(service.metadata.labels):
-            selectors[service.metadata.namespace].append(service.spec.selector)
     authorities, trusts, problem = await _authority(client)
     return MeshFacts(
-        tuple(_enrolled(pods, spaces, selectors)),
+        tuple(_enrolled(pods, spaces, enrolled_selectors(services))),
         tuple(MeshPod(one.key, one.spec.node_name, "" if one.ready else cause(one)) for one in own if not one.finished),
         found,
         trusts,

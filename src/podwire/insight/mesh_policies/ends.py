@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -76,8 +76,10 @@ def is_same_node(one: Workload, other: Workload) -> bool | None:
     return one.node == other.node if one.node and other.node else None
 
 
-def enrolled_selectors(services: Iterable[Service], namespace: str) -> Iterator[Mapping[str, str]]:
-    """Yield the selectors of a namespace's Services that are enrolled by labels of their own."""
+def enrolled_selectors(services: Iterable[Service]) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """Return the selectors of Services that are enrolled by labels of their own, by namespace."""
+    found: dict[str, list[Mapping[str, str]]] = {}
     for one in services:
-        if one.metadata.namespace == namespace and enrolled(one.metadata.labels):
-            yield one.spec.selector
+        if enrolled(one.metadata.labels):
+            found.setdefault(one.metadata.namespace, []).append(one.spec.selector)
+    return found

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import msgspec
 
-from podwire.insight.mesh_policies.ends import Mesh
+from podwire.insight.mesh_policies.ends import Mesh, enrolled_selectors
 from podwire.insight.mesh_policies.reading import mesh_of, workload_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Workload as Pods
@@ -16,7 +15,6 @@ from podwire.kube.meta import NamespacedName
 from podwire.mesh.authorization.model import Operation, Policy, Source
 from podwire.mesh.model.workload import Workload
 from podwire.policy.model import Block, Ports
-from podwire.redirection.enrolment import enrolled
 
 TCP = "TCP"
 NOBODY = -1
@@ -31,12 +29,10 @@ class MeshEnds:
         self.found: list[Workload] = []
         self._numbers: dict[Hashable, int] = {}
         self._namespaces = snapshot.namespaces
-        self._selectors: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+        self._selectors = enrolled_selectors(snapshot.services)
         self._keys = set(snapshot.mesh.label_keys)
         for one in snapshot.services:
             self._keys.update(one.spec.selector)
-            if enrolled(one.metadata.labels):
-                self._selectors[one.metadata.namespace].append(one.spec.selector)
 
     def number(self, pods: Pods) -> int:
         """Return the number of pods of a workload."""

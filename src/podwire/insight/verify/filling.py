@@ -121,10 +121,10 @@ async def _not_redirected(client: Client) -> list[NamespacedName]:
     spaces = {one.metadata.name: one.metadata.labels for one in namespaces.items}
     if not any(map(enrolled, (*spaces.values(), *(one.metadata.labels for one in services.items)))):
         return []
-    found = []
+    found, selectors = [], enrolled_selectors(services.items)
     for pod in (await client.list(kinds.PODS)).items:
         space = pod.metadata.namespace
-        one = workload(pod, spaces.get(space), enrolled_selectors(services.items, space))
+        one = workload(pod, spaces.get(space), selectors.get(space, ()))
         if one is not None and one.enrolled and not one.redirected:
             found.append(one.key)
     return found

@@ -67,9 +67,10 @@ class Places(msgspec.Struct, frozen=True):
 def meshed(snapshot: Snapshot, pods: Iterable[Pod]) -> tuple[Mesh | None, Mapping[str, Workload]]:
     """Return the mesh's policies and its view of pods by address; None where nothing is enrolled."""
     found: dict[str, Workload] = {}
+    selectors = enrolled_selectors(snapshot.services)
     for pod in pods:
         labels = snapshot.namespaces.get(pod.metadata.namespace, {})
-        one = workload(pod, labels, enrolled_selectors(snapshot.services, pod.metadata.namespace))
+        one = workload(pod, labels, selectors.get(pod.metadata.namespace, ()))
         if one is not None:
             found.update((str(address), one) for address in one.addresses)
     return (mesh_of(snapshot), found) if any(one.enrolled for one in found.values()) else (None, {})
