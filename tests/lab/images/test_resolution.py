@@ -12,12 +12,14 @@ from podwire.lab.images.resolution import (
     resolve,
     short_name,
     stand_in_ports,
+    whole_shell,
 )
 from podwire.lab.standin.port import Port
 
 FILES = frozenset({"/bin/sh", "/usr/bin/python3", "/usr/bin/curl", "/opt/tool"})
 PLAIN = Machine(FILES.__contains__)
 BUSY = Machine((FILES | {"/bin/busybox"}).__contains__, frozenset({"sh", "wget", "sleep"}))
+BASH = Machine((FILES | {"/bin/busybox", "/usr/bin/bash"}).__contains__, frozenset({"ash", "env", "sh"}))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,22 @@ def test_programs_of_this_machine(
 )
 def test_which_images_have_all_of_busybox(image: str, machine: Machine, has: bool) -> None:
     assert has_applets(image, machine) == has
+
+
+@pytest.mark.parametrize(
+    ("image", "words", "machine", "bash"),
+    [
+        ("busybox", ["sh", "-c", "env"], BASH, "/usr/bin/bash"),
+        ("alpine:3", ["/bin/ash"], BASH, "/usr/bin/bash"),
+        ("busybox", ["env"], BASH, ""),
+        ("busybox", ["sh"], BUSY, ""),
+        ("debian", ["sh"], BASH, ""),
+    ],
+)
+def test_bash_is_found_for_the_shell_of_busybox_only(image: str, words: list[str], machine: Machine, bash: str) -> None:
+    program = resolve(image, words, [], machine)
+    assert isinstance(program, Program)
+    assert whole_shell(image, program, machine) == bash
 
 
 def test_an_image_that_is_not_here_has_a_stand_in_and_its_args_are_ignored() -> None:

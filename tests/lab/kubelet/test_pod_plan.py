@@ -8,7 +8,7 @@ import pytest
 
 from podwire.kube.core import Container, Pod
 from podwire.lab.container import capabilities, passwd
-from podwire.lab.container.plan import ContainerPlan, Execute, Mount
+from podwire.lab.container.plan import ContainerPlan, Execute, Mount, Program
 from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.images.environment import ConfigurationError, Sources
 from podwire.lab.images.manifest import RunConfig
@@ -34,6 +34,20 @@ def planned(container: dict[str, Any], **spec: Any) -> ContainerPlan:
     made, first = pod(container, **spec)
     whole, values = expanded(made, first, Sources(), FULL)
     return container_plan(made, whole, FOUND, values, PLACE, FULL)
+
+
+def test_variables_with_dashes_and_dots_reach_what_busyboxs_shell_starts() -> None:
+    found = Resolution(Execute(arguments=("ash", "-c", "env"), file="/.busybox/ash"), "id", bash="/usr/bin/bash")
+
+    def program(name: str, resolved: Resolution = found) -> Program:
+        made, first = pod({"env": [{"name": name, "value": "x"}]})
+        whole, values = expanded(made, first, Sources(), FULL)
+        return container_plan(made, whole, resolved, values, PLACE, FULL).program
+
+    assert program("A_b1") == found.program
+    for name in ("a-b", "a.b", "1a", "ä"):
+        assert program(name) == Execute(arguments=("sh", "-c", "env"), file="/usr/bin/bash")
+    assert program("a-b", FOUND) == FOUND.program
 
 
 def test_users_and_groups() -> None:

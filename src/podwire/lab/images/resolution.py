@@ -160,6 +160,15 @@ def has_applets(image: str, machine: Machine) -> bool:
     return short_name(image) in BUSYBOX_IMAGES and bool(machine.busybox_applets)
 
 
+def whole_shell(image: str, program: Program, machine: Machine) -> str:
+    """Return this machine's bash where a program is busybox's shell: it passes on variables whatever their names are.
+
+    The published busybox's shell does too; Debian 12's leaves out names with dashes and dots. Empty for all others.
+    """
+    is_shell = program.file in {f"{busybox.FOLDER}/sh", f"{busybox.FOLDER}/ash"}
+    return (machine.find("bash") or "") if is_shell and has_applets(image, machine) else ""
+
+
 def _applet(word: str, machine: Machine) -> str | None:
     """Return the busybox program that a command names, also by its usual path."""
     folder, _, name = word.rpartition("/")

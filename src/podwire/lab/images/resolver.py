@@ -51,7 +51,7 @@ class Resolution:
     `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
     upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
     busybox, for a container of the machine's programs; with `applets_first` they come before those on its PATH.
-    `mounts` are files of podwire's own images.
+    `mounts` are files of podwire's own images. `bash` may run in place of busybox's shell (`resolution.whole_shell`).
     """
 
     program: Program
@@ -64,6 +64,7 @@ class Resolution:
     applets: str = ""
     applets_first: bool = False
     mounts: tuple[Mount, ...] = ()
+    bash: str = ""
 
 
 def this_machine() -> resolution.Machine:
@@ -151,7 +152,8 @@ class Catalog:
                 first = resolution.has_applets(container.image, self.machine)
                 words = (program.name or program.file, *program.arguments)
                 execute = Execute(arguments=words, file=program.file)
-                return Resolution(execute, image_id, applets=self._links, applets_first=first)
+                bash = resolution.whole_shell(container.image, program, self.machine)
+                return Resolution(execute, image_id, applets=self._links, applets_first=first, bash=bash)
             case resolution.Missing() as missing:
                 words = (*container.command, *container.args)
                 if _is_in_volume(container, words[0]):  # whether it is there is known when the container starts

@@ -13,7 +13,7 @@ from podwire.kube.core import Container, Pod, VolumeMount
 from podwire.kube.services import Service
 from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
-from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan
+from podwire.lab.container.plan import ContainerPlan, Execute, Identity, Mount, PodPlan, Program
 from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.images import busybox, image_config
 from podwire.lab.images.environment import ConfigurationError, Sources, expand, references, variables
@@ -95,10 +95,11 @@ def container_plan(
         "PATH": busybox.path(DEFAULT_PATH, first=found.applets_first) if found.applets else DEFAULT_PATH,
     }
     links = (busybox.mount(found.applets),) if found.applets else ()
+    environment = {**base, **image_config.environment(config), **values}
     return ContainerPlan(
         name=container.name,
-        program=found.program,
-        environment={**base, **image_config.environment(config), **values},
+        program=_program(found, environment),
+        environment=environment,
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
         mounts=(*links, *found.mounts, *_mounts(pod, container, values, place), *_termination_file(container, place)),
@@ -117,6 +118,14 @@ def container_plan(
         stop_signal=image_config.stop_signal(config),
         message_from_log=container.termination_message_policy == "FallbackToLogsOnError",
     )
+
+
+def _program(found: Resolution, names: Iterable[str]) -> Program:
+    """Return what runs: bash as `sh` where busybox's shell would not pass on a variable of such a name."""
+    program = found.program
+    if not found.bash or not isinstance(program, Execute) or all(n.isidentifier() and n.isascii() for n in names):
+        return program
+    return Execute(arguments=("sh", *program.arguments[1:]), file=found.bash)
 
 
 def _restart(pod: Pod, container: Container, *, init: bool) -> str:
