@@ -62,13 +62,23 @@ def put_service(objects: Objects, name: str, port: int) -> None:
     spec = {"ports": [{"port": 80}], "ipFamilies": ["IPv4"]}
     objects.put("Service", msgspec.convert({"metadata": metadata, "spec": spec}, Service))
     if port:
-        body = {
-            "metadata": {**metadata, "labels": {"kubernetes.io/service-name": name}},
-            "addressType": "IPv4",
-            "ports": [{"port": port}],
-            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}],
-        }
-        objects.put("EndpointSlice", msgspec.convert(body, EndpointSlice))
+        put_endpoint(objects, name, port)
+
+
+def put_endpoint(objects: Objects, service: str, port: int, address: str = "10.0.0.1") -> None:
+    """Add an EndpointSlice of a Service: one endpoint, which is a port of 127.0.0.1."""
+    metadata = {
+        "name": f"{service}-{port}",
+        "namespace": NAMESPACE,
+        "labels": {"kubernetes.io/service-name": service},
+    }
+    body = {
+        "metadata": metadata,
+        "addressType": "IPv4",
+        "ports": [{"port": port}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+    }
+    objects.put("EndpointSlice", msgspec.convert(body, EndpointSlice))
 
 
 def put_secret(objects: Objects, name: str, kind: str, **values: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,10 +16,14 @@ from podwire.insight.replay import differences, exchange
 from podwire.insight.replay import requests as files
 from podwire.insight.replay.exchange import Answer
 from podwire.insight.replay.requests import ReplayRequest
-from tests.edge.nginx.process import program
-from tests.edge.nginx.sides import FROM_BACKEND, HERE, edges
+from tests.edge.nginx.backend import FROM_BACKEND
+from tests.edge.nginx.conftest import Served
+from tests.edge.nginx.sides import HERE
 
 SECONDS = 30.0
+PLAIN = "plain"
+CLIENTS = {"encrypted": "", "of ann": "ann", "of bob": "bob", "of eve": "eve", "of dan": "dan"}
+"""The certificate of the client, by the part of the requests that are sent over HTTPS."""
 REQUESTS: dict[str, list[dict[str, Any]]] = {
     name: entries for name, entries in yaml.safe_load((HERE / "requests.yaml").read_text()).items() if name[0] != "."
 }
@@ -42,24 +45,24 @@ def found_differences(old: Answer, new: Answer) -> Iterator[str]:
             yield one.what
 
 
-@pytest.mark.skipif(not program(), reason="nginx is missing: sh tools/peers.sh nginx")
-async def test_envoy_answers_as_nginx_does(tmp_path: Path) -> None:
-    wrong = []
-    async with edges(tmp_path) as (nginx, envoy):
-        for entries, old_url, new_url in zip(REQUESTS.values(), nginx.urls, envoy.urls, strict=True):
-            requests = tuple(map(request, entries))
-            answers = await exchange.exchange(old_url, new_url, requests, SECONDS)
-            for entry, one, (old, new) in zip(entries, requests, answers, strict=True):
-                expected = {what for group in entry.get("differs", {}).values() for what in group}
-                if old.fault or new.fault or set(found_differences(old, new)) != expected:
-                    shown = [
-                        f"{line.what}: {line.old} -> {line.new}"
-                        for line in differences.differences(old, new, differences.IGNORED)
-                    ]
-                    wrong.append(f"{one} {dict(one.headers)}\n  " + "\n  ".join((*shown, old.fault, new.fault)))
+@pytest.mark.asyncio(loop_scope="package")
+@pytest.mark.parametrize("part", REQUESTS)
+async def test_envoy_answers_as_nginx_does(served: Served, part: str) -> None:
+    entries, sides, wrong = REQUESTS[part], served.sides, []
+    requests = tuple(map(request, entries))
+    old_url, new_url = (edge.urls[part != PLAIN] for edge in (sides.nginx, sides.envoy))
+    answers = await exchange.exchange(old_url, new_url, requests, SECONDS, sides.tls[CLIENTS.get(part, "")])
+    for entry, one, (old, new) in zip(entries, requests, answers, strict=True):
+        expected = {what for group in entry.get("differs", {}).values() for what in group}
+        if old.fault or new.fault or set(found_differences(old, new)) != expected:
+            shown = [
+                f"{line.what}: {line.old} -> {line.new}"
+                for line in differences.differences(old, new, differences.IGNORED)
+            ]
+            wrong.append(f"{one} {dict(one.headers)}\n  " + "\n  ".join((*shown, old.fault, new.fault)))
     assert not wrong, "\n".join(wrong)
-    logged = files.read(str(tmp_path / "nginx" / "access.log"), "plain.example.com")
-    without_body = [one for entries in REQUESTS.values() for one in entries if one.get("method") != "POST"]
+    logged = files.read(str(served.folder / "nginx" / "access.log"), "plain.example.com")
+    without_body = [one for one in entries if one.get("method") != "POST"]
     sent = Counter((one.get("method", "GET"), one["path"]) for one in without_body)
     found = Counter((one.method, one.path) for one in logged)
     assert sent <= found, "what nginx logs can be replayed"

@@ -150,7 +150,9 @@ local function check_certificate(request, settings)
   if settings.required ~= false and not presented then
     return refused_certificate(request, settings, "No required SSL certificate was sent")
   end
-  if settings.verified ~= false and presented and not valid then
+  local now = os.time()
+  local current = presented and ssl:validFromPeerCertificate() <= now and now <= ssl:expirationPeerCertificate()
+  if presented and (not current or settings.verified ~= false and not valid) then
     return refused_certificate(request, settings, "The SSL certificate error")
   end
   local headers = request.headers

@@ -62,9 +62,11 @@ def _client_certificates() -> Iterator[Annotation]:
     area = "client certificates"
     note = f"a Secret {OWN_NAMESPACE} with ca.crt; requests in plain text have no certificate, so `on` refuses them"
     yield differs(area, "auth-tls-secret", grammar.object_name, note)
-    note = "`optional_no_ca` lets expired certificates pass too; ssl-client-verify has no reason after FAILED"
+    note = "of a certificate `optional_no_ca` verifies only the time; ssl-client-verify has no reason after FAILED"
     yield differs(area, "auth-tls-verify-client", one_of("on", "off", "optional", "optional_no_ca"), note)
-    yield from exact(area, auth_tls_verify_depth=integer(1, 100), auth_tls_pass_certificate_to_upstream=boolean)
+    yield from exact(area, auth_tls_verify_depth=integer(1, 100))
+    note = "without it a header `ssl-client-cert` that a client sends does not reach the backend"
+    yield differs(area, "auth-tls-pass-certificate-to-upstream", boolean, note)
     yield differs(area, "auth-tls-error-page", templates.redirect_url, "a URL; a path or a named location is refused")
     yield differs(area, "auth-tls-match-cn", expression.expression, expression.NOTE)
 
