@@ -3,6 +3,7 @@ import socket
 
 import pytest
 
+from podwire.kernel import address_flows
 from podwire.kernel.conntrack import Conntrack, Family, FlowProtocol
 from podwire.kernel.nftables import Nftables
 from tests.sandbox import add_addresses, sandboxed
@@ -67,9 +68,11 @@ def test_a_flow_that_is_gone_already_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("family", list(Family))
+@pytest.mark.parametrize("few", [0, address_flows.FEW_ENTRIES])
 @sandboxed
-def test_flows_from_and_to_an_address_are_deleted(family: Family) -> None:
+def test_flows_from_and_to_an_address_are_deleted(few: int, family: Family) -> None:
     """Four datagrams between three addresses, one of them translated on its way, and a stream."""
+    address_flows.FEW_ENTRIES = few  # of this process, which ends with the test
     own, other, third = addresses(family)
     nat = f"chain n {{ type nat hook output priority -100; {_dnat(family, other, own)} }}"
     Nftables().run(f"{TRACKING[:-1]} {nat}; }}")
@@ -90,6 +93,17 @@ def test_flows_from_and_to_an_address_are_deleted(family: Family) -> None:
 def test_an_address_without_flows_is_no_error() -> None:
     Nftables().run(TRACKING)
     Conntrack().forget_addresses([ipaddress.ip_address("10.9.9.9")])
+
+
+@sandboxed
+def test_flows_of_both_families_are_found_together() -> None:
+    Nftables().run(TRACKING)
+    table = Conntrack()
+    for family in Family:
+        send(family, 5300)
+    found = table.flows_of([ipaddress.ip_address(address) for address in LOOPBACK.values()])
+    assert {str(flow.answering) for flow in found} == set(LOOPBACK.values())
+    assert {str(flow.answering) for flow in table.flows_of([ipaddress.ip_address("::1")])} == {"::1"}
 
 
 def addresses(family: Family) -> tuple[str, str, str]:

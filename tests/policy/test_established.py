@@ -14,7 +14,7 @@ from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.link_end import LinkEnd
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
-from podwire.policy.established import EstablishedFlows, FollowedSink, Narrowed, forbidden, narrowed
+from podwire.policy.established import PAUSE_SECONDS, EstablishedFlows, FollowedSink, Narrowed, forbidden, narrowed
 from podwire.policy.model import Direction
 from podwire.policy.rows import AddressRow, IsolatedRow, LinkRow, PeerRow, PortRow, RangesRow, Row, SelfRow
 from podwire.policy.sink import PolicySink
@@ -313,4 +313,19 @@ async def test_a_fault_is_tried_again_and_ends_nothing_else() -> None:
         while len(tracking.read) < 2:
             assert not running.done()
             await asyncio.sleep(0.01)
+    running.cancel()
+
+
+async def test_changes_of_a_moment_are_judged_together() -> None:
+    cluster = Cluster()
+    cluster.add(namespace("x"), pod("x/a", A))
+    tracking = Failing()
+    tracking.read.append(())  # no fault
+    established = EstablishedFlows(cluster.view, cluster.numbers, tracking=tracking)
+    running, began = asyncio.create_task(established.run()), time.monotonic()
+    async with asyncio.timeout(60):
+        while len(tracking.read) < 4:
+            established.judge_all()
+            await asyncio.sleep(0.001)
+    assert time.monotonic() - began > 2 * PAUSE_SECONDS * 0.99
     running.cancel()

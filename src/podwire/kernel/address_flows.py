@@ -1,8 +1,10 @@
 """Entries of connection tracking with an end at one of some addresses, of all protocols.
 
-For few IPv4 addresses the kernel chooses, so only their entries are copied; it walks its table all the same. For
-many, and for IPv6, its whole table is copied once a family, and the others are left out by their bytes: kernels up to
-6.18 at least take an IPv6 filter for its opposite (ctnetlink_filter_match_tuple).
+Each walk through the kernel's table takes milliseconds however empty it is: it has 262,144 buckets by default, shared
+by all network namespaces. So a namespace without entries is not walked, and one with few is walked once, for both
+families. Of many entries the kernel chooses those of few IPv4 addresses, so that only they are copied. For many, and
+for IPv6, all entries are copied once a family, and the others are left out by their bytes: kernels up to 6.18 at least
+take an IPv6 filter for its opposite (ctnetlink_filter_match_tuple).
 Sources: linux/netfilter/nfnetlink_conntrack.h, net/netfilter/nf_conntrack_netlink.c (filters: Linux 5.8 and up).
 """
 
@@ -19,11 +21,12 @@ from podwire.kernel.elements import IPAddress
 from podwire.kernel.netlink import attribute, attributes, nested
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from podwire.kernel.netlink import Netlink
 
-_GET = 1 << 8 | 1
+_GET, _GET_STATS = 1 << 8 | 1, 1 << 8 | 5
+_ENTRIES = 1
 _TUPLE_ORIGINAL, _TUPLE_REPLY, _ID, _MASTER, _FILTER = 1, 2, 12, 14, 25
 _TUPLE_IP, _TUPLE_PROTOCOL = 1, 2
 _PROTOCOL_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
@@ -31,6 +34,8 @@ _FILTER_ORIGINAL_FLAGS, _FILTER_REPLY_FLAGS = 1, 2
 _BY_SOURCE, _BY_DESTINATION = 1 << 0, 1 << 1
 _HEADER = struct.Struct("!BBH")
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_VERSIONS = {int(family): version for version, family in _FAMILIES.items()}
+_BOTH = socket.AF_UNSPEC
 _KINDS = {4: (1, 2), 6: (3, 4)}
 """Which attributes hold source and destination of a direction, by IP version."""
 
@@ -42,6 +47,8 @@ _FIRST_SOURCE = 4 + 3 * _LENGTH_AND_KIND.size
 
 MOST_FILTERED = 2
 """Addresses that the kernel is given one by one, each for three walks through its table."""
+FEW_ENTRIES = 4_000
+"""Entries whose copies take less time than two walks more."""
 
 
 class SocketEnds(msgspec.Struct, frozen=True):
@@ -91,22 +98,46 @@ def _ends(version: int, direction: dict[int, bytes]) -> SocketEnds:
 
 def of_addresses(netlink: Netlink, addresses: Collection[IPAddress]) -> Iterator[AddressFlow]:
     """Return each entry with an end at one of the addresses once. Raises NetlinkError."""
-    for version in (4, 6):
-        wanted = {address.packed for address in addresses if address.version == version}
-        if not wanted:
-            continue
-        if len(wanted) <= MOST_FILTERED and version == 4:
-            payloads: Iterable[bytes] = _filtered(netlink, wanted)
+    known: set[bytes] = set()
+    for version, payload, wanted in _candidates(netlink, addresses):
+        found = _read(version, payload, wanted)
+        if found is not None and found.handle not in known:
+            known.add(found.handle)
+            yield found
+
+
+def _candidates(netlink: Netlink, addresses: Collection[IPAddress]) -> Iterator[tuple[int, bytes, set[bytes]]]:
+    """Return entries among which are those of the addresses, with the version of each and its wanted addresses."""
+    wanted = {version: {each.packed for each in addresses if each.version == version} for version in _FAMILIES}
+    versions = [version for version, found in wanted.items() if found]
+    entries = _entries(netlink) if versions else 0
+    if not entries:
+        return
+    if entries <= FEW_ENTRIES:
+        family = _FAMILIES[versions[0]] if len(versions) == 1 else _BOTH
+        for payload in _copied(netlink, family, wanted):
+            yield _VERSIONS[payload[0]], payload, wanted[_VERSIONS[payload[0]]]
+        return
+    for version in versions:
+        if version == 4 and len(wanted[4]) <= MOST_FILTERED:
+            payloads = _filtered(netlink, wanted[4])
         else:
-            whole = netlink.dump(_GET, _HEADER.pack(_FAMILIES[version], 0, 0))
-            size = _SIZES[version]
-            payloads = (payload for payload in whole if _may_have(payload, size, wanted))
-        known: set[bytes] = set()
-        for payload in payloads:
-            found = _read(version, payload, wanted)
-            if found is not None and found.handle not in known:
-                known.add(found.handle)
-                yield found
+            payloads = _copied(netlink, _FAMILIES[version], wanted)
+        yield from ((version, payload, wanted[version]) for payload in payloads)
+
+
+def _entries(netlink: Netlink) -> int:
+    """The number of entries of this network namespace, those of packets on their way included."""
+    answer = netlink.get(_GET_STATS, _HEADER.pack(_BOTH, 0, 0), "count the entries of connection tracking")
+    return int.from_bytes(attributes(answer, _HEADER.size)[_ENTRIES], "big")
+
+
+def _copied(netlink: Netlink, family: int, wanted: Mapping[int, set[bytes]]) -> Iterator[bytes]:
+    """All entries of a family, without most of those that have no end among the wanted addresses of their version."""
+    for payload in netlink.dump(_GET, _HEADER.pack(family, 0, 0)):
+        version = _VERSIONS[payload[0]]
+        if _may_have(payload, _SIZES[version], wanted[version]):
+            yield payload
 
 
 def _filtered(netlink: Netlink, wanted: Iterable[bytes]) -> Iterator[bytes]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+PAUSE_SECONDS = 0.2
+"""Time between two looks at connection tracking: changes in it are judged together, as each look walks its table."""
 _NAMES = {socket.IPPROTO_TCP: "TCP", socket.IPPROTO_UDP: "UDP", socket.IPPROTO_SCTP: "SCTP"}
 
 
@@ -169,6 +171,7 @@ class EstablishedFlows:
             due, self._due = self._due, Narrowed()
             try:
                 await self.end_forbidden(due)
+                await asyncio.sleep(PAUSE_SECONDS)
             except Exception as error:  # enforcement of new connections does not depend on it
                 if isinstance(error, NetlinkError):
                     log.warning("connections that policies forbid cannot be ended yet: %s", error)
