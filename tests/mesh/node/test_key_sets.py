@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from podwire.mesh.authorization.tokens import Issuer
 from podwire.mesh.node import key_sets
 from podwire.mesh.node.key_sets import KeySetError, KeySets
+from podwire.pki.certificates import Authority, write
 
 KEYS = {"keys": [{"kty": "RSA", "kid": "1"}]}
 
@@ -137,3 +139,39 @@ async def test_a_key_set_that_cannot_be_fetched_again_is_not_used_for_ever(
     assert sets.key_set(one.keys_name) == json.dumps(KEYS)
     monkeypatch.setattr(key_sets, "KEPT_SECONDS", 0.0)
     assert sets.key_set(one.keys_name) is None
+
+
+async def test_an_issuer_is_known_by_an_authority_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority.create()
+    write(tmp_path, "authority", authority.pair)
+    write(tmp_path, "issuer", authority.server(names=["id.test"], addresses=()))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.crt"))
+    monkeypatch.setattr(key_sets, "_refuse_own_address", lambda _: None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "issuer.crt", tmp_path / "issuer.key")
+    async with issuing(context) as port:
+        known = Issuer("https://id.test", keys_url=f"https://id.test:{port}/keys")
+        other = Issuer("https://other.test", keys_url=f"https://other.test:{port}/keys")
+        async with served(tmp_path, known, other, resolver=Resolver("127.0.0.1")) as sets, asyncio.timeout(30):
+            while sets.key_set(known.keys_name) is None:  # noqa: ASYNC110 - a key set has no event
+                await asyncio.sleep(0.01)
+            assert sets.key_set(known.keys_name) == json.dumps(KEYS)
+            assert sets.key_set(other.keys_name) is None
+
+
+@contextlib.asynccontextmanager
+async def issuing(context: ssl.SSLContext) -> AsyncIterator[int]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(KEYS)
+
+    app = web.Application()
+    app.router.add_get("/keys", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
