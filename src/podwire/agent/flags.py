@@ -13,7 +13,7 @@ from podwire.agent.bgp_flags import bgp_options
 from podwire.agent.config import EVERYWHERE, METRICS_PORT, AgentConfig
 from podwire.agent.pod_network_flags import cluster, pod_network_options
 from podwire.component.flags import AddressList, RangeList, credentials, program_flags
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import lasting
 from podwire.services.node_view import PRIMARY
 
 EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
@@ -157,7 +157,7 @@ def command(**given: Any) -> None:
         --pod-cidrs 10.244.0.0/16,fd00:10:244::/56 --service-cidrs 10.96.0.0/16,fd00:10:96::/112
     curl http://127.0.0.1:10256/healthz; curl http://127.0.0.1:10249/metrics
     """
-    with lasting(), without_authorities():
+    with lasting():
         from podwire.agent.main import main
 
     main(configuration(given))

@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from podwire.component.imports import leave_out_authorities
+
 VERBS = {
     "up": "Start a cluster network on this machine.",
     "down": "End a world and everything in it.",
@@ -81,6 +83,7 @@ def podwire() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The program's entry: an error that the user can mend is one message and exit status 1."""
+    leave_out_authorities()
     try:
         podwire.main(args=arguments, prog_name="podwire")
     except Exception as error:

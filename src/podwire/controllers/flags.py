@@ -14,7 +14,7 @@ from podwire.component.flags import (
     probe_flag,
     program_flags,
 )
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import lasting
 from podwire.controllers.balancers.pools import BalancerPools, subnets
 from podwire.kube.pod_pools import PoolError, namespace_pools, pool
 
@@ -91,7 +91,7 @@ def command(**given: Any) -> None:
     podwire controller --server https://192.0.2.10:6443 --namespace-pool red=10.60.0.0/16:26
     podwire controller --kubeconfig controller.conf --lb-pool 198.51.100.0/24
     """
-    with lasting(), without_authorities():
+    with lasting():
         from podwire.controllers.cluster_program import main
 
     main(configuration(given))

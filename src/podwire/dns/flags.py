@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from podwire.component.flags import TextList, credentials, program_flags
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import lasting
 from podwire.dns.config import DnsConfig
 from podwire.kube.meta import NamespacedName
 
@@ -92,7 +92,7 @@ def command(**given: Any) -> None:
     podwire dns --kubeconfig dns.conf --upstreams 192.0.2.53 --cluster-cidrs 10.244.0.0/16,10.96.0.0/16
     dig @127.0.0.1 kubernetes.default.svc.cluster.local
     """
-    with lasting(), without_authorities():
+    with lasting():
         from podwire.dns.server import main
 
     main(DnsConfig(credentials=credentials(given), **given))

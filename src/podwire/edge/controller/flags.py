@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from podwire.component.flags import credentials, identity, identity_flag, own_addresses_flag, probe_flag, program_flags
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import lasting
 from podwire.edge.controller import missing_packages
 from podwire.edge.controller.xds_service import PROBE_PORT, XDS_PORT, XDS_SERVER
 
@@ -57,7 +57,7 @@ def command(**given: Any) -> None:
     """
     if lacking := missing_packages.missing():
         raise click.ClickException(missing_packages.remedy(lacking))
-    with lasting(), without_authorities():
+    with lasting():
         from podwire.edge.controller.main import main
 
     main(configuration(given))

@@ -115,7 +115,7 @@ def _connected(sending: Sending, addresses: tuple[str, ...]) -> tuple[socket.soc
 
 
 def _secured(stream: socket.socket, sending: Sending) -> tuple[ssl.SSLSocket | None, Step]:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     offered = [name for name, wanted in (("h2", sending.http2), ("http/1.1", sending.http1)) if wanted]
     context.set_alpn_protocols(offered)

@@ -103,7 +103,7 @@ def _bracketed(host: str) -> str:
 
 
 def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the machine's authorities, which take 30 ms to read
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from podwire.component.imports import without_authorities
 from podwire.kernel import memory, namespaces
 from podwire.lab.base.spawn import SpawnRequest
 
@@ -157,9 +156,8 @@ def warm_up() -> None:
     """
     memory.use_one_arena()
     gc.disable()
-    with without_authorities():
-        for module in WARM_MODULES:
-            importlib.import_module(module)
+    for module in WARM_MODULES:
+        importlib.import_module(module)
     from podwire.kube import tls_buffers
 
     tls_buffers.shrink()

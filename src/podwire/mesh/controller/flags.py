@@ -9,7 +9,7 @@ import click
 
 from podwire.component.endpoints import BindAddressError, bind_address
 from podwire.component.flags import credentials, identity, identity_flag, own_addresses_flag, probe_flag, program_flags
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import lasting
 from podwire.edge.controller import missing_packages
 from podwire.edge.controller.flags import ENVOY_VERB
 from podwire.mesh.controller.signer_endpoint import PROBE_PORT, SERVER_NAME
@@ -103,7 +103,7 @@ def command(**given: Any) -> None:
     """
     if lacking := missing_packages.missing():
         raise click.ClickException(missing_packages.remedy(lacking))
-    with lasting(), without_authorities():
+    with lasting():
         from podwire.mesh.controller.main import main
 
     main(configuration(given))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from podwire.component.flags import credentials, probe_flag, program_flags
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import lasting
 from podwire.mesh.model.node_pod import NODE_PROBE_PORT
 
 FOLDER = click.Path(exists=True, file_okay=False)
@@ -30,7 +30,7 @@ def command(**given: Any) -> None:
     It runs beside Envoy in each pod of the DaemonSet podwire-mesh. Envoy serves with what it has while this program is
     away.
     """
-    with lasting(), without_authorities():
+    with lasting():
         from podwire.mesh.node.program import main
 
     main(configuration(given))
