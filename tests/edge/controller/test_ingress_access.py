@@ -83,6 +83,10 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealIn
                 limit_rpm="100", limit_whitelist=ADDRESS,
             ),
             ingress("busy", path("/"), host="busy.test", limit_connections="2"),
+            ingress(
+                "spared", path("/"), host="spared.test", limit_connections="1",
+                limit_whitelist=f"{ADDRESS}/31,2001:db8::/33",
+            ),
             ingress("large", path("/"), host="large.test", proxy_body_size="20m"),
             ingress("stream", path("/"), host="stream.test", proxy_body_size="1k", proxy_request_buffering="off"),
         )  # fmt: skip
@@ -235,6 +239,21 @@ async def test_requests_at_the_same_time_are_counted_by_client(edge: RealIngress
     gate.set()
     assert (await first[1]).status == 200
     assert {(await edge.get("busy.test", x_forwarded_for=OTHER)).status for _ in range(5)} == {200}
+
+
+async def test_clients_of_the_allowlist_have_any_number_of_connections(edge: RealIngress) -> None:
+    wanted = {ADDRESS: 200, "2001:db8::1": 200, "2001:db8:7fff:1::": 200}
+    wanted |= {OTHER: 503, "192.0.2.8": 503, "2001:db8:8000::1": 503, "2001:db9::": 503, "::1": 503}
+    backend = edge.backends["web"]
+    backend.gate.clear()
+    before = sum(one.path == "/wait" for one in backend.seen)
+    first = [asyncio.ensure_future(edge.get("spared.test", "/wait", x_forwarded_for=one)) for one in wanted]
+    while sum(one.path == "/wait" for one in backend.seen) < before + len(wanted):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    found = {one: (await edge.get("spared.test", x_forwarded_for=one)).status for one in wanted}
+    backend.gate.set()
+    assert found == wanted
+    assert {(await one).status for one in first} == {200}
 
 
 async def test_large_bodies_are_not_buffered_and_have_their_limit(edge: RealIngress) -> None:

@@ -78,6 +78,22 @@ def test_answers_are_compared_by_what_a_user_sees() -> None:
         assert [line.what for line in differences.differences(one, absent, differences.IGNORED)] == ["answer"]
 
 
+@pytest.mark.parametrize(
+    ("other", "is_alike"),
+    [
+        ("id=2; HttpOnly; Max-Age=600; path=/; SameSite=Lax", True),
+        ("id=1; Path=/; Max-Age=600; HttpOnly", False),
+        ("id=1; Path=/x; Max-Age=600; HttpOnly; SameSite=Lax", False),
+        ("id=1; Path=/; Max-Age=600; HttpOnly; SameSite=lax; Secure", False),
+        ("other=1; Path=/; Max-Age=600; HttpOnly; SameSite=Lax", False),
+    ],
+)
+def test_cookies_are_compared_by_name_and_attributes(other: str, *, is_alike: bool) -> None:
+    cookies = ("id=1; Path=/; Max-Age=600; HttpOnly; SameSite=Lax", other)
+    old, new = (Answer(200, (("set-cookie", one),)) for one in cookies)
+    assert (list(differences.differences(old, new, differences.IGNORED)) == []) is is_alike
+
+
 def test_a_server_that_answers_nothing_is_no_likeness() -> None:
     absent = Answer(fault="refused")
     assert differences.silence([absent, absent]) == "refused"

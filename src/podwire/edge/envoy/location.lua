@@ -113,7 +113,36 @@ local function released(token)
   end
 end
 
+local function in_bits(number, count)
+  local found = {}
+  for index = count - 1, 0, -1 do found[#found + 1] = math.floor(number / 2 ^ index) % 2 end
+  return table.concat(found)
+end
+
+local function words(text, pattern, base, count)
+  local found = {}
+  for word in text:gmatch(pattern) do found[#found + 1] = in_bits(tonumber(word, base), count) end
+  return table.concat(found)
+end
+
+-- An address as its version and its bits (RFC 4291, 2.2), of which a range is the first.
+local function bits(address)
+  if not address:find(":", 1, true) then return "4" .. words(address, "%d+", 10, 8) end
+  local head, tail = address:match("^(.-)::(.*)$")
+  local before, after = words(head or address, "%x+", 16, 16), words(tail or "", "%x+", 16, 16)
+  return "6" .. before .. string.rep("0", 128 - #before - #after) .. after
+end
+
+local function is_exempt(request, ranges)
+  local address = ranges and bits(VARIABLES.remote_addr(request))
+  for _, range in ipairs(ranges or {}) do
+    if address:sub(1, #range) == range then return true end
+  end
+  return false
+end
+
 local function admitted(request, scope, most)
+  if is_exempt(request, request.context:get("connections_exempt")) then return true end
   local key = scope .. " " .. VARIABLES.remote_addr(request)
   local now = request.handle:timestamp()
   if (counts[key] or 0) >= most and now - last_collection > COLLECTION_MILLISECONDS then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 from importlib import resources
 from typing import Any
 
@@ -34,9 +35,17 @@ def per_route(script: Script) -> Any:
     if script.passwords is not None:
         hashes = values["passwords"].pop("hashes")
         values |= {f"{USER}{name}": one for name, one in hashes.items()}
+    if script.connections_exempt:
+        values["connections_exempt"] = [_bits(one) for one in script.connections_exempt]
     context = struct_pb2.Struct()
     context.update(values)
     return lua_pb2.LuaPerRoute(filter_context=context)
+
+
+def _bits(text: str) -> str:
+    """Return a range of addresses as the script compares it: the version, and the bits that all addresses have."""
+    network = ipaddress.ip_network(text)
+    return f"{network.version}{int(network.network_address):0{network.max_prefixlen}b}"[: network.prefixlen + 1]
 
 
 @functools.cache

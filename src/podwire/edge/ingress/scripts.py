@@ -54,6 +54,7 @@ def scripted(location: Location, server: Server, access: Access, references: Ref
         certificate=certificate(server),
         connections=settings.limit_connections,
         connections_status=references.options.limit_conn_status_code if settings.limit_connections else 0,
+        connections_exempt=settings.limit_allowlist if settings.limit_connections else (),
         any_suffices=chooses,
         has_addresses=chooses and bool(settings.allowlist_source_range),
         passwords=access.passwords,

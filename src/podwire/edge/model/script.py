@@ -160,6 +160,7 @@ class Script(msgspec.Struct, frozen=True, omit_defaults=True):
         redirect_status, redirect: the request is answered by a redirect; 0: it is not.
         connections: requests of one client at the same time, of all routes of `scope`; 0: any number.
         connections_status: of the answer to further ones.
+        connections_exempt: ranges of addresses whose clients are not limited.
         any_suffices: whether one of addresses, passwords and authorization is enough.
         has_addresses: whether addresses are one of them; the result is in the metadata of the filter for them.
         location, cookie_domain, cookie_path: replacements in responses.
@@ -173,6 +174,7 @@ class Script(msgspec.Struct, frozen=True, omit_defaults=True):
     redirect: Template = ()
     connections: int = 0
     connections_status: int = 0
+    connections_exempt: tuple[str, ...] = ()
     any_suffices: bool = False
     has_addresses: bool = False
     passwords: Passwords | None = None

@@ -113,10 +113,18 @@ def _headers(answer: Answer, ignored: frozenset[str]) -> dict[str, str]:
 
 
 def _cookie(value: str) -> str:
-    """Return a cookie with its attributes; its value, and the time at which it expires, differ always."""
-    first, *attributes = value.split("; ")
-    kept = [one if not one.lower().startswith("expires=") else "Expires=..." for one in attributes]
-    return "; ".join((f"{first.partition('=')[0]}=...", *kept))
+    """Return a cookie with its attributes; its value, and the time at which it expires, differ always.
+
+    The order of attributes, and the case of their names, mean nothing (RFC 6265, 5.2).
+    """
+    first, *attributes = value.split(";")
+    return "; ".join((f"{first.partition('=')[0]}=...", *sorted(map(_attribute, attributes))))
+
+
+def _attribute(text: str) -> str:
+    name, _, value = text.strip().partition("=")
+    shown = "..." if name.lower() == "expires" else value
+    return f"{name.title()}={shown}" if shown else name.title()
 
 
 def _bodies(old: Answer, new: Answer) -> Iterator[Difference]:

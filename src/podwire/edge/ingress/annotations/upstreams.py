@@ -102,7 +102,10 @@ def _tls() -> Iterator[Annotation]:
 
 
 def _mirror() -> Iterator[Annotation]:
-    note = "as in auth-url; with its body a request is copied with its new path, without it with that of the URL"
+    note = (
+        "as in auth-url; with its body a request is copied with its new path, without it with that of the URL; copies "
+        "have the headers of the edge too (X-Forwarded-For and its kind)"
+    )
     yield differs("mirror", "mirror-target", templates.url, note)
     yield from exact("mirror", mirror_host=grammar.hostname)
     yield differs("mirror", "mirror-request-body", grammar.on_off, note)
