@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import statistics
 import tempfile
 import time
@@ -25,6 +26,7 @@ from bench.kernel_watch import Arrivals
 from bench.node_proxies import API_ADDRESS, NodeProxy, agent, join_network, node_proxy
 from bench.service_objects import NODE
 from podwire.kernel import links, namespaces
+from podwire.kernel.link_events import LinkEvents
 from podwire.kernel.netlink import Netlink
 from podwire.kube.client import Client
 from podwire.kube.kinds import NAMESPACES, NETWORK_POLICIES, NODES, PODS
@@ -129,6 +131,8 @@ class _Bench:
         self._client = client
         self._node = node
         self._node_links = Netlink(node.host.path)
+        with namespaces.inside_network(node.host.path):
+            self._link_events = LinkEvents()
         compiled = installation.compiled_plugin()
         self._plugin = compiled or Path("/run/bench-plugin")
         if compiled is None:
@@ -150,12 +154,15 @@ class _Bench:
         """Move a pod to other policies; return milliseconds."""
         link = AttachmentKey(f"pod-{number}", "eth0").host_interface
         before = self._group(link)
+        self._link_events.read()
         labels = {"app": f"a{(number + turn // KINDS + 1) % KINDS}"}
         began = time.perf_counter()
         await self._client.patch(PODS, NamespacedName(HOME, f"pod-{number}"), {"metadata": {"labels": labels}})
         while (group := self._group(link)) in {0, before}:
             if time.perf_counter() - began > PATIENCE_SECONDS:
                 raise TimeoutError(f"{link} stays in group {group}")
+            select.select([self._link_events], [], [], 1.0)  # to read it all the time would slow down what is measured
+            self._link_events.read()
         return (time.perf_counter() - began) * 1e3
 
     async def select_all(self, turn: int) -> float:
