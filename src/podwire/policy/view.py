@@ -13,6 +13,7 @@ from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName
 from podwire.policy.attachments import Attachments
 from podwire.policy.claims import Bearer, Claims
+from podwire.policy.kinds import Kinds
 from podwire.policy.label_keys import LabelKeys
 from podwire.policy.model import (
     EVERYTHING,
@@ -74,7 +75,7 @@ class View:
         self._bearers: dict[NamespacedName, Bearer] = {}
         self._peer_kinds = PeerKinds(self._keys.of)
         self._claims = Claims()
-        self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
+        self._kinds = Kinds()
         self._subjects: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
 
     # What is there.
@@ -136,14 +137,14 @@ class View:
     def identities(self, peer: Pods, home: str) -> Iterator[Identity]:
         """All identities that the peer of a policy in namespace `home` means."""
         for namespace in self.namespaces(peer, home):
-            yield from (kind for kind in self._kinds.get(namespace, ()) if kind.selected_by(peer.pods))
+            yield from self._kinds.selected(namespace, peer.pods)
 
     def namespaces(self, peer: Pods, home: str) -> Iterator[str]:
         """All namespaces that the peer looks into, those without pods included."""
         if peer.namespaces is None:
             yield home
             return
-        for namespace in self._namespaces.keys() | self._kinds.keys():
+        for namespace in self._namespaces.keys() | self._kinds.namespaces:
             if namespace_matches(peer, home, namespace, self._namespaces.get):
                 yield namespace
 
@@ -163,9 +164,9 @@ class View:
     def alive(self, allocation: Identity | str) -> bool:
         """Whether some row may still need a number for the identity, or for the namespace of this name."""
         if isinstance(allocation, Identity):
-            return allocation in self._kinds.get(allocation.namespace, ())
+            return allocation in self._kinds
         return bool(
-            allocation in self._namespaces or self._kinds.get(allocation) or self._policies.get(allocation)
+            allocation in self._namespaces or allocation in self._kinds.namespaces or self._policies.get(allocation)
         )  # a policy's own namespace is a peer also while its object is not known
 
     # What changes.
@@ -328,14 +329,11 @@ class View:
         dirty: set[Owner] = set()
         turned: list[Identity] = []
         for kind, difference in appeared.items():
-            self._kinds[kind.namespace][kind] += difference
-        for kind, difference in appeared.items():
-            now = self._kinds[kind.namespace][kind]
+            now = self._kinds.count(kind, difference)
             if (now > 0) != (now - difference > 0):
                 dirty |= self._readers(kind)
                 turned.append(kind)
             if not now:
-                _drop_zero(self._kinds, kind)
                 self.departed |= {kind, kind.namespace}
         return dirty | self.tiers.pods_moved(turned, moved)
 
