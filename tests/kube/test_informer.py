@@ -436,6 +436,6 @@ async def test_an_open_stream_without_events_ends_the_trouble_before_it(monkeypa
 
     async with served(handler) as informer, asyncio.timeout(60):
         well = asyncio.Event()
-        monkeypatch.setattr(informer.status, "heard", well.set)
+        monkeypatch.setattr(informer.status, "received", well.set)
         await well.wait()
         assert len(watches) == 2

@@ -82,7 +82,7 @@ def test_the_age_counts_from_whatever_the_server_sent_last() -> None:
     status.listed()
     clock.now += 7
     assert status.age == 7
-    status.heard()
+    status.received()
     assert status.age == 0
 
 

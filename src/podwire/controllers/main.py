@@ -1,4 +1,4 @@
-"""All controllers of a world in one process."""
+"""All controllers of a cluster without kube-controller-manager, in one process."""
 
 from __future__ import annotations
 

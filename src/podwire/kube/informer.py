@@ -207,7 +207,7 @@ class Informer(Generic[ObjectT]):
                 if line:
                     self._take(line)
                 else:  # open: it works also while nothing changes, unless the server ends it at once
-                    steady = asyncio.get_running_loop().call_later(STEADY_SECONDS, self.status.heard)
+                    steady = asyncio.get_running_loop().call_later(STEADY_SECONDS, self.status.received)
         finally:
             if steady is not None:
                 steady.cancel()
@@ -222,7 +222,7 @@ class Informer(Generic[ObjectT]):
         if self._cache.phase is Phase.COMPLETE:
             self._notify(self._cache.complete(self._cache.version))
             self._complete()
-        self.status.heard()
+        self.status.received()
         if len(self._cache.rejected) != self.status.undecodable or change is None:
             self.status.rejected(self._cache.rejected.values())
         if change is not None:

@@ -47,7 +47,7 @@ class InformerStatus:
         self._kind = kind
         self._role = role
         self._clock = clock
-        self._heard: float | None = None
+        self._last_received: float | None = None
         self._failing_since: float | None = None
         self._logged: float | None = None
         self._rejected: dict[NamespacedName, str] = {}
@@ -55,7 +55,7 @@ class InformerStatus:
     @property
     def age(self) -> float | None:
         """Seconds since the server last sent anything of this kind, a bookmark too; None before the first list."""
-        return None if self._heard is None else self._clock() - self._heard
+        return None if self._last_received is None else self._clock() - self._last_received
 
     def report(self, listener: Callable[[AccessProblem], None]) -> None:
         """Call the listener with each problem that is logged, and now with one that was logged and still lasts."""
@@ -63,16 +63,16 @@ class InformerStatus:
         if self.problem is not None and self._logged is not None:
             listener(self.problem)
 
-    def heard(self) -> None:
+    def received(self) -> None:
         """A watch stream sent something: the stream works."""
-        self._heard = self._clock()
+        self._last_received = self._clock()
         if self._failing_since is not None:
             self.well()
 
     def listed(self) -> None:
         """A full list was taken. It ends no trouble but that of the first one: a watch may fail after each list."""
         self.lists += 1
-        self._heard = self._clock()
+        self._last_received = self._clock()
         if self.lists == 1:
             self.well()
 

@@ -1,6 +1,6 @@
-"""YAML as it comes from strangers, and as it is sent back. Loaded when the first of it is met.
+"""Read YAML of untrusted clients, and write it. Imported with the first such body.
 
-PyYAML alone can be brought down by a body of a few kilobytes: it follows nesting by recursion in C (the process dies),
+PyYAML alone fails at a body of a few kilobytes: it follows nesting by recursion in C (the process crashes),
 a merge key may double what it merges at every level, a number such as 1:1:1 is read in quadratic time, and one of many
 digits or an impossible date raises ValueError. Here nesting and size are bounded while the text is read, and what looks
 like a time or a number to the base of 60 is a text, and `y` and `on` are true, as sigs.k8s.io/yaml and kubectl have it.

@@ -39,7 +39,7 @@ class _Published(msgspec.Struct, frozen=True):
 
 
 def of_gateways(channel: str) -> Bundle:
-    """The kinds of Gateway API, and the GatewayClasses of a new world."""
+    """The kinds of Gateway API, and the GatewayClasses of a new cluster."""
     classes = tuple(
         {
             "apiVersion": f"{gateway_api.GROUP}/v1",

@@ -1,10 +1,10 @@
 """Kinds of other projects: served by their names from the start, defined by the first request that needs more.
 
-    until then    discovery has names and verbs; the world's own programs list and watch them, and find nothing
+    until then    discovery has names and verbs; podwire's own programs list and watch them, and get empty lists
     the request   definitions, and GatewayClasses, are written like any others, then it is answered
     from then on  nothing here is used: what a user changes or deletes stays so, also after a restart
 
-A world without such objects so has none of the schemas in its memory and in its store.
+A cluster without such objects has none of the schemas in its memory or its store.
 """
 
 from __future__ import annotations

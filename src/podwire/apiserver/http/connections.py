@@ -74,12 +74,12 @@ class Connection(RequestHandler):
             log.error("a request of %s failed", request.remote, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        answer = web.Response(status=status, body=_told(status, message or ""), content_type="application/json")
+        answer = web.Response(status=status, body=_refusal(status, message or ""), content_type="application/json")
         answer.force_close()
         return answer
 
 
-def _told(code: int, message: str) -> bytes:
+def _refusal(code: int, message: str) -> bytes:
     if code < 500:
         first = message.strip().partition("\n")[0].rstrip(":")
         why = f"the request is no HTTP that is understood here: {first}"

@@ -54,7 +54,7 @@ class History:
         return found
 
     def outdated(self, now: float, coming: Sequence[Event]) -> list[Event]:
-        """The events to forget before new ones arrive, oldest first."""
+        """The events to drop before new ones arrive, oldest first."""
         excess = max(0, len(self._all) + len(coming) - self._window.events, self._too_large(coming))
         oldest = now - self._window.seconds
         aged = takewhile(lambda kept: kept[0] < oldest, islice(self._all, excess, excess + MOST_AGED))

@@ -1,4 +1,4 @@
-"""Requests to Services, pods and nodes through the API server, passed on by the runtime of their node."""
+"""Requests to Services, pods and nodes through the API server, passed on by the kubelet of their node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of pods, passed on from the runtime of their node: logs as a body, the others as WebSocket messages."""
+"""Streams of pods, passed on from the kubelet of their node: logs as a body, the others as WebSocket messages."""
 
 from __future__ import annotations
 

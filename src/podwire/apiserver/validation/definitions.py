@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions. Their rules are imported with the first one, as most worlds have none."""
+"""CustomResourceDefinitions. Their rules are imported with the first one, as most clusters have none."""
 
 from __future__ import annotations
 

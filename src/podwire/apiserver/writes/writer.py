@@ -229,7 +229,7 @@ class Writer:
     def _warnings(self, write: Write, old: Object | None) -> tuple[str, ...]:
         if write.resource.group != gateway_api.GROUP:
             return warnings.of_write(write.resource, write.obj, old)
-        from podwire.apiserver.writes import gateway_warnings  # most worlds have no Gateway
+        from podwire.apiserver.writes import gateway_warnings  # most clusters have no Gateway
         from podwire.apiserver.writes.gateway_warnings.existing import Existing
 
         return gateway_warnings.of_write(write.obj, old, Existing(self._store, write.transaction))

@@ -81,7 +81,7 @@ class GarbageCollector:
             await self._follow()
 
     async def _follow(self) -> None:
-        """Follow new kinds and stop removed ones. One after the other: a world that starts has more urgent work."""
+        """Follow new kinds and stop removed ones. One after the other: a cluster that starts has more urgent work."""
         found = await discover(self._client)
         served = {_group_kind(kind): kind for kind in found.kinds if self._has_objects(kind)}
         if not found.errors:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolController:
-    """Follows Services. The nodes have the kernel of this process: those of a world are its network namespaces."""
+    """Follows Services. The nodes have the kernel of this process, as network namespaces of one machine."""
 
     def __init__(
         self, client: Client, informers: SharedInformers, has_sctp: Callable[[], bool] = transports.has_sctp

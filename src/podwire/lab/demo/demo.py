@@ -123,7 +123,7 @@ def prove(run: Kubectl, plan: tuple[Probe, ...]) -> list[Result]:
             pod, target = question
             by_pod[probe.source.namespace, pod].append(target)
     with ThreadPoolExecutor(max_workers=len(by_pod)) as threads:
-        answers = threads.map(lambda item: _ask(run, *item), by_pod.items())
+        answers = threads.map(lambda item: _probe(run, *item), by_pod.items())
     attempts = {key: value for answer in answers for key, value in answer.items()}
     return [Result(probe, attempts.get(str(number), ())) for number, probe in enumerate(plan)]
 
@@ -147,7 +147,7 @@ def _question(number: str, probe: Probe, pods: Pods) -> tuple[str, dict[str, Any
     }
 
 
-def _ask(run: Kubectl, pod: tuple[str, str], targets: list[dict[str, Any]]) -> dict[str, tuple[Attempt, ...]]:
+def _probe(run: Kubectl, pod: tuple[str, str], targets: list[dict[str, Any]]) -> dict[str, tuple[Attempt, ...]]:
     """Run the prober in a pod."""
     program = resources.files("podwire.lab.demo").joinpath("prober.py").read_text()
     namespace, name = pod

@@ -30,7 +30,7 @@ def resolve(host: str, port: int, kind: int) -> Any:
     return socket.getaddrinfo(host, port, type=kind)[0]
 
 
-def ask(family: int, kind: int, address: Any, seconds: float) -> bytes:
+def exchange(family: int, kind: int, address: Any, seconds: float) -> bytes:
     """Connect, send a request, and answer everything that comes back."""
     with socket.socket(family, kind) as client:
         client.settimeout(seconds)
@@ -52,7 +52,7 @@ def once(target: dict[str, Any]) -> dict[str, Any]:
     try:
         family, _, _, _, address = resolve(target["host"], target["port"], kind)
         if target["protocol"] != "NAME":
-            text = ask(family, kind, address, target["seconds"]).decode("utf-8", "replace")
+            text = exchange(family, kind, address, target["seconds"]).decode("utf-8", "replace")
     except socket.gaierror:
         outcome = "no-name"
     except ConnectionRefusedError:

@@ -8,22 +8,22 @@ from podwire.lab.host import kubeconfig, worlds
 
 
 def stop(world: worlds.World) -> str:
-    """Kill the world and forget it, but not one that took its name over meanwhile.
+    """Kill the world and remove its entries, but not those of one that took its name over meanwhile.
 
     Answers the context that is kubectl's current one in its place, empty where nothing changed.
     """
     worlds.end(world)
     with worlds.exclusive():
-        forgotten = world in worlds.known() and _forget(world.name)
-    return _successor() if forgotten else ""
+        removed = world in worlds.known() and _remove(world.name)
+    return _successor() if removed else ""
 
 
 def prune() -> tuple[list[str], str]:
-    """Forget worlds that died; returns their names, and the context that is kubectl's current one in their place."""
+    """Remove the entries of worlds that ended by themselves; return their names, and kubectl's new current context."""
     with worlds.exclusive():
         names = worlds.stale()
-        forgotten = [_forget(name) for name in names]
-    return names, _successor() if any(forgotten) else ""
+        removed = [_remove(name) for name in names]
+    return names, _successor() if any(removed) else ""
 
 
 def _successor() -> str:
@@ -38,7 +38,7 @@ def _successor() -> str:
     return ""
 
 
-def _forget(name: str) -> bool:
+def _remove(name: str) -> bool:
     """Whether kubectl's current context went with it."""
     was_current = False
     with contextlib.suppress(kubeconfig.KubeconfigError):

@@ -1,4 +1,4 @@
-"""`podwire image load`: from an archive's bytes to images in the store. Runs as root of a world's ids (`mapped.py`)."""
+"""`podwire image load`: from an archive to images in the store. Runs as root of a world's ids (`userns_exec.py`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`podwire image rm`: forget a name, and the files of an image with its last one. Runs as root of a world's ids."""
+"""`podwire image rm`: remove a name, and the files of an image with its last one. Runs as root of a world's ids."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def remove(store: Store, wanted: str, processes: Path = Path("/proc")) -> Remove
 
 
 def _meant(store: Store, names: dict[str, str], wanted: str) -> tuple[StoredImage, list[str]]:
-    """The image and which of its names to forget."""
+    """The image and which of its names to remove."""
     hexadecimal = wanted.removeprefix("sha256:")
     if len(hexadecimal) >= SHORTEST_ID and set(hexadecimal) <= set("0123456789abcdef"):
         found = [image for image in store.images() if image.folder_name.startswith(hexadecimal)]

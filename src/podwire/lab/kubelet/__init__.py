@@ -1,1 +1,1 @@
-"""What upstream calls a kubelet: it runs the pods of one node. One process for each node, on asyncio."""
+"""The kubelet of a node: runs its pods. One process for each node, on asyncio. No click, no yaml."""
