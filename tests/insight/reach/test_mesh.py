@@ -11,7 +11,7 @@ import pytest
 
 from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.explain import explain
-from podwire.insight.connection.ways import Question
+from podwire.insight.connection.question import Question
 from podwire.insight.reach.parties import Parties
 from podwire.insight.reach.report import Connection, report
 from podwire.insight.snapshot import names

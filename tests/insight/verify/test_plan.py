@@ -1,9 +1,12 @@
 """The connections that prove an expectation, and what the model says of them."""
 
+import msgspec
 import pytest
 
 from podwire.insight.verify.expectations import Expectation, Verdict
 from podwire.insight.verify.plan import Plan, PlanError, controls, plans
+from podwire.kube.core import Node
+from podwire.kube.meta import ObjectMeta
 from tests.insight.verify.shop import shop
 
 
@@ -94,6 +97,18 @@ def test_outside_comes_by_load_balancers_and_node_ports_and_goes_to_its_own_addr
     away = plan("shop/client", "outside", 443)
     assert {address for _, address, _ in targets(away)} == {"172.18.255.1"}
     assert targets(plan("shop/client", "203.0.113.7", 443)) == {("shop/client", "203.0.113.7", 443)}
+
+
+def test_the_node_port_of_a_service_is_judged_by_its_endpoints() -> None:
+    snapshot, places = shop()
+    snapshot = msgspec.structs.replace(snapshot, nodes=(Node(metadata=ObjectMeta(name="node-1")),))
+    clients = ("shop/client", "shop/other", "outside")
+    wanted = [Expectation(one, "node-1", 30080, "TCP", "deny", "x.yaml:3") for one in clients]
+    allowed, denied, outside = plans(wanted, snapshot, places)
+    assert targets(outside) == {("outside", "172.18.0.2", 30080)}
+    assert {one.destination.endpoints for one in allowed.connections} == {(("10.244.1.2", 80), ("10.244.2.2", 80))}
+    assert {one.is_modelled for one in allowed.connections} == {True}
+    assert {one.is_modelled for one in denied.connections} == {False}
 
 
 def test_a_deny_has_controls_from_the_nodes_of_both_ends() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from podwire.insight.answer_form import as_json
 from podwire.insight.connection.explain import explain
+from podwire.insight.connection.question import Question
 from podwire.insight.connection.report import Report
 from podwire.insight.connection.text import text
-from podwire.insight.connection.ways import Question
 from podwire.insight.snapshot import names
 from podwire.insight.snapshot.ends import EndError, EndKind
 from podwire.insight.snapshot.snapshot import Snapshot

@@ -12,12 +12,13 @@ from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
 from podwire.insight.connection.mesh_way import mesh_line
 from podwire.insight.connection.points import Kind, dns_point
+from podwire.insight.connection.question import Question
 from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Word
 from podwire.insight.connection.service_changes import service_changes
 from podwire.insight.connection.sides import Context, Way, side
 from podwire.insight.connection.tier_changes import tier_changes
 from podwire.insight.connection.tier_lines import decided, deciding, reached, steps, tier_lines
-from podwire.insight.connection.ways import Question, Ways, wanted_ports, ways
+from podwire.insight.connection.ways import Ways, wanted_ports, ways
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
@@ -129,6 +130,7 @@ def _may_be_own(way: Way) -> bool:
     """Whether the client may be the node of the pods: nothing says where one of them is."""
     return (
         way.source.kind is Kind.NODE
+        and not way.source.is_passage
         and way.destination.kind is Kind.POD
         and not (way.source.node and way.destination.node)
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.insight.connection.ways import Question
+from podwire.insight.connection.question import Question
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot import dns_names
 from podwire.insight.snapshot.ends import End, EndError, EndKind, Port

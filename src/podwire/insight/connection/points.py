@@ -51,6 +51,7 @@ class Point(msgspec.Struct, frozen=True):
         family: 4 or 6.
         node: its name, where it is known.
         requested: of a host the name that clients look up, where that is an alias.
+        is_passage: of a node: it forwards connections of clients outside to pods of other nodes, by its own address.
 
     """
 
@@ -63,6 +64,7 @@ class Point(msgspec.Struct, frozen=True):
     networks: tuple[IPNetwork, ...] = ()
     node: str = ""
     requested: str = ""
+    is_passage: bool = False
 
     def party(self, number: int) -> Party:
         """Return the end for the model: with a known address, else with one of a number that it may have."""
@@ -112,13 +114,13 @@ def of_node(node: Node, family: int) -> Point:
 
 
 def nodes(snapshot: Snapshot, family: int) -> Iterator[Point]:
-    """Yield the nodes that connections from outside go through, where these take the address of the node."""
+    """Yield the nodes that forward connections from outside to other nodes, with their own address as the client's."""
     for one in snapshot.nodes:
         found = of_node(one, family)
         if found.addresses:
-            yield msgspec.structs.replace(found, name=f"outside, through {found.name}")
+            yield msgspec.structs.replace(found, name=f"outside, through {found.name}", is_passage=True)
     if not snapshot.nodes:
-        yield Point("outside, through a node", Kind.NODE, family)
+        yield Point("outside, through a node", Kind.NODE, family, is_passage=True)
 
 
 def of_address(address: IPAddress, name: str = "") -> Point:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from podwire.insight.connection import points
+from podwire.insight.connection import node_ports, points
 from podwire.insight.connection.points import Point
+from podwire.insight.connection.question import Question
 from podwire.insight.connection.report import ServiceLine
 from podwire.insight.connection.sides import Way
 from podwire.insight.service.report import Finding, Severity
@@ -29,20 +30,17 @@ class Ways(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
 
 
-class Question(msgspec.Struct, frozen=True):
-    """Who connects to what, on which port; without one, to each that is known."""
-
-    source: End
-    destination: End
-    port: Port | None
-
-
 def ways(question: Question, snapshot: Snapshot) -> Ways:
-    """Return the connections. Raises EndError where a port must be written."""
+    """Return the connections. Raises EndError where a port must be written.
+
+    A client outside is seen by its own address on the node that its connection comes to, and by that node's address on
+    others, where the Service has the policy Cluster.
+    """
+    question = node_ports.translated(question, snapshot)
     family = family_of(question, snapshot)
-    through_nodes = is_masqueraded(question)
-    found_sources = points.nodes(snapshot, family) if through_nodes else sources_of(question.source, family, snapshot)
-    sources = tuple(found_sources)
+    sources = tuple(sources_of(question.source, family, snapshot))
+    if is_masqueraded(question):
+        sources += tuple(_passages(question.destination, family, snapshot))
     clients = tuple(_client_findings(question.source, family, snapshot))
     found = _to(question, sources, family, snapshot)
     return msgspec.structs.replace(found, findings=(*clients, *found.findings))
@@ -61,6 +59,13 @@ def family_of(question: Question, snapshot: Snapshot) -> int:
             return IPV6
     only6 = {one.version for one in snapshot.pod_ranges.networks} == {IPV6}
     return IPV6 if only6 else IPV4
+
+
+def _passages(destination: End, family: int, snapshot: Snapshot) -> Iterator[Point]:
+    """Yield the nodes that may forward a connection to another node; of a node port its node alone."""
+    for one in points.nodes(snapshot, family):
+        if destination.node is None or destination.node.metadata.name in ("", one.node):
+            yield one
 
 
 def sources_of(end: End, family: int, snapshot: Snapshot) -> Iterator[Point]:
@@ -163,8 +168,19 @@ def _to_service(service: Service, question: Question, sources: tuple[Point, ...]
                 Way(source, target, port.protocol, one.port or 0, port.port)
                 for source in sources
                 for target in _behind(one, source.family, snapshot)
+                if _may_be(source, target, question.destination)
             ]
     return Ways(tuple(found), tuple(lines), tuple(findings))
+
+
+def _may_be(source: Point, target: Point, destination: End) -> bool:
+    """Whether a client is seen so: by its own address on the node it comes to, by the passage's on others."""
+    if not target.node:
+        return True
+    if source.is_passage:
+        return source.node != target.node
+    is_outside = source.kind in (points.Kind.OUTSIDE, points.Kind.ADDRESS)
+    return not is_outside or destination.node is None or destination.node.metadata.name == target.node
 
 
 def _to_headless(service: Service, question: Question, sources: tuple[Point, ...], snapshot: Snapshot) -> Ways:

@@ -33,7 +33,7 @@ class End(msgspec.Struct, frozen=True):
         workloads: the pods; several where those of one owner differ.
         pod: the only pod that is meant, where one is.
         service: a Service, by its name or one of its addresses.
-        node: a node.
+        node: a node; of a Service the node whose port it was reached by.
         address: an address of no pod, node or Service; of a pod too, where it was written.
         host: a DNS name that is none of the cluster's.
         requested: the name that clients look up, where the host is the target of an alias.

@@ -50,7 +50,8 @@ def destinations(end: End, port: Port, protocol: str, snapshot: Snapshot, places
             return tuple(_of_service(end.service, port, protocol, snapshot, places))
         case EndKind.NODE:
             assert end.node is not None, "ends of this kind have one"
-            return _of_host(places.nodes[end.node.metadata.name], _number(port, end.text), protocol)
+            node, number = places.nodes[end.node.metadata.name], _number(port, end.text)
+            return _of_node_port(node, number, protocol, snapshot, places) or _of_host(node, number, protocol)
         case EndKind.OUTSIDE:
             return _of_host(places.outside, _number(port, end.text), protocol)
         case EndKind.ADDRESS:
@@ -63,6 +64,8 @@ def destinations(end: End, port: Port, protocol: str, snapshot: Snapshot, places
 def from_outside(end: End, port: Port, protocol: str, snapshot: Snapshot, places: Places) -> tuple[Destination, ...]:
     """Return what leads to the end from the host outside: load balancers and node ports; else the pods' addresses."""
     inner = destinations(end, port, protocol, snapshot, places)
+    if end.kind is EndKind.NODE:
+        return inner
     wanted = {endpoint for one in inner for endpoint in one.endpoints}
     found = [
         one
@@ -142,6 +145,18 @@ def _of_pods_behind(
         yield Destination(str(service.key), address, port, protocol, _behind(ends, places), ends)
     if not found:
         yield _empty(service, ServicePort(port, "", protocol), "")
+
+
+def _of_node_port(
+    node: Place, number: int, protocol: str, snapshot: Snapshot, places: Places
+) -> tuple[Destination, ...]:
+    """Return what the node port of a Service leads to, in the families of its endpoints; nothing where none has it."""
+    return tuple(
+        one
+        for service in snapshot.services
+        for one in _exposed(service, protocol, snapshot, places)
+        if one.port == number and one.address in node.addresses
+    )
 
 
 def _exposed(service: Service, protocol: str, snapshot: Snapshot, places: Places) -> Iterator[Destination]:

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from podwire.insight.connection import external_name, ways
+from podwire.insight.connection import external_name
+from podwire.insight.connection.question import Question as ConnectionQuestion
 from podwire.insight.snapshot import names
 from podwire.insight.snapshot.ends import End, EndError, EndKind, Port
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -72,7 +73,7 @@ def _followed(client: End, server: End, port: int | str | None, one: Expectation
     """Return the question with the target of an alias in place of an ExternalName Service."""
     if server.service is None or server.service.spec.type != external_name.EXTERNAL_NAME:
         return Question(client, server, port)
-    before = ways.Question(client, server, Port(port, one.protocol) if port is not None else None)
+    before = ConnectionQuestion(client, server, Port(port, one.protocol) if port is not None else None)
     target = external_name.followed(before, snapshot)
     if target.question is None:
         found = target.findings[-1]
