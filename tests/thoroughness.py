@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: half of them in `make test`, all in `make test-long`."""
+"""How many examples a property is tried with: a quarter of them in `make test`, all in `make test-long`."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ THOROUGH = bool(os.environ.get("PODWIRE_THOROUGH"))
 
 
 def examples(number: int) -> int:
-    """All of them, or half."""
-    return number if THOROUGH else max(number // 2, 1)
+    """All of them, or a quarter."""
+    return number if THOROUGH else max(number // 4, 1)

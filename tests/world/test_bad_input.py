@@ -47,6 +47,7 @@ def test_manifests_are_refused_by_name_of_the_field(quarter: World, manifest: st
     quarter.kubectl("delete", "networkpolicy", "bad")
 
 
+@pytest.mark.long
 def test_up_reports_manifests_that_cannot_be_applied(fresh_home: Home, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("kind: Pod\n  bad: [")

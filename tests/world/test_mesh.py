@@ -190,7 +190,9 @@ def test_between_nodes_there_is_tls_alone(mesh: World, tmp_path: Path) -> None:
         capture.terminate()
 
 
-@pytest.mark.parametrize("policy", [INGRESS, EGRESS], ids=["ingress", "egress"])
+@pytest.mark.parametrize(
+    "policy", [pytest.param(INGRESS, id="ingress"), pytest.param(EGRESS, id="egress", marks=pytest.mark.long)]
+)
 def test_network_policies_hold_as_without_the_mesh(mesh: World, policy: str) -> None:
     """GO-2026-4856: a proxy of the node let pods of the same node by."""
     mesh.kubectl("apply", "-f", "-", stdin=policy)

@@ -15,6 +15,7 @@ from podwire.apiserver.reads.watcher import CHUNK, Phase, Watcher, added_line, b
 from podwire.apiserver.storage.revisions import Stored
 from podwire.apiserver.storage.store import Store
 from tests.apiserver.builders import key, obj, put, remove
+from tests.thoroughness import examples
 
 THINGS = Resource("", "v1", "things", "thing", "Thing", namespaced=True, list_kind="ThingList", storage="things")
 PLAIN = view(THINGS, Form.PLAIN, "")
@@ -265,7 +266,7 @@ async def step(store: Store, name: str, app: str) -> None:
 
 
 @given(steps=STEPS, begin=st.integers(0, 25))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_client_of_a_selection_has_exactly_the_selected_objects(steps: list[tuple[str, str]], begin: int) -> None:
     asyncio.run(replayed(steps, begin))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from podwire.dns.corefile.pattern import MOST_TRANSITIONS, Pattern
 from podwire.dns.corefile.pattern_syntax import PatternError
+from tests.thoroughness import examples
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\w", r"\d", "-", r"\.", r"\b", "[a-c0-9]", "^", "$"])
 COUNTS = st.sampled_from(["", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{1,}?"])
@@ -27,7 +28,7 @@ PATTERNS = st.recursive(SINGLE, combined, max_leaves=8)
 TEXTS = st.text("ab-.1c", max_size=12)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(PATTERNS, TEXTS)
 def test_it_finds_what_python_finds(text: str, name: str) -> None:
     expected, found = re.search(text, name), Pattern(text).search(name)
