@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,12 @@ def test_a_list_of_json_has_lines_too(tmp_path: Path) -> None:
         tmp_path, '{"apiVersion": "v1",\n "kind": "List",\n "items": [\n  {"apiVersion": "v1", "kind": "Pod"}]}'
     )
     assert [one.place for one in reading.read([name])] == [f"{name}:4"]
+
+
+def test_a_chart_and_empty_input_name_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "apiVersion: v2\nname: web\nversion: 0.1.0\n", "Chart.yaml")
+    with pytest.raises(ManifestError, match=r"Chart\.yaml:1: this is a Helm chart: render it first"):
+        reading.read([str(tmp_path)])
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    with pytest.raises(ManifestError, match=r"no object on standard input"):
+        reading.read(["-"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ Path = tuple[str | int, ...]
 """Of a field: `("spec", "ingress", 0, "from")`."""
 EXPECTATIONS = "expectations"
 """A document with this key and no kind is for `podwire verify`, and is passed over."""
+CHART = "Chart.yaml"
+"""The file that makes a folder a Helm chart."""
 MOST_CITED = 2 << 20
 """Bytes of a document up to which it is read again for the lines of its fields."""
 
@@ -85,7 +88,12 @@ def _checked(value: Any, document: Document, within: Path) -> Iterator[Manifest]
     if isinstance(value, dict) and not value.get("kind") and EXPECTATIONS in value and not within:
         return
     if not isinstance(value, dict) or not value.get("kind") or not value.get("apiVersion"):
-        raise ManifestError(f"{document.place(within)}: an object needs apiVersion and kind: add them")
+        place = document.place(within)
+        if PurePath(place.rpartition(":")[0]).name == CHART:
+            raise ManifestError(
+                f"{place}: this is a Helm chart: render it first ('helm template CHART'), and give -f -"
+            )
+        raise ManifestError(f"{place}: an object needs apiVersion and kind: add them")
     items = value.get("items") if str(value["kind"]).endswith("List") else None
     if not isinstance(items, list):
         yield Manifest(value, document, within)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from podwire.insight.sources.manifests import Manifest, ManifestError, NothingThereError, objects
 from podwire.insight.sources.text import SUFFIXES, AbsentError, SourceError, Text
-from podwire.insight.sources.texts import texts
+from podwire.insight.sources.texts import STANDARD_INPUT, texts
 
 
 def read(
@@ -25,6 +25,8 @@ def read(
         raise ManifestError(str(error)) from None
     if not found:
         shown = ", ".join((*(f"-f {one}" for one in given), *(f"-k {one}" for one in folders)))
+        if given == (STANDARD_INPUT,) and not folders:
+            raise NothingThereError("-f -: there is no object on standard input: see whether its program failed")
         raise NothingThereError(f"{shown}: there is no object: name files that end in {', '.join(SUFFIXES)}")
     return found
 
