@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from podwire.cli import podwire
 from podwire.insight.snapshot import planned
 from podwire.insight.snapshot.snapshot import Topic
 from podwire.insight.sources.reading import read
@@ -73,3 +75,15 @@ def test_answers_show_the_first_and_count_the_others() -> None:
     assert (len(found.unknown_fields), len(notes)) == (many, planned.MOST_NOTED + 1)
     assert notes[-1].startswith("3 more fields")
     assert "there is no field spec.prots; write ports" in notes[0]
+
+
+@pytest.mark.parametrize("command", ["service web -n b", "name web --from b/client"])
+def test_explanations_of_services_and_names_show_them(command: str, tmp_path: Path) -> None:
+    written = tmp_path / "a.yaml"
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: client, namespace: b}\nspec: {containers: [{name: c}]}\n"
+    web = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: b}\nspec: {PORTS: [{port: 80}]}\n"
+    for fields, shown in (("portz", True), ("ports", False)):
+        written.write_text(pod + "---\n" + web.replace("PORTS", fields))
+        result = CliRunner().invoke(podwire, ["explain", *command.split(), "-f", str(written)])
+        assert result.exit_code == 0, result.output
+        assert (f"{written}:9: Service b/web: there is no field spec.portz" in result.output) is shown

@@ -10,9 +10,10 @@ from podwire.insight.service import access_findings, agent_settings, choices, pl
 from podwire.insight.service.agent_settings import AgentSettings
 from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
-from podwire.insight.service.report import Report
+from podwire.insight.service.report import Finding, Report, Severity
 from podwire.insight.service.text import text
 from podwire.insight.snapshot.opening import Sources, open_snapshot
+from podwire.insight.snapshot.snapshot import Topic
 from podwire.insight.target import Target, UnreachableError
 from podwire.kube.meta import NamespacedName
 from podwire.services.node_view import NodeView
@@ -66,7 +67,9 @@ def of_files(question: Question, sources: Sources) -> Report:
     _check_node(question.node, objects)
     settings = NodeView("", allow_external_ips=question.allow_external_ips)
     report = planned.without_assigned(explain(objects, settings, question.node), snapshot)
-    return msgspec.structs.replace(report, is_planned=True)
+    notes = (one for one in snapshot.notes if one.topic is Topic.UNKNOWN_FIELD)
+    misspelt = tuple(Finding(Severity.WARNING, one.topic, f"{one.text}.") for one in notes)
+    return msgspec.structs.replace(report, findings=(*report.findings, *misspelt), is_planned=True)
 
 
 def shown(report: Report, *, json: bool) -> str:
