@@ -169,3 +169,10 @@ def test_names_that_no_pod_of_a_headless_service_has(text: str) -> None:
 def test_names_of_other_namespaces_are_those_of_hosts_outside() -> None:
     assert names.resolve("db-1.peers", DATABASE, "test", is_client=False).kind is EndKind.HOST
     assert names.resolve("db-1.peers.com", DATABASE, "shop", is_client=False).kind is EndKind.HOST
+
+
+@pytest.mark.parametrize("text", ["999.1.1.1", "10.0.0"])
+def test_a_number_is_no_top_level_domain(text: str) -> None:
+    with pytest.raises(EndError, match=f"{text}: is no IP address"):
+        names.resolve(text, OBJECTS, is_client=False)
+    assert names.resolve(f"{text}.example", OBJECTS, is_client=False).kind is EndKind.HOST

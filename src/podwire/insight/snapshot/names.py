@@ -45,6 +45,8 @@ def resolve(text: str, snapshot: Snapshot, namespace: str = "", *, is_client: bo
     found = _named(text, snapshot, namespace, is_client=is_client)
     if found is not None:
         return found
+    if text.rpartition(".")[2].isdigit() and "." in text:  # no top-level domain is a number (RFC 3696, section 2)
+        raise EndError(f"{text}: is no IP address: write four numbers of 0 to 255, or a name")
     if "." in text and "/" not in text:
         return dns_names.resolve(text, snapshot, namespace)
     raise unknown(text, text.rpartition("/")[2] if "/" not in text else text, _all_names(text, snapshot))
