@@ -21,7 +21,6 @@ from podwire.kube.meta import NamespacedName, Object
 from podwire.lab.host import credentials
 from podwire.lab.host.worlds import World
 from podwire.mesh.model.workload import workload
-from podwire.redirection.enrolment import enrolled
 
 READY_SECONDS = 120.0
 OWN = "kube-system"
@@ -117,12 +116,12 @@ async def _redirected(client: Client, report: Progress) -> None:
 
 
 async def _not_redirected(client: Client) -> list[NamespacedName]:
-    namespaces, services = await asyncio.gather(client.list(kinds.NAMESPACES), client.list(kinds.SERVICES))
+    namespaces, services, pods = await asyncio.gather(
+        client.list(kinds.NAMESPACES), client.list(kinds.SERVICES), client.list(kinds.PODS)
+    )
     spaces = {one.metadata.name: one.metadata.labels for one in namespaces.items}
-    if not any(map(enrolled, (*spaces.values(), *(one.metadata.labels for one in services.items)))):
-        return []
     found, selectors = [], enrolled_selectors(services.items)
-    for pod in (await client.list(kinds.PODS)).items:
+    for pod in pods.items:
         space = pod.metadata.namespace
         one = workload(pod, spaces.get(space), selectors.get(space, ()))
         if one is not None and one.enrolled and not one.redirected:
