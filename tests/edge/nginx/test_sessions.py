@@ -17,8 +17,8 @@ from tests.edge.nginx.conftest import Served
 from tests.edge.nginx.envoy_side import Edge
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-CLIENTS = 100
-"""That all have the same one of two endpoints has a chance of 1 to 2^99."""
+CLIENTS = 30
+"""That all have the same one of two endpoints has a chance of 1 to 2^29."""
 MORE = 4
 COMPARED = differences.IGNORED | {FROM_BACKEND}
 
