@@ -22,9 +22,11 @@ test-long: .venv/ready-test
 	.venv/bin/pytest -q -m long
 	PODWIRE_THOROUGH=1 .venv/bin/pytest -q -m "hypothesis and not long"
 
-# What pytest makes of the tests' asserts, once, beside mypy: else each of its processes does it again.
-compiled: .venv/ready-test
-	.venv/bin/pytest -q --collect-only -m "not long" >.venv/collected || { cat .venv/collected; exit 1; }
+# What pytest makes of the tests' asserts, once after a change, beside mypy: else each of its processes does it again.
+compiled: .venv/collected
+
+.venv/collected: .venv/ready-test $(shell find tests examples/suite -name '*.py')
+	.venv/bin/pytest -q --collect-only -m "not long" >$@ || { cat $@; rm $@; exit 1; }
 
 check: .venv/ready-test
 	.venv/bin/ruff format --check -q .

@@ -89,7 +89,10 @@ def test_a_recreated_pod_is_found_under_its_name(web: World) -> None:
 
 
 @pytest.mark.proves("plugin-verdicts")
-@pytest.mark.parametrize(("target", "protocol"), [("web:8080", "TCP"), ("deploy/web:80", "TCP"), ("web:53", "UDP")])
+@pytest.mark.parametrize(
+    ("target", "protocol"),
+    [("web:8080", "TCP"), pytest.param("deploy/web:80", "TCP", marks=pytest.mark.long), ("web:53", "UDP")],
+)
 def test_a_door_is_open_until_a_policy_closes_it(web: World, target: str, protocol: str) -> None:
     assert web.allowed("asker", target, protocol=protocol)
     assert not web.denied("asker", target, protocol=protocol, within=0)
