@@ -140,12 +140,12 @@ def test_endpoints_that_terminate_are_used_where_no_other_is_ready() -> None:
     assert (report.outcome.status, reasons(report)) == (503, ["NoEndpoint"])
 
 
-def test_a_client_outside_comes_from_a_node_unless_its_address_is_kept() -> None:
+def test_a_client_outside_comes_from_other_nodes_unless_its_address_is_kept() -> None:
     scene = Scene()
     scene.policy(ingress=[{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}], "ports": [{"port": 10001}]}])
     masqueraded = scene.explained()
     assert [(one.source, one.is_allowed) for one in masqueraded.policies[:2]] == [
-        ("outside through node-1", True),  # a node always reaches its own pods
+        ("outside", True),  # on the Envoy's own node its address is its own
         ("outside through node-2", False),
     ]
     assert reasons(masqueraded) == ["PolicyDenies"]
@@ -155,6 +155,7 @@ def test_a_client_outside_comes_from_a_node_unless_its_address_is_kept() -> None
     )  # fmt: skip
     kept = scene.explained()
     assert [(one.source, one.is_allowed) for one in kept.policies[:1]] == [("outside", True)]
+    assert "outside through node-2" not in {one.source for one in kept.policies}
     other = scene.explained(client="198.51.100.1")
     assert other.outcome.text == "no answer: policies do not allow 198.51.100.1 -> podwire-system/envoy-1"
 

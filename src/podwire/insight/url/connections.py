@@ -121,7 +121,7 @@ def to_gateway(
     """Yield the connections to the Envoys. `local`: the client's address is kept, as externalTrafficPolicy is Local."""
     pods = clients(question, objects)
     for envoy in envoys:
-        for source in _pod_ends(pods, view) if pods else _outside_ends(question, local, objects):
+        for source in _pod_ends(pods, view) if pods else _outside_ends(question, local, envoy, objects):
             yield from _between(source, _pod_end(envoy, view), "TCP", port, view)
 
 
@@ -163,16 +163,17 @@ def _pod_end(pod: Pod, view: View) -> End:
     return End(str(pod.key), view.party(address))
 
 
-def _outside_ends(question: Question, local: bool, objects: UrlObjects) -> Iterator[End]:
-    """A client from outside, or each node, which such connections come from where its address is not kept."""
-    if local or not objects.nodes:
-        given = (question.client,) if is_address(question.client) else objects.outside
-        yield from (End(question.client, Party(one)) for one in map(parsed, given) if one is not None)
-        return
-    for node in objects.nodes:
+def _outside_ends(question: Question, local: bool, envoy: Pod, objects: UrlObjects) -> Iterator[End]:
+    """A client from outside as it comes to the Envoy's own node; then the others, where these may forward it."""
+    given = (question.client,) if is_address(question.client) else objects.outside
+    nodes = {address: one.metadata.name for one in objects.nodes for address in one.internal_addresses}
+    for one in map(parsed, given):
+        if one is not None:
+            yield End(question.client, Party(one, node=nodes.get(str(one), "")))
+    for node in () if local else objects.nodes:
         name = node.metadata.name
         for address in map(parsed, node.internal_addresses):
-            if address is not None:
+            if address is not None and name != envoy.spec.node_name:
                 yield End(f"{question.client} through {name}", Party(address, node=name))
 
 
