@@ -87,6 +87,10 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealIn
                 "spared", path("/"), host="spared.test", limit_connections="1",
                 limit_whitelist=f"{ADDRESS}/31,2001:db8::/33",
             ),
+            ingress(
+                "pages", path("/"), host="pages.test", auth_url=AUTH, custom_http_errors="401,403,500",
+                default_backend="proxy",
+            ),
             ingress("large", path("/"), host="large.test", proxy_body_size="20m"),
             ingress("stream", path("/"), host="stream.test", proxy_body_size="1k", proxy_request_buffering="off"),
         )  # fmt: skip
@@ -254,6 +258,18 @@ async def test_clients_of_the_allowlist_have_any_number_of_connections(edge: Rea
     backend.gate.set()
     assert found == wanted
     assert {(await one).status for one in first} == {200}
+
+
+async def test_a_page_in_place_of_a_refusal_lets_nobody_pass(edge: RealIngress) -> None:
+    """CVE-2026-24513: where the page of an error answered 401 itself, the refusal was lost."""
+    before, pages = len(edge.backends["web"].seen), len(edge.backends["proxy"].seen)
+    for token in ("", "bad", "down", "moved"):
+        found = await edge.get("pages.test", "/secret", x_token=token)
+        assert found.status in {401, 403, 500}
+    assert len(edge.backends["web"].seen) == before
+    assert len(edge.backends["proxy"].seen) > pages, "there was a page"
+    assert (await edge.get("pages.test", "/secret", x_token="good")).status == 200
+    assert len(edge.backends["web"].seen) == before + 1
 
 
 async def test_large_bodies_are_not_buffered_and_have_their_limit(edge: RealIngress) -> None:
