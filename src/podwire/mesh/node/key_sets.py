@@ -11,6 +11,7 @@ import ipaddress
 import json
 import logging
 import os
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -89,7 +90,9 @@ class KeySets:
     async def _fetch_all(self) -> None:
         """Have one task for each URL that is required."""
         tasks: dict[str, asyncio.Task[None]] = {}
-        connector = aiohttp.TCPConnector(resolver=_OutsideResolver(self._resolver), limit_per_host=2)
+        connector = aiohttp.TCPConnector(
+            resolver=_OutsideResolver(self._resolver), limit_per_host=2, ssl=ssl.create_default_context()
+        )
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(FETCH_SECONDS)) as session:
             try:
                 while True:
