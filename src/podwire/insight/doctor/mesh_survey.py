@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
 from podwire.insight.doctor.mesh_facts import EnrolledPod, MeshFacts, MeshPod
 from podwire.insight.doctor.node_facts import Expiry
-from podwire.insight.mesh_policies.ends import enrolled_selectors
+from podwire.insight.mesh_policies.ends import workloads
 from podwire.insight.pod_reading import PODS as READ_PODS
 from podwire.insight.pod_reading import cause
 from podwire.kube.apps import DaemonSet
 from podwire.kube.client import ApiError, Client
 from podwire.kube.coordination import Lease
-from podwire.kube.core import Pod
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.kinds import LEASES, NAMESPACES, PODS, SERVICES, Kind
 from podwire.kube.meta import NamespacedName, Object
 from podwire.mesh.controller import authority_store, daemon_set
 from podwire.mesh.controller.signer_endpoint import SERVICE
 from podwire.mesh.identity.authority import AuthorityError
-from podwire.mesh.model.workload import workload
 from podwire.redirection.enrolment import NODE_PROXY, enrolled
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -38,9 +36,9 @@ RENEWED_SECONDS = 60.0
 
 async def read(client: Client, sets: Iterable[DaemonSet]) -> MeshFacts | None:
     """Return it; None where no namespace is enrolled and the mesh has no DaemonSet. Raises ApiError."""
-    spaces = {one.metadata.name: one.metadata.labels for one in await _list(client, NAMESPACES)}
+    spaces = await _list(client, NAMESPACES)
     is_there = any(one.key == daemon_set.KEY for one in sets)
-    if not is_there and not any(map(enrolled, spaces.values())):
+    if not is_there and not any(enrolled(one.metadata.labels) for one in spaces):
         return None
     pods, services, own, found = await asyncio.gather(
         _list(client, PODS),
@@ -50,23 +48,15 @@ async def read(client: Client, sets: Iterable[DaemonSet]) -> MeshFacts | None:
     )
     authorities, trusts, problem = await _authority(client)
     return MeshFacts(
-        tuple(_enrolled(pods, spaces, enrolled_selectors(services))),
+        tuple(
+            EnrolledPod(one.key, one.node, one.redirected) for one in workloads(spaces, pods, services) if one.enrolled
+        ),
         tuple(MeshPod(one.key, one.spec.node_name, "" if one.ready else cause(one)) for one in own if not one.finished),
         found,
         trusts,
         authorities,
         problem,
     )
-
-
-def _enrolled(
-    pods: Iterable[Pod], spaces: Mapping[str, Mapping[str, str]], selectors: Mapping[str, Sequence[Mapping[str, str]]]
-) -> Iterator[EnrolledPod]:
-    for pod in pods:
-        namespace = pod.metadata.namespace
-        found = workload(pod, spaces.get(namespace), selectors.get(namespace, ()))
-        if found is not None and found.enrolled:
-            yield EnrolledPod(found.key, found.node, found.redirected)
 
 
 def leader(leases: Iterable[Lease], now: datetime) -> str:

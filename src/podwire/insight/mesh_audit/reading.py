@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
 
 from podwire.insight.mesh_audit.report import Report, audit
+from podwire.insight.mesh_policies.ends import workloads
 from podwire.insight.snapshot.live import list_all
 from podwire.kube.client import Client
-from podwire.kube.core import Pod
 from podwire.kube.kinds import NAMESPACES, PODS, SERVICES
-from podwire.kube.meta import Object
-from podwire.kube.services import Service
 from podwire.mesh.authorization import reading
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES
 from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS
 from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES
-from podwire.mesh.model.workload import Workload, workload
-from podwire.redirection import enrolment
 
 
 async def read(client: Client) -> Report:
@@ -37,17 +31,3 @@ async def read(client: Client) -> Report:
         if one.problems
     ]
     return audit(workloads(namespaces, pods, services), authorization, Transport(transport), unread)
-
-
-def workloads(namespaces: Iterable[Object], pods: Iterable[Pod], services: Iterable[Service]) -> Iterator[Workload]:
-    """Yield the pods with addresses of their own; Services with a label of the mesh enrol those that they select."""
-    labels = {one.metadata.name: one.metadata.labels for one in namespaces}
-    selectors: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for service in services:
-        if enrolment.enrolled(service.metadata.labels):
-            selectors[service.metadata.namespace].append(service.spec.selector)
-    for pod in pods:
-        space = pod.metadata.namespace
-        found = workload(pod, labels.get(space), selectors.get(space, ()))
-        if found is not None:
-            yield found

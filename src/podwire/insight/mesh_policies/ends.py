@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from podwire.kube.meta import NamespacedName
+from podwire.kube.core import Pod
+from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.services import Service
 from podwire.mesh.authorization.selection import Authorization
 from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.identity.spiffe import DEFAULT_TRUST_DOMAIN, Spiffe
-from podwire.mesh.model.workload import Workload
+from podwire.mesh.model.workload import Workload, workload
 from podwire.redirection.enrolment import enrolled
 
 
@@ -83,3 +84,14 @@ def enrolled_selectors(services: Iterable[Service]) -> Mapping[str, Sequence[Map
         if enrolled(one.metadata.labels):
             found.setdefault(one.metadata.namespace, []).append(one.spec.selector)
     return found
+
+
+def workloads(namespaces: Iterable[Object], pods: Iterable[Pod], services: Iterable[Service]) -> Iterator[Workload]:
+    """Yield the pods with addresses of their own; Services with a label of the mesh enrol those that they select."""
+    labels = {one.metadata.name: one.metadata.labels for one in namespaces}
+    selectors = enrolled_selectors(services)
+    for pod in pods:
+        space = pod.metadata.namespace
+        found = workload(pod, labels.get(space), selectors.get(space, ()))
+        if found is not None:
+            yield found

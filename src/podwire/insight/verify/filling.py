@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from podwire.insight.mesh_policies.ends import enrolled_selectors
+from podwire.insight.mesh_policies.ends import workloads
 from podwire.insight.pod_reading import PODS, PodReading, cause
 from podwire.insight.snapshot import mesh_objects
 from podwire.insight.target import Target
@@ -20,7 +20,6 @@ from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object
 from podwire.lab.host import credentials
 from podwire.lab.host.worlds import World
-from podwire.mesh.model.workload import workload
 
 READY_SECONDS = 120.0
 OWN = "kube-system"
@@ -119,14 +118,8 @@ async def _not_redirected(client: Client) -> list[NamespacedName]:
     namespaces, services, pods = await asyncio.gather(
         client.list(kinds.NAMESPACES), client.list(kinds.SERVICES), client.list(kinds.PODS)
     )
-    spaces = {one.metadata.name: one.metadata.labels for one in namespaces.items}
-    found, selectors = [], enrolled_selectors(services.items)
-    for pod in pods.items:
-        space = pod.metadata.namespace
-        one = workload(pod, spaces.get(space), selectors.get(space, ()))
-        if one is not None and one.enrolled and not one.redirected:
-            found.append(one.key)
-    return found
+    found = workloads(namespaces.items, pods.items, services.items)
+    return [one.key for one in found if one.enrolled and not one.redirected]
 
 
 async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:

@@ -1,4 +1,4 @@
-"""Which pods of a cluster the report takes for enrolled."""
+"""Which pods of a cluster are enrolled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.insight.mesh_audit.reading import workloads
+from podwire.insight.mesh_policies.ends import workloads
 from podwire.kube.core import Namespace, Pod
 from podwire.kube.services import Service
 
