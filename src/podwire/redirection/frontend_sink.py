@@ -7,16 +7,14 @@ from collections.abc import Iterable, Sequence
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables
-from podwire.kernel.elements import Change, transactions
+from podwire.kernel.elements import transactions
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
-from podwire.redirection.rows import ElementRow
-from podwire.redirection.sink import IDENTIFIED, TABLE, TABLE_NAME
-
-__all__ = ("FRONTENDS", "IDENTIFIED", "FrontendSink")
+from podwire.redirection.rows import ElementRow, element_change
+from podwire.redirection.sink import TABLE, TABLE_NAME
 
 FRONTENDS = (
     Collection("frontends4", (Field.IPV4, Field.PORT)),
@@ -60,12 +58,7 @@ class FrontendSink:
 
     def _write(self, delta: Delta[ElementRow]) -> None:
         try:
-            for text in transactions(TABLE, map(_change, delta.changes())):
+            for text in transactions(TABLE, map(element_change, delta.changes())):
                 self._nft.run(text)
         except NftablesError as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
-
-
-def _change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
-    old, new = rows
-    return (() if old is None else (old.element,)), (() if new is None else (new.element,))

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator
 
 import msgspec
 
-from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part
+from podwire.kernel.elements import Change, Element, IPAddress, IPNetwork, Part
 
 
 class ElementRow(msgspec.Struct, frozen=True):
@@ -32,6 +32,12 @@ class ElementRow(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.collection} {self.element.text}"
+
+
+def element_change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
+    """The elements of a row before and after a change."""
+    old, new = rows
+    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
 
 
 def pod_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:

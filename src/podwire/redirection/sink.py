@@ -13,7 +13,7 @@ from typing import cast
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables, policy_routes, sysctl
-from podwire.kernel.elements import Change, IPAddress, Part, Range, transactions
+from podwire.kernel.elements import IPAddress, Part, Range, transactions
 from podwire.kernel.netlink import Netlink, NetlinkError, Request
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
@@ -22,7 +22,7 @@ from podwire.kernel.setdump import SetDump
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.redirection.capture import LAST_PORT, MARK, PROTOCOL, ROUTE_TABLE, RULE_PREFERENCE
-from podwire.redirection.rows import ElementRow, identified_rows
+from podwire.redirection.rows import ElementRow, element_change, identified_rows
 
 TABLE_NAME = "podwire-redirection"
 TABLE = f"inet {TABLE_NAME}"
@@ -108,7 +108,7 @@ class RedirectionSink:
 
     def _write(self, delta: Delta[ElementRow]) -> None:
         try:
-            for text in transactions(TABLE, map(_change, delta.changes())):
+            for text in transactions(TABLE, map(element_change, delta.changes())):
                 self._nft.run(text)
         except NftablesError as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
@@ -130,11 +130,6 @@ def way_removal() -> Iterator[Request]:
 
 def _versions() -> tuple[int, ...]:
     return (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
-
-
-def _change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
-    old, new = rows
-    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
 
 
 def _key(collection: str, key: tuple[Part, ...]) -> tuple[Part, ...]:

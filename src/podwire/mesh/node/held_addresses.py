@@ -12,9 +12,9 @@ from podwire.engine.sink import RefusedError, Sink
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG
 from podwire.mesh.envoy.listeners import INBOUND, INBOUND_TLS, OUTBOUND
-from podwire.redirection.frontend_sink import IDENTIFIED, FrontendSink
+from podwire.redirection.frontend_sink import FrontendSink
 from podwire.redirection.rows import ElementRow, identified_rows
-from podwire.redirection.sink import is_loaded
+from podwire.redirection.sink import IDENTIFIED, is_loaded
 
 LOADED_SECONDS = 0.2
 READ_AGAIN_SECONDS = 30.0
