@@ -84,6 +84,7 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     """
     from podwire.insight.answer_form import Verdict
     from podwire.insight.connection import answer
+    from podwire.insight.reach import assumed
     from podwire.insight.snapshot.ends import EndError
     from podwire.insight.snapshot.opening import open_snapshot
     from podwire.insight.sources.manifests import ManifestError
@@ -92,7 +93,7 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     wanted = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
         snapshot = open_snapshot(wanted, None if not wanted.is_live else choice(**given))
-        report = answer.report(source, destination, snapshot, namespace)
+        report = assumed.answered(snapshot, lambda known: answer.report(source, destination, known, namespace))
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
     click.echo(answer.shown(report, json=output == "json"), nl=False)

@@ -151,3 +151,7 @@ def test_a_name_that_means_nothing_is_one_message_with_its_line(
     with pytest.raises(PlanError) as caught:
         plan(*arguments)
     assert str(caught.value).startswith(message)
+
+
+def test_a_service_as_a_client_is_the_pods_that_it_selects() -> None:
+    assert {one.source.name for one in plan("shop/svc/front", "shop/other").connections} == {"shop/web-0", "shop/web-1"}

@@ -22,6 +22,7 @@ from podwire.insight.connection.ways import Ways, wanted_ports, ways
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
+from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.ends import EndKind
 from podwire.insight.snapshot.policy_view import policy_view
 from podwire.insight.snapshot.snapshot import Snapshot, Topic
@@ -248,6 +249,9 @@ def _notes(question: Question, snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(severity, note.topic, f"{note.text}.")
     for name in snapshot.unreadable:
         yield Finding(Severity.WARNING, "Unreadable", f"This account may not list {name}: the answer is without them.")
+    if any(assumed_dns.is_assumed(one.service, one.workloads) for one in (question.source, question.destination)):
+        text = f"{assumed_dns.KEY} is not written: it is taken to be as in most clusters."
+        yield Finding(Severity.NOTE, "Assumed", text, "Name its manifests too where yours is another.")
     if question.destination.kind is EndKind.HOST:
         text = f"The addresses of {question.destination.host} are not known here."
         yield Finding(

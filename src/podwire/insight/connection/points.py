@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.pod_ranges import PodRanges, covers
 from podwire.insight.snapshot.policy_view import pod_of
 from podwire.insight.snapshot.snapshot import Snapshot
-from podwire.insight.snapshot.workload import Owner, PodPlace, Workload
-from podwire.kube import cluster_dns
+from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.kube.addresses import parsed
-from podwire.kube.core import Node, PodSpec
-from podwire.kube.meta import NamespacedName
+from podwire.kube.core import Node
 from podwire.policy.model import Block, Identity, IPAddress, IPNetwork, Party, named_ports
 
 _SAMPLES: Mapping[int, IPAddress] = {4: ipaddress.ip_address("203.0.113.1"), 6: ipaddress.ip_address("2001:db8::1")}
@@ -130,11 +129,8 @@ def of_address(address: IPAddress, name: str = "") -> Point:
 
 def dns_point(family: int, snapshot: Snapshot) -> Point:
     """Return the pods of the cluster's DNS; where none are known, those that every cluster has."""
-    found = (one for one in snapshot.workloads if cluster_dns.is_dns(one.labels))
-    usual = Workload(
-        Owner("Deployment", NamespacedName(cluster_dns.NAMESPACE, "coredns")), cluster_dns.LABELS, PodSpec()
-    )
-    return of_workload(next(found, usual), None, family, snapshot)
+    found = (one for one in snapshot.workloads if assumed_dns.is_server(one.namespace, one.labels))
+    return of_workload(next(found, assumed_dns.WORKLOAD), None, family, snapshot)
 
 
 def outside(family: int) -> Point:

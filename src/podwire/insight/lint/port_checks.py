@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from podwire.insight.lint.finding import Finding, Severity
 from podwire.insight.lint.scene import Scene, WrittenRule, port_of
-from podwire.insight.reach.parties import is_dns
 from podwire.insight.reach.selector_sets import bits
+from podwire.insight.snapshot.assumed_dns import is_server
 from podwire.insight.snapshot.endpoints import target
 from podwire.insight.snapshot.workload import Workload
 from podwire.kube.meta import NamespacedName
@@ -99,7 +99,9 @@ def unknown_port_names(scene: Scene) -> Iterator[Finding]:
 
 def dns_forgotten(scene: Scene) -> Iterator[Finding]:
     """Workloads that may send something, but not to the cluster's DNS server; one finding for each policy."""
-    label = {number for number, group in enumerate(scene.answer.question.groups) if is_dns(group)}
+    label = {
+        number for number, group in enumerate(scene.answer.question.groups) if is_server(group.namespace, group.labels)
+    }
     servers = bits(n for n, members in enumerate(scene.answer.classes.members) if not label.isdisjoint(members))
     decisive = _Decisive(scene)
     found: dict[tuple[str, NamespacedName, tuple[str, ...]], int] = {}

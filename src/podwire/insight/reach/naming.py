@@ -14,11 +14,12 @@ SHOWN = 6
 
 
 class Names:
-    """Names of sets of one answer."""
+    """Names of sets of one answer: of workloads of several kinds that have one name, each with its kind."""
 
     def __init__(self, parties: Parties) -> None:
         self._parties = parties
-        self._names = [str(one) for one in parties.all]
+        bearers = Counter(one.key for one in parties.all)
+        self._names = [str(one) if bearers[one.key] == 1 else one.with_kind for one in parties.all]
         self._in_namespace = Counter(one.key.namespace for one in parties.all)
         self._pods_in_all = sum(one.pods for one in parties.all)
         self._ranges = parties.answer.question.ranges
@@ -40,6 +41,10 @@ class Names:
         for family, intervals in sorted(members.outside.items()):
             whole = intervals == self._outside.get(family)
             yield f"outside by IPv{family}" if whole else f"outside {outside_text(intervals, family, self._ranges)}"
+
+    def whole(self, party: int) -> str:
+        """Return the name of a workload."""
+        return self._names[party]
 
     def name(self, party: int, pods: int) -> str:
         """Return the name of a workload, or of some of its pods."""

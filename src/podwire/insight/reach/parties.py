@@ -15,11 +15,11 @@ from podwire.insight.reach.rows import first_outside
 from podwire.insight.reach.rule_sets import AnyRule, all_blocks
 from podwire.insight.reach.selector_sets import numbers
 from podwire.insight.reach.tier_addresses import with_addresses
+from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.policy_view import NO_NODE, pod_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL
-from podwire.kube import cluster_dns
 from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
@@ -29,9 +29,6 @@ from podwire.policy.model import IPAddress, IPNetwork, named_ports, policy
 from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tiers import ClusterPolicy, sorted_policies
 from podwire.policy.view import View
-
-CLUSTER_DNS = NamespacedName(cluster_dns.NAMESPACE, cluster_dns.NAME)
-"""The DNS server, which every cluster has and few files."""
 
 
 class Party(msgspec.Struct, frozen=True):
@@ -43,6 +40,11 @@ class Party(msgspec.Struct, frozen=True):
     place: str = ""
     host_network: bool = False
     is_assumed: bool = False
+
+    @property
+    def with_kind(self) -> str:
+        """The name that no other kind of workload has."""
+        return f"{self.key.namespace}/{self.kind.lower()}/{self.key.name}"
 
     def __str__(self) -> str:
         return str(self.key)
@@ -60,6 +62,7 @@ class Parties:
 
     def __init__(self, snapshot: Snapshot, families: Iterable[int] = ()) -> None:
         """`families`: judged too, though nothing of the snapshot has an address of them."""
+        snapshot = assumed_dns.completed(snapshot)
         self._found: dict[Owner, list[Workload]] = {}
         self._classes: dict[int, int] = {}
         for one in snapshot.workloads:
@@ -72,10 +75,6 @@ class Parties:
             for one in found:
                 groups.append(_group(one, mesh.number(one) if mesh is not None else NOBODY))
                 self._party_of.append(number)
-        if snapshot.is_planned and not any(is_dns(one) for one in groups):
-            self._party_of.append(len(self.all))
-            self.all.append(Party("Deployment", CLUSTER_DNS, 2, is_assumed=True))
-            groups.append(PodGroup(CLUSTER_DNS.namespace, cluster_dns.LABELS, pods=2))
         self.answer = reachability(_question(snapshot, groups, families, mesh))
         self._parts = [
             tuple((self._party_of[group], some) for group, some in groups.items())
@@ -113,7 +112,8 @@ class Parties:
 def _party(owner: Owner, found: list[Workload], snapshot: Snapshot) -> Party:
     place = snapshot.place(owner.kind, owner.key)
     pods = sum(one.replicas for one in found)
-    return Party(owner.kind, owner.key, pods, place, all(one.spec.host_network for one in found))
+    is_assumed = assumed_dns.is_assumed(None, found)
+    return Party(owner.kind, owner.key, pods, place, all(one.spec.host_network for one in found), is_assumed)
 
 
 def _group(one: Workload, mesh: int) -> PodGroup:
@@ -125,11 +125,6 @@ def _group(one: Workload, mesh: int) -> PodGroup:
 
 def _parsed(texts: Iterable[str]) -> Iterable[IPAddress]:
     return (address for text in texts if (address := parsed(text)) is not None)
-
-
-def is_dns(group: PodGroup) -> bool:
-    """Whether these are pods of the cluster's DNS."""
-    return group.namespace == CLUSTER_DNS.namespace and cluster_dns.is_dns(group.labels)
 
 
 def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int], mesh: MeshEnds | None) -> Question:

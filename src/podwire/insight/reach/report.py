@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from podwire.insight.reach.assumed import has_requests
 from podwire.insight.reach.exposure import Exposure, Sources, of_services
 from podwire.insight.reach.naming import Names, ports_text
 from podwire.insight.reach.parties import Members, Parties
@@ -14,9 +15,6 @@ from podwire.insight.reach.rows import Source, rows
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tiers import NamePeers
-
-REQUEST_KINDS = frozenset(("Gateway", "Ingress"))
-"""Kinds that make an Envoy."""
 
 
 class WorkloadLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -72,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 def report(snapshot: Snapshot) -> Report:
     """Return the report of these objects."""
     others: tuple[str, ...] = ()
-    if any(one.kind[1] in REQUEST_KINDS for one in snapshot.others):
+    if has_requests(snapshot):
         from podwire.insight.reach import request_exposure  # the edge is imported where there is one
 
         snapshot, objects = request_exposure.with_proxies(snapshot)
@@ -84,9 +82,11 @@ def report(snapshot: Snapshot) -> Report:
         parties = Parties(snapshot)
         opened = tuple(of_services(Sources(snapshot, parties)))
     found = sorted(_connections(parties), key=_order)
-    reached = {name for one in found for name in one.to}
+    reached = {name.partition(" (")[0] for one in found for name in one.to}  # by some of its pods, too
+    names = Names(parties)
     workloads = tuple(
-        WorkloadLine(str(one), one.kind, one.pods, one.place, one.host_network, one.is_assumed) for one in parties.all
+        WorkloadLine(names.whole(number), one.kind, one.pods, one.place, one.host_network, one.is_assumed)
+        for number, one in enumerate(parties.all)
     )
     unreached = tuple(sorted(one.name for one in workloads if one.name not in reached))
     return Report(workloads, tuple(found), unreached, (*_notes(snapshot), *_of_mesh(parties), *others), opened)

@@ -14,6 +14,7 @@ from podwire.insight.reach.exposure import Exposure, Sources
 from podwire.insight.snapshot.endpoints import backings
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Owner, Workload
+from podwire.insight.snapshot.written import NAME_LABEL
 from podwire.insight.url.ingresses import held
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.planned import objects_of
@@ -29,7 +30,9 @@ def with_proxies(snapshot: Snapshot) -> tuple[Snapshot, UrlObjects]:
         return snapshot, objects
     proxies = [one for one in objects.pods if PROXY_LABEL in one.metadata.labels]
     made = tuple(Workload(Owner("Deployment", one.key), one.metadata.labels, one.spec) for one in proxies)
-    return msgspec.structs.replace(snapshot, workloads=(*snapshot.workloads, *made)), objects
+    namespaces = {**{one.namespace: {NAME_LABEL: one.namespace} for one in made}, **snapshot.namespaces}
+    workloads = (*snapshot.workloads, *made)
+    return msgspec.structs.replace(snapshot, namespaces=namespaces, workloads=workloads), objects
 
 
 def of_requests(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:

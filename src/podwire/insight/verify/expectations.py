@@ -22,7 +22,8 @@ EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 From = Annotated[
     str | list[str],
     msgspec.Meta(
-        description="Who connects: NAMESPACE/WORKLOAD, NAMESPACE/POD, a node, `outside`, or an IP address; or several.",
+        description="Who connects: NAMESPACE/WORKLOAD, NAMESPACE/POD, NAMESPACE/svc/SERVICE (the pods that it selects),"
+        " a node or `outside`; or several.",
         examples=["shop/frontend", "outside"],
     ),
 ]

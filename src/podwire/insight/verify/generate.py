@@ -139,7 +139,7 @@ def _destination(party: Party, port: int, protocol: str, snapshot: Snapshot) -> 
     for one in service.spec.ports if behind and all(two in own for two in behind) else ():
         if one.protocol == protocol and {target(one, two) for two in own} == {port}:
             return str(party.key), port if service.headless else one.port
-    return f"{party.key.namespace}/{party.kind.lower()}/{party.key.name}", port
+    return party.with_kind, port
 
 
 def _source(party: Party, snapshot: Snapshot, *, is_client: bool = True) -> str:
@@ -152,7 +152,7 @@ def _source(party: Party, snapshot: Snapshot, *, is_client: bool = True) -> str:
         found = None
     if found is not None and found.kind is EndKind.PODS:
         return str(party.key)
-    return f"{party.key.namespace}/{party.kind.lower()}/{party.key.name}"
+    return party.with_kind
 
 
 def _lines(one: Entry) -> Iterator[str]:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from podwire.insight.answer_form import Verdict
+from podwire.insight.snapshot.endpoints import selected
 from podwire.insight.snapshot.ends import End, EndError, EndKind
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.insight.verify import mesh_part
 from podwire.insight.verify.destinations import Destination, destinations, from_outside
 from podwire.insight.verify.expectations import Expectation
@@ -77,7 +79,7 @@ def controls(plans: Iterable[Plan]) -> dict[str, Attempt]:
 def _plan(one: Expectation, snapshot: Snapshot, places: Places) -> Plan:
     ends = question(one, snapshot)
     client, server = ends.client, ends.server
-    sources = _sources(client, places)
+    sources = _sources(client, snapshot, places)
     leads = from_outside if client.kind is EndKind.OUTSIDE else destinations
     found = leads(server, ends.port, one.protocol, snapshot, places)
     problem = next((two.problem for two in found if two.problem), "")
@@ -94,21 +96,28 @@ def _absent(one: Expectation, server: End, *, is_sender: bool) -> str:
     return f"no pod of {one.destination if is_sender else one.source} runs"
 
 
-def _sources(end: End, places: Places) -> tuple[Place, ...]:
+def _sources(end: End, snapshot: Snapshot, places: Places) -> tuple[Place, ...]:
     match end.kind:
         case EndKind.PODS:
-            keys = [
-                f"{workload.namespace}/{pod.name}"
-                for workload in end.workloads
-                for pod in ((end.pod,) if end.pod is not None else workload.pods)
-            ]
-            return _spread([places.pods[key] for key in keys if key in places.pods])
+            return _pods(((one, end.pod) for one in end.workloads), places)
+        case EndKind.SERVICE if end.service is not None and end.address is None:
+            return _pods(((one, None) for one in selected(end.service, snapshot)), places)
         case EndKind.NODE if end.node is not None:
             return (places.nodes[end.node.metadata.name],)
         case EndKind.OUTSIDE:
             return (places.outside,)
         case _:
             raise EndError(f"from {end.text}: packets are sent from pods, nodes and 'outside': write one of them")
+
+
+def _pods(found: Iterable[tuple[Workload, PodPlace | None]], places: Places) -> tuple[Place, ...]:
+    """Return a few pods of these workloads, or of each the one that is meant."""
+    named = (
+        f"{workload.namespace}/{each.name}"
+        for workload, pod in found
+        for each in (workload.pods if pod is None else (pod,))
+    )
+    return _spread([places.pods[key] for key in named if key in places.pods])
 
 
 def _spread(found: Sequence[Place]) -> tuple[Place, ...]:
