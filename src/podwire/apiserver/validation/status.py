@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors, formats
-from podwire.apiserver.validation import nodes
+from podwire.apiserver.validation import job_status, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ def validate(resource: Resource, obj: Field, old: Field) -> Iterator[Cause]:
             yield from _load_balancer(status["loadBalancer"]["ingress"], old["status"]["loadBalancer"]["ingress"])
         case "apps", _:
             yield from _counts(status)
+        case "batch", "Job":
+            yield from job_status.validate(obj, old)
         case _:
             return
 
