@@ -6,7 +6,7 @@
 # What Python compiles is kept, whatever the environment says: the tests start Python hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long compiled check bench conformance cluster cluster-down cluster-proof image lock clean
+.PHONY: demo test test-long suite check bench conformance cluster cluster-down cluster-proof image lock clean
 SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/peers.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
 	$(wildcard src/podwire-cni/*)
 
@@ -14,7 +14,10 @@ demo: .venv/ready-run
 	.venv/bin/podwire demo
 
 test: .venv/ready-test
-	$(MAKE) -j 2 check compiled
+	$(MAKE) -j 2 suite check
+
+# Beside `check`, whose programs take one core.
+suite: .venv/collected
 	.venv/bin/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: .venv/ready-test
@@ -22,9 +25,7 @@ test-long: .venv/ready-test
 	.venv/bin/pytest -q -m long
 	PODWIRE_THOROUGH=1 .venv/bin/pytest -q -m "hypothesis and not long"
 
-# What pytest makes of the tests' asserts, once after a change, beside mypy: else each of its processes does it again.
-compiled: .venv/collected
-
+# What pytest makes of the tests' asserts, once after a change: else each of its processes does it again.
 .venv/collected: .venv/ready-test $(shell find tests examples/suite -name '*.py')
 	.venv/bin/pytest -q --collect-only -m "not long" >$@ || { cat $@; rm $@; exit 1; }
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from kubernetes.client import ApiClient, CoreV1Api
 
 from podwire.testing import CommandError, Kubectl, Namespace, World, eventually
 from podwire.testing.plugin import StartWorld
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -130,6 +133,8 @@ def test_waiting_for_what_never_comes_says_what_is_missing(namespace: Namespace)
 
 @pytest.mark.proves("plugin-fixtures")
 def test_clients_find_the_world(world: World, kubectl: Kubectl, client: ApiClient) -> None:
+    from kubernetes.client import CoreV1Api  # a second of imports, in each process that collects tests
+
     nodes = CoreV1Api(client).list_node().items
     assert [node.metadata.name for node in nodes if node.metadata] == ["node-1", "node-2"]
     assert kubectl.wait("node/node-1", "condition=Ready").returncode == 0

@@ -100,8 +100,8 @@ def test_a_change_that_a_controller_makes_is_accepted(
             {"startTime": START, "completionTime": END},
             {},
             (
-                f'status.completionTime: Invalid value: "{END}": cannot set completionTime when there is no Complete=True '
-                "condition"
+                f'status.completionTime: Invalid value: "{END}": cannot set completionTime when there is no '
+                "Complete=True condition"
             ),
         ),
         (
@@ -174,8 +174,8 @@ def test_a_change_that_a_controller_makes_is_accepted(
             {"failedIndexes": "0"},
             INDEXED,
             (
-                'status.failedIndexes: Invalid value: "0": cannot set non-null failedIndexes when backoffLimitPerIndex is '
-                "null"
+                'status.failedIndexes: Invalid value: "0": cannot set non-null failedIndexes when '
+                "backoffLimitPerIndex is null"
             ),
         ),
         (
