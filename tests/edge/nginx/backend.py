@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -34,13 +35,16 @@ class Backend:
         self.received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.gate = asyncio.Event()
         self.held = 0
+        self._names: dict[int, str] = {}
 
     @contextlib.asynccontextmanager
-    async def serving(self, port: int) -> AsyncIterator[None]:
-        """Serve while the context lasts."""
+    async def serving(self, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+        """Serve while the context lasts; what a client requested and showed by TLS is in the answers."""
+        if tls is not None:
+            tls.sni_callback = self._take_name
         runner = web.ServerRunner(web.Server(self._answer))
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
         try:
             yield
         finally:
@@ -75,7 +79,20 @@ class Backend:
             "path": request.raw_path,
             "body": len(await request.read()),
             "headers": dict(sorted(_received(request))),
+            **self._encryption(request),
         }
+
+    def _encryption(self, request: web.BaseRequest) -> dict[str, Any]:
+        found = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
+        if found is None:
+            return {}
+        return {
+            "server_name": self._names.get(id(found), ""),
+            "client": str((found.getpeercert() or {}).get("subject")),
+        }
+
+    def _take_name(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        self._names[id(connection)] = name or ""
 
     async def _hold(self) -> None:
         self.held += 1
@@ -88,7 +105,7 @@ class Backend:
 def _verified(request: web.BaseRequest) -> web.Response:
     """The answer of an authorization service, by a token; what it received is in a header."""
     status = {"good": 200, "forbidden": 403, "broken": 500}.get(request.headers.get("X-Token", ""), 401)
-    seen = [f"{request.method} {request.raw_path} {len(request.headers.get('Content-Length', ''))}"]
+    seen = [f"{request.method} {request.raw_path} {int(request.headers.get('Content-Length', '0'))}"]
     seen += [f"{one}={request.headers.get(one, '')}" for one in _OF_AUTHORIZATION]
     return web.Response(status=status, headers={"X-User": "alice", "X-Seen": "|".join(seen)})
 

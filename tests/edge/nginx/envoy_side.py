@@ -65,6 +65,18 @@ def put_service(objects: Objects, name: str, port: int) -> None:
         put_endpoint(objects, name, port)
 
 
+def put_service_of_address(objects: Objects, name: str, address: str, port: int) -> None:
+    """Add a Service with an address and a port `http`, without endpoints."""
+    metadata = {"name": name, "namespace": NAMESPACE}
+    spec = {
+        "ports": [{"name": "http", "port": port}],
+        "ipFamilies": ["IPv4"],
+        "clusterIP": address,
+        "clusterIPs": [address],
+    }
+    objects.put("Service", msgspec.convert({"metadata": metadata, "spec": spec}, Service))
+
+
 def put_endpoint(objects: Objects, service: str, port: int, address: str = "10.0.0.1") -> None:
     """Add an EndpointSlice of a Service: one endpoint, which is a port of 127.0.0.1."""
     metadata = {

@@ -22,7 +22,7 @@ from tests.edge.nginx.sides import HERE
 
 SECONDS = 30.0
 PLAIN = "plain"
-CLIENTS = {"encrypted": "", "of ann": "ann", "of bob": "bob", "of eve": "eve", "of dan": "dan"}
+CLIENTS = {"encrypted": "", **{f"of {name}": name for name in ("ann", "bob", "eve", "dan", "ivy", "joe")}}
 """The certificate of the client, by the part of the requests that are sent over HTTPS."""
 REQUESTS: dict[str, list[dict[str, Any]]] = {
     name: entries for name, entries in yaml.safe_load((HERE / "requests.yaml").read_text()).items() if name[0] != "."
@@ -62,7 +62,7 @@ async def test_envoy_answers_as_nginx_does(served: Served, part: str) -> None:
             wrong.append(f"{one} {dict(one.headers)}\n  " + "\n  ".join((*shown, old.fault, new.fault)))
     assert not wrong, "\n".join(wrong)
     logged = files.read(str(served.folder / "nginx" / "access.log"), "plain.example.com")
-    without_body = [one for one in entries if one.get("method") != "POST"]
+    without_body = [one for one in entries if "body" not in one]
     sent = Counter((one.get("method", "GET"), one["path"]) for one in without_body)
     found = Counter((one.method, one.path) for one in logged)
     assert sent <= found, "what nginx logs can be replayed"
@@ -74,3 +74,25 @@ def test_each_difference_is_documented() -> None:
     named = {subject for entries in REQUESTS.values() for one in entries for subject in one.get("differs", {})}
     assert named, "some requests differ"
     assert named <= documented
+
+
+OF_PACKETS = {
+    "test_ingress_access": ("auth-always-set-cookie", "limit-whitelist"),
+    "test_ingress_options": ("enable-global-auth",),
+    "test_ingress_responses": (
+        "disable-proxy-intercept-errors", "enable-access-log", "session-cookie-conditional-samesite-none",
+    ),
+}  # fmt: skip
+"""Annotations that nothing of nginx is beside, by the module of tests/edge/controller that sends requests for them."""
+
+
+def test_each_exact_annotation_is_tried_by_requests() -> None:
+    replayed = {
+        name for one in yaml.safe_load((HERE / "ingresses.yaml").read_text()) for name in one.get("annotations", ())
+    }
+    for module, names in OF_PACKETS.items():
+        text = (HERE.parent / "controller" / f"{module}.py").read_text()
+        missing = [name for name in names if f"{name.replace('-', '_')}=" not in text]
+        assert not missing, module
+    tried = replayed.union(*OF_PACKETS.values())
+    assert {one.name for one in TABLE.values() if one.support is Support.EXACT} <= tried

@@ -11,6 +11,7 @@ from typing import Any
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import base_pb2, protocol_pb2
 from envoy.config.rbac.v3 import rbac_pb2
+from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as filter_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.http.original_ip_detection.xff.v3 import xff_pb2
@@ -22,9 +23,12 @@ from podwire.edge.envoy.message import extension, packed
 from podwire.edge.model.listeners import ProxyOptions
 
 ESCAPES_FILTER = "podwire.escaped_dots"
-BAD_GATEWAY = 502
+BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
 _BROKEN = ("UF", "UC", "UR", "UPE")
 """Envoy's flags of a response: the connection to a backend was refused, cut or no HTTP."""
+_LATE_FILTER = "envoy.access_loggers.extension_filters.cel"
+_LATE = 'response.code_details.contains("connection_timeout")'
+"""No connection to a backend within its time, which Envoy flags as it does a refused one."""
 _ESCAPED_SLASHES = ("%2f", "%5c")
 _MANAGER = http_connection_manager_pb2.HttpConnectionManager
 _SET = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
@@ -47,9 +51,13 @@ def apply(manager: Any, settings: ProxyOptions) -> None:
     manager.skip_xff_append = True
     manager.path_with_escaped_slashes_action = _MANAGER.KEEP_UNCHANGED
     broken = accesslog_pb2.AccessLogFilter(response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=_BROKEN))
-    status = wrappers_pb2.UInt32Value(value=BAD_GATEWAY)
-    manager.local_reply_config.mappers.append(
-        http_connection_manager_pb2.ResponseMapper(filter=broken, status_code=status)
+    late = accesslog_pb2.ExtensionFilter(
+        name=_LATE_FILTER, typed_config=packed(cel_pb2.ExpressionFilter(expression=_LATE))
+    )
+    statuses = ((accesslog_pb2.AccessLogFilter(extension_filter=late), GATEWAY_TIMEOUT), (broken, BAD_GATEWAY))
+    manager.local_reply_config.mappers.extend(
+        http_connection_manager_pb2.ResponseMapper(filter=one, status_code=wrappers_pb2.UInt32Value(value=status))
+        for one, status in statuses
     )
 
 

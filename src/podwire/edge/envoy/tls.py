@@ -41,7 +41,8 @@ def server(tls: ServerTls, protocols: tuple[str, ...]) -> Any:
         optional = tls.validation is ClientValidation.OPTIONAL
         trust = common_pb2.CertificateValidationContext.ACCEPT_UNTRUSTED if optional else None
         default = common_pb2.CertificateValidationContext(trust_chain_verification=trust)
-        _limit_depth(default, tls.depth)
+        if tls.depth:
+            default.max_verify_depth.value = tls.depth + 1  # Envoy counts that of the authority too
         common.combined_validation_context.CopyFrom(_validation(default, tls.authorities))
     required = bool(tls.authorities) and tls.validation is ClientValidation.REQUIRED
     context = tls_pb2.DownstreamTlsContext(common_tls_context=common)
@@ -75,7 +76,6 @@ def backend(tls: BackendTls, protocols: tuple[str, ...]) -> Any:
             for one in names
         ]
     )
-    _limit_depth(checked, tls.depth)
     if tls.authorities:
         common.combined_validation_context.CopyFrom(_validation(checked, tls.authorities))
     else:
@@ -101,11 +101,6 @@ def _parameters(tls: ServerTls | BackendTls) -> Any:
         tls_maximum_protocol_version=VERSIONS[tls.maximum],
         cipher_suites=tls.cipher_suites,
     )
-
-
-def _limit_depth(context: Any, depth: int) -> None:
-    if depth:
-        context.max_verify_depth.value = depth
 
 
 def _validation(default: Any, authorities: str) -> Any:

@@ -45,7 +45,7 @@ def encryption(service: NamespacedName, settings: Settings, objects: Objects) ->
     name = settings.proxy_ssl_name or f"{service.name}.{service.namespace}.svc"
     versions = settings.proxy_ssl_protocols
     made = BackendTls(
-        hostname=name if settings.proxy_ssl_server_name or settings.proxy_ssl_name else "",
+        hostname=name if settings.proxy_ssl_server_name else "",
         authorities=authorities,
         subject_names=(SubjectName("DNS", name),) if settings.proxy_ssl_verify else (),
         certificate=certificate,
@@ -53,7 +53,6 @@ def encryption(service: NamespacedName, settings: Settings, objects: Objects) ->
         minimum=versions[0] if versions else "",
         maximum=versions[-1] if versions else "",
         cipher_suites=settings.proxy_ssl_ciphers,
-        depth=settings.proxy_ssl_verify_depth if settings.proxy_ssl_verify else 0,
     )
     if made == msgspec.structs.replace(UNVERIFIED, version=""):
         return Encryption(UNVERIFIED)

@@ -76,7 +76,7 @@ class BackendTls(msgspec.Struct, frozen=True):
         version: text that differs where any of what the names lead to is another kind of connection. It becomes part
             of the cluster's name, as an Envoy cannot change a cluster between TLS and plain text (envoy #26749).
         is_verified: whether the backend's certificate is; Ingress does not by default.
-        minimum, maximum, cipher_suites, depth: as in `ServerTls`.
+        minimum, maximum, cipher_suites: as in `ServerTls`.
 
     """
 
@@ -89,4 +89,3 @@ class BackendTls(msgspec.Struct, frozen=True):
     minimum: str = ""
     maximum: str = ""
     cipher_suites: tuple[str, ...] = ()
-    depth: int = 0

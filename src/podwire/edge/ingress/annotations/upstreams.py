@@ -92,9 +92,10 @@ def _tls() -> Iterator[Annotation]:
         area,
         proxy_ssl_secret=grammar.object_name,
         proxy_ssl_server_name=grammar.on_off,
-        proxy_ssl_verify_depth=integer(1, 100),
         proxy_ssl_protocols=grammar.tls_versions,
     )
+    note = "read, without effect: a chain of any length to an authority of the Secret is verified"
+    yield differs(area, "proxy-ssl-verify-depth", integer(1, 100), note)
     note = "without proxy-ssl-name the certificate must be of `NAME.NAMESPACE.svc`, the Service"
     yield differs(area, "proxy-ssl-verify", grammar.on_off, note)
     yield differs(area, "proxy-ssl-name", grammar.hostname, note)
