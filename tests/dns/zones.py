@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import dns.flags
@@ -88,7 +88,7 @@ class Objects:
     def service(self, key: NamespacedName) -> KeptService | None:
         return self.services.get(key)
 
-    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
+    def slices(self, key: NamespacedName) -> Collection[KeptSlice]:
         return [part for part in self.parts.values() if part.service == key]
 
     def has_namespace(self, name: str) -> bool:

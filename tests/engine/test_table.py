@@ -223,3 +223,11 @@ def test_the_outcome_depends_on_the_wanted_rows_not_on_their_history(
         target.update({row.key: row for row in delta.upserts})
         used.written(delta)
     assert target == {row.key: row for row in fresh.rows()}
+
+
+def test_an_owner_with_a_single_row_gets_more_and_gives_them_back() -> None:
+    table: Table[str, Fact] = Table()
+    for rows in ([Fact("a", 1)], [Fact("a", 1), Fact("b", 1)], [Fact("b", 1), Fact("b", 1)], [Fact("b", 2)], []):
+        table.replace("owner", rows)
+        assert table.claimed("owner") == set(rows) == set(table.rows())
+        table.written(table.delta(prune=True))

@@ -145,3 +145,13 @@ def test_what_is_kept_of_an_object_is_compared_and_nothing_kept_is_removed() -> 
     assert cache.apply(event("MODIFIED", "a", "11", x="1")) is None, "what is kept is the same"
     assert cache.version == "11"
     assert cache.apply(event("MODIFIED", "a", "12")) == Change(config_map("a", "", x="1"), None)
+
+
+def test_the_name_of_what_is_kept_is_in_memory_once() -> None:
+    class Kept:
+        key = NamespacedName(A.namespace, A.name)
+
+    cache: ObjectCache[Kept] = ObjectCache(CONFIG_MAPS, lambda _: Kept())
+    cache.begin()
+    cache.take([config_map("a", "1")])
+    assert [key is Kept.key for key in cache.objects] == [True]

@@ -106,9 +106,10 @@ class Keeper:
         )
 
     def endpoint_slice(self, piece: EndpointSlice) -> KeptSlice:
-        """Endpoints with an address that traffic may be sent to."""
+        """Endpoints with an address that traffic may be sent to, in the order that a Service's names have."""
         found = [member for member, _ in members(_ANY_SERVICE, (piece,))]
-        labels = tuple([one.hostname if is_label(one.hostname) else "" for one in found])
+        found.sort(key=lambda one: (_label(one), packed(one.address)))
+        labels = tuple(map(_label, found))
         return KeptSlice(
             self._key(piece.key),
             piece.service.name,
@@ -136,3 +137,8 @@ class Keeper:
         if len(self._shared) > MOST_SHARED:
             self._shared.clear()
         return self._shared.setdefault(value, value)  # type: ignore[return-value]  # the key is an equal value
+
+
+def _label(member: Member) -> str:
+    """The hostname, where it can be part of a name."""
+    return member.hostname if is_label(member.hostname) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from podwire.component.informer_metrics import access_obstacles
 from podwire.dns.kept import Keeper, KeptNamespace, KeptService, KeptSlice
@@ -39,7 +39,7 @@ class LiveView:
         """A Service, if it exists."""
         return self.services.objects.get(key)
 
-    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
+    def slices(self, key: NamespacedName) -> Collection[KeptSlice]:
         """All slices of a Service."""
         return self._by_service.get(key, ())
 

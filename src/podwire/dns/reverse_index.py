@@ -1,9 +1,12 @@
-"""Which Services have names for an address, and which reverse names exist above addresses (RFC 8020)."""
+"""Which Services have names for an address, and which reverse names exist above addresses (RFC 8020).
+
+The index is coarse: a line for each block of sixteen addresses, where one for each address took ten times the memory.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Set
 
 from podwire.dns.names import labels, to_wire
 
@@ -12,67 +15,78 @@ V4_TAIL, V6_TAIL = to_wire("in-addr.arpa"), to_wire("ip6.arpa")
 Prefix = int
 """The leading octets or nibbles of an address behind a bit that is set, so that their number counts; IPv6: negative."""
 
+BLOCK_BITS = 4
+"""Of the end of an address, that its block does not have: a nibble, so that a block is a prefix of IPv6's names."""
+
 
 class ReverseIndex:
-    """Addresses by their number: the Services, by wire name, that have names for each."""
+    """Blocks of addresses: the Services, by wire name, that have names for some of each."""
 
     def __init__(self) -> None:
-        self._services: dict[Prefix, bytes | tuple[bytes, ...]] = {}
-        """One Service is not in a tuple: most addresses have one."""
+        self._services: dict[Prefix, tuple[bytes, ...]] = {}
         self._above: Counter[Prefix] = Counter()
-        """How many addresses have each shorter prefix."""
+        """How many blocks have each shorter prefix."""
 
-    def replace(self, service: bytes, old: Iterable[bytes], new: Iterable[bytes]) -> None:
-        """Have a Service no names for old addresses and names for new ones, all packed."""
-        for address in old:
-            self._discard(_prefix(address), service)
-        for address in new:
-            self._add(_prefix(address), service)
+    def replace(self, service: bytes, before: Set[bytes], after: Set[bytes]) -> None:
+        """Have a Service names for these addresses, packed, in place of those before."""
+        for address in before - after:
+            if after.isdisjoint(_neighbours(address)):
+                self._discard(_block(address), service)
+        for address in after - before:
+            self._add(_block(address), service)
 
-    def services(self, name: bytes) -> tuple[bytes, tuple[bytes, ...]] | None:
-        """The address and the Services of a folded reverse name; both empty where it only exists above others."""
+    def services(self, address: bytes) -> tuple[bytes, ...]:
+        """The Services that may have names for a packed address: those of its block."""
+        return self._services.get(_block(address), ())
+
+    def has_addresses_below(self, name: bytes) -> bool:
+        """Whether a folded reverse name is above an address with a name."""
         prefix = _prefix_of_name(name)
-        found = self._services.get(prefix, ()) if prefix is not None else ()
-        if found and prefix is not None:
-            return _address(prefix), (found,) if isinstance(found, bytes) else found
-        return (b"", ()) if prefix in self._above else None
+        return prefix in self._above or prefix in self._services
 
-    def _add(self, prefix: Prefix, service: bytes) -> None:
-        held = self._services.get(prefix)
-        if held is None:
-            self._services[prefix] = service
-            for shorter in _shorter(prefix):
+    def address(self, name: bytes) -> bytes | None:
+        """The address, packed, that a folded reverse name spells whole."""
+        prefix = _prefix_of_name(name)
+        if prefix is None or prefix.bit_length() != (33 if prefix > 0 else 129):
+            return None
+        size = 4 if prefix > 0 else 16
+        return (abs(prefix) ^ 1 << 8 * size).to_bytes(size, "big")
+
+    def _add(self, block: Prefix, service: bytes) -> None:
+        held = self._services.get(block, ())
+        if not held:
+            for shorter in _shorter(block):
                 self._above[shorter] += 1
-        else:
-            self._services[prefix] = (held, service) if isinstance(held, bytes) else (*held, service)
+        if service not in held:
+            self._services[block] = (*held, service)
 
-    def _discard(self, prefix: Prefix, service: bytes) -> None:
-        held = self._services[prefix]
-        others = tuple(one for one in held if one != service) if isinstance(held, tuple) else ()
+    def _discard(self, block: Prefix, service: bytes) -> None:
+        held = self._services.get(block, ())
+        others = tuple(one for one in held if one != service)
         if others:
-            self._services[prefix] = others if len(others) > 1 else others[0]
-            return
-        del self._services[prefix]
-        for shorter in _shorter(prefix):
-            self._above[shorter] -= 1
-            if not self._above[shorter]:
-                del self._above[shorter]
+            self._services[block] = others
+        elif held:
+            del self._services[block]
+            for shorter in _shorter(block):
+                self._above[shorter] -= 1
+                if not self._above[shorter]:
+                    del self._above[shorter]
 
 
-def _prefix(address: bytes) -> Prefix:
-    number = 1 << 8 * len(address) | int.from_bytes(address, "big")
+def _block(address: bytes) -> Prefix:
+    number = (1 << 8 * len(address) | int.from_bytes(address, "big")) >> BLOCK_BITS
     return number if len(address) == 4 else -number
 
 
-def _address(prefix: Prefix) -> bytes:
-    size = 4 if prefix > 0 else 16
-    return (abs(prefix) ^ 1 << 8 * size).to_bytes(size, "big")
+def _neighbours(address: bytes) -> Iterator[bytes]:
+    """The addresses of the same block."""
+    start, last = address[:-1], address[-1] >> BLOCK_BITS << BLOCK_BITS
+    return (start + bytes((last | number,)) for number in range(1 << BLOCK_BITS))
 
 
-def _shorter(prefix: Prefix) -> Iterable[Prefix]:
-    """The prefixes of this one, the empty one left out: its zone has a name of its own."""
-    step, sign = (8, 1) if prefix > 0 else (4, -1)
-    rest = abs(prefix) >> step
+def _shorter(block: Prefix) -> Iterator[Prefix]:
+    """The prefixes of names above a block, the empty one left out: its zone has a name of its own."""
+    step, sign, rest = (8, 1, block >> 8 - BLOCK_BITS) if block > 0 else (4, -1, -block >> BLOCK_BITS)
     while rest > 1:
         yield rest * sign
         rest >>= step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -32,7 +32,7 @@ class View(Protocol):
         """A Service, if it exists."""
         ...
 
-    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
+    def slices(self, key: NamespacedName) -> Collection[KeptSlice]:
         """All slices of a Service."""
         ...
 

@@ -34,6 +34,8 @@ from podwire.dns.rows import Domain, Row, rows
 from podwire.dns.sink import Zone
 from podwire.dns.workers import Workers
 from podwire.engine.reconcile import Reconciler
+from podwire.kernel import memory
+from podwire.kube import tls_buffers
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS
@@ -244,6 +246,7 @@ class Server:
         await self._reconciler.settle()
         self._ground.readiness.ready = True
         self._ready_answers.clear()
+        memory.release()
         log.info(
             "ready: %d Services in %d namespaces", len(self._view.services.objects), len(self._view.namespaces.objects)
         )
@@ -261,6 +264,7 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
 
 def main(config: DnsConfig) -> None:
     """Serve until SIGTERM or SIGINT, then longer. It reads no file but credentials and what a Corefile names."""
+    tls_buffers.shrink()
     servers: list[Server] = []
     workers = Workers(config.workers - 1, config.addresses) if config.workers > 1 else None
 

@@ -7,7 +7,7 @@ when one of them is requested.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -179,7 +179,7 @@ def _of_port(name: str, port: NamedPort, target: str) -> Record:
     return Record(f"_{port.name}._{port.protocol}.{name}", SRV(PRIORITY, WEIGHT, port.port, target))
 
 
-def hosts_of(service: KeptService, slices: Iterable[KeptSlice]) -> tuple[Hosts, ...]:
+def hosts_of(service: KeptService, slices: Collection[KeptSlice]) -> tuple[Hosts, ...]:
     """Return the endpoints that have names: those that connections to the Service may go to.
 
     They are the ready ones (all, where the Service publishes the others too), or those that serve while they
@@ -193,13 +193,17 @@ def hosts_of(service: KeptService, slices: Iterable[KeptSlice]) -> tuple[Hosts, 
             label = piece.labels[number] if piece.labels else ""
             key = (size, ports, label, addresses[number * size : (number + 1) * size])
             found[key] = merged(found.get(key), _MEMBERS[bits | forced])
-    return tuple(_groups(sorted(receiving(found))))
+    return tuple(_groups(sorted(receiving(found)), {piece.addresses: piece.addresses for piece in slices}))
 
 
-def _groups(found: Iterable[tuple[int, tuple[NamedPort, ...], str, bytes]]) -> Iterator[Hosts]:
+def _groups(
+    found: Iterable[tuple[int, tuple[NamedPort, ...], str, bytes]], known: Mapping[bytes, bytes]
+) -> Iterator[Hosts]:
+    """The endpoints with the same ports together, with the slices' own bytes where these are the same."""
     groups: dict[tuple[int, tuple[NamedPort, ...]], list[tuple[str, bytes]]] = {}
     for size, ports, label, address in found:
         groups.setdefault((size, ports), []).append((label, address))
     for (size, ports), hosts in groups.items():
         labels = tuple([label for label, _ in hosts])
-        yield Hosts(ports, size, b"".join([address for _, address in hosts]), labels if any(labels) else ())
+        addresses = b"".join([address for _, address in hosts])
+        yield Hosts(ports, size, known.get(addresses, addresses), labels if any(labels) else ())

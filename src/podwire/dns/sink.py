@@ -106,15 +106,13 @@ class Zone:
 
     def _reversed(self, name: bytes) -> Node | None:
         """The node of an address, or of a name above addresses."""
-        found = self._reverse.services(name)
-        if found is None:
-            return None
-        address, services = found
+        address = self._reverse.address(name)
         node = Node()
-        for service in services:
-            for text in self._services[service].names_of(address):
-                node.add(PTR(text))
-        return node
+        if address is not None:
+            for service in self._reverse.services(address):
+                for text in self._services[service].names_of(address):
+                    node.add(PTR(text))
+        return node if node.data or self._reverse.has_addresses_below(name) else None
 
     def _hold_service(self, row: ServiceNames) -> None:
         """Hold this row, in place of the one before; only addresses that differ cost anything."""
@@ -122,17 +120,17 @@ class Zone:
         held = self._services.get(name)
         if held is None:
             self._make(parent(name), row.name.partition(".")[2]).below += 1
-        before, after = held.reversed() if held is not None else set(), row.reversed()
+        before = held.reversed() if held is not None else frozenset[bytes]()
         self._services[name] = row
         self._expansions.forget(name)
-        self._reverse.replace(name, before - after, after - before)
+        self._reverse.replace(name, before, row.reversed())
 
     def _remove_service(self, row: ServiceNames) -> None:
         name = _wire(row)
         held = self._services.pop(name, None)
         if held is not None:
             self._expansions.forget(name)
-            self._reverse.replace(name, held.reversed(), ())
+            self._reverse.replace(name, held.reversed(), frozenset())
             self._nodes[parent(name)].below -= 1
             self._drop_empty(parent(name))
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Rank = tuple[str, ...]
 """Seniority of an owner: the smallest wins."""
+Claims = tuple[RowT, ...] | dict[RowT, RowT]
+"""An owner's rows, each by itself; a single one is in a tuple, which takes a fifth of the memory."""
 
 _stage = attrgetter("stage")
 
@@ -27,8 +29,8 @@ class Table(Generic[OwnerT, RowT]):
 
     def __init__(self, rank: Callable[[OwnerT], Rank] = lambda _: ()) -> None:
         self._rank = rank
-        self._claims: dict[OwnerT, dict[RowT, RowT]] = {}
-        """Each row by itself: an equal one that is claimed again does not take memory again."""
+        self._claims: dict[OwnerT, Claims[RowT]] = {}
+        """An equal row that is claimed again does not take memory again."""
         self._wanted: dict[Hashable, RowT] = {}
         self._shared: dict[Hashable, Counter[RowT]] = {}
         """Keys that are claimed more than once, which is rare: how often each of their rows is."""
@@ -45,9 +47,8 @@ class Table(Generic[OwnerT, RowT]):
 
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
         """From now on the owner claims exactly these rows; none at all forgets the owner."""
-        before = self._claims.get(owner, {})
-        kept = [before.get(row, row) for row in rows] if before else tuple(rows)
-        after = dict(zip(kept, kept, strict=True))
+        before = self._claims.get(owner, ())
+        after = _claims(before, rows)
         for row in before:
             if row not in after:
                 self._release(owner, row)
@@ -173,8 +174,9 @@ class Table(Generic[OwnerT, RowT]):
         return frozenset(self._claims)
 
     def claimed(self, owner: OwnerT) -> Set[RowT]:
-        """Return the rows that this owner claims, not a copy: it changes with the next `replace`."""
-        return self._claims.get(owner, {}).keys()
+        """Return the rows that this owner claims."""
+        found = self._claims.get(owner, ())
+        return found.keys() if isinstance(found, dict) else frozenset(found)
 
     def claimants(self, row: RowT) -> Iterator[OwnerT]:
         """Return the owners that claim this row. Costs a look at each owner."""
@@ -250,6 +252,13 @@ class Table(Generic[OwnerT, RowT]):
             self._wanted[key] = next(iter(claims))
         if claims.total() == 1:
             del self._shared[key]
+
+
+def _claims(before: Claims[RowT], rows: Iterable[RowT]) -> Claims[RowT]:
+    """The rows of an owner, with those of before in place of equal ones."""
+    known = before if isinstance(before, dict) else dict(zip(before, before, strict=True))
+    kept = [known.get(row, row) for row in rows] if known else list(rows)
+    return tuple(kept) if len(kept) < 2 else dict(zip(kept, kept, strict=True))
 
 
 def _winner(rivals: dict[tuple[OwnerT, RowT], Rank]) -> RowT:

@@ -231,5 +231,5 @@ class ObjectCache(Generic[ObjectT]):
             return Change(old, None) if old is not None else None
         if old == new:
             return None
-        self.objects[key] = new
+        self.objects[key if self._keep is None else new.key] = new  # of a name that is kept there is one copy
         return Change(old, new)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 
 import msgspec
 
@@ -101,13 +101,13 @@ class Objects:
         found = self._services.get(key)
         return self._keeper.service(found) if found is not None else None
 
-    def slices(self, key: NamespacedName) -> Iterable[KeptSlice]:
+    def slices(self, key: NamespacedName) -> Collection[KeptSlice]:
         """All slices of a Service; of a written headless one those that its selector would get."""
         found: Iterable[EndpointSlice] = tuple(one for one in self._snapshot.slices if one.service == key)
         service = self._services.get(key)
         if not found and service is not None and self._snapshot.is_planned and service.headless:
             found = expansion.slices(service, self._pods[key.namespace])
-        return map(self._keeper.endpoint_slice, found)
+        return tuple(map(self._keeper.endpoint_slice, found))
 
     def has_namespace(self, name: str) -> bool:
         """Whether a Namespace exists."""
