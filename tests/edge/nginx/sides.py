@@ -20,6 +20,7 @@ from podwire.insight.replay import client_tls
 from podwire.kube.core import ConfigMap
 from podwire.pki.certificates import Authority, KeyPair
 from tests.edge.ingress.objects import backend, ingress, path
+from tests.edge.nginx import calls
 from tests.edge.nginx.backend import Backend
 from tests.edge.nginx.chains import Chain
 from tests.edge.nginx.envoy_side import (
@@ -52,21 +53,26 @@ class Ports(msgspec.Struct, frozen=True):
     copies: int
     inner: int
     deep: int
+    calls: int
+    encrypted_calls: int
     nobody: int
     stuck: int
 
     @classmethod
     def free(cls) -> Ports:
         """Return ports that are free now."""
-        found = free_ports(11)
+        found = free_ports(13)
         return cls(Edge(*found[:2]), Edge(*found[2:4]), *found[4:])
 
 
 class Pairs(msgspec.Struct, frozen=True):
-    """Of servers, and the authority of clients with the certificates that clients have, by name."""
+    """Of servers, and the authorities of clients with the certificates that clients have, by name."""
 
     secure: KeyPair
+    authority: bytes
+    """Of `secure`."""
     authorities: bytes
+    """Of clients."""
     clients: Mapping[str, KeyPair]
     backends: Mapping[int, Chain]
     """By how many authorities are between the root and the certificate."""
@@ -92,19 +98,24 @@ class Pairs(msgspec.Struct, frozen=True):
             "ivy": near.client("ivy"),
             "joe": far.client("joe"),
         }
-        secure = Authority.create().server(names=(SECURE, CERTIFIED), addresses=())
+        own = Authority.create("edge")
+        secure = own.server(names=(SECURE, CERTIFIED), addresses=())
         trusted = authority.pair.certificate + near.root + far.root
         backends = {count: Chain.create(f"backends {count}", count) for count in (0, 2)}
-        return cls(secure, trusted, clients, backends, authority.client("proxy"))
+        return cls(secure, own.pair.certificate, trusted, clients, backends, authority.client("proxy"))
 
 
 class Sides(msgspec.Struct, frozen=True):
-    """Both edges, the backends, and TLS of clients by the name of their certificate; empty: without one."""
+    """Both edges, the backends, TLS of clients by the name of their certificate, and the authority of both edges.
+
+    The name is empty for a client without certificate.
+    """
 
     nginx: Edge
     envoy: Edge
     backends: Mapping[str, Backend]
     tls: Mapping[str, ssl.SSLContext]
+    authority: bytes
 
 
 @contextlib.asynccontextmanager
@@ -118,10 +129,12 @@ async def edges(folder: Path) -> AsyncIterator[Sides]:
         for name, port, between in (("inner", ports.inner, 0), ("deep", ports.deep, 2)):
             tls = _backend_tls(folder, pairs, between)
             await stack.enter_async_context(backends[name].serving(port, tls))
+        await stack.enter_async_context(calls.serving(ports.calls))
+        await stack.enter_async_context(calls.serving(ports.encrypted_calls, pairs.secure))
         stack.enter_context(_stuck(ports.stuck))
         stack.enter_context(_nginx(folder, ports, pairs))
         await stack.enter_async_context(_envoy(folder, ports, pairs))
-        yield Sides(ports.nginx, ports.envoy, backends, dict(_tls(folder, pairs)))
+        yield Sides(ports.nginx, ports.envoy, backends, dict(_tls(folder, pairs)), pairs.authority)
 
 
 def _tls(folder: Path, pairs: Pairs) -> Iterator[tuple[str, ssl.SSLContext]]:
@@ -178,6 +191,8 @@ def _nginx(folder: Path, ports: Ports, pairs: Pairs) -> Iterator[None]:
         "COPIES": ports.copies,
         "INNER": ports.inner,
         "DEEP": ports.deep,
+        "CALLS": ports.calls,
+        "ENCRYPTED_CALLS": ports.encrypted_calls,
         "NOBODY": ports.nobody,
         "STUCK": ports.stuck,
         "CORS": ",".join(DEFAULTS.cors_allow_headers),
@@ -201,11 +216,12 @@ def _with(values: Mapping[str, object], text: str) -> str:
 @contextlib.asynccontextmanager
 async def _envoy(folder: Path, ports: Ports, pairs: Pairs) -> AsyncIterator[None]:
     objects, ingresses = Objects(), Ingresses((), without_class=True)
-    for name in ("web", "other", "copies", "inner", "deep", "nobody", "stuck"):
+    for name in ("web", "other", "copies", "inner", "deep", "calls", "nobody", "stuck"):
         put_service(objects, name, getattr(ports, name))
     put_service(objects, "empty", 0)
     put_service(objects, "both", ports.web)
     put_endpoint(objects, "both", ports.other, "10.0.0.2")
+    put_service(objects, "encrypted-calls", ports.encrypted_calls)
     put_service(objects, "half", ports.nobody)
     put_endpoint(objects, "half", ports.web, "10.0.0.2")
     put_service_of_address(objects, "direct", "10.0.0.3", ports.web)
