@@ -5,6 +5,7 @@ Sources: Envoy's xds_protocol.rst; discovery.proto; the issues named beside the 
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from podwire.edge.xds.messages import Request
@@ -332,6 +333,50 @@ def test_a_reconnect_in_each_phase_of_warming(answered: int) -> None:
     script.reconnect(*requests)
     script.settle()
     assert all(script.session.is_current(one.key) for one in SHOP)
+
+
+FOLLOWING = tuple(
+    msgspec.structs.replace(one, follows=((LISTENER, "l"),)) if one.type_url == ENDPOINTS else one for one in SHOP
+)
+"""The endpoints must not be there before the wanted version of the listener is."""
+
+
+def following(version: str) -> Resource:
+    return msgspec.structs.replace(FOLLOWING[1], version=version)
+
+
+def test_what_follows_a_listener_waits_for_its_wanted_version() -> None:
+    script = served(*FOLLOWING)
+    assert script.change(listener("l", "t", "2"), following("2")) == ["LDS l=2"]
+    assert not script.session.is_settled(ENDPOINTS)
+    assert script.change(listener("l", "t", "3")) == []
+    assert script.acknowledge(LISTENER) == ["LDS l=3"], "another version is wanted by now"
+    assert script.acknowledge(LISTENER) == ["EDS c=2"]
+    script.settle()
+    assert script.session.is_settled(ENDPOINTS)
+    assert script.change(following("3")) == ["EDS c=3"]
+
+
+def test_what_follows_a_listener_that_is_refused_waits_for_another_version() -> None:
+    script = served(*FOLLOWING)
+    assert script.change(listener("l", "t", "2"), following("2")) == ["LDS l=2"]
+    assert script.acknowledge(LISTENER, error="l: bad") == []
+    assert script.change(listener("l", "t", "1")) == ["EDS c=2"], "Envoy has it"
+
+
+def test_an_envoy_without_the_listener_needs_no_order() -> None:
+    script = Script(*FOLLOWING)
+    assert script.send(*SHOP_REQUESTS[:1], SHOP_REQUESTS[2]) == ["CDS c=1", "EDS c=1"]
+
+
+def test_on_a_later_stream_what_follows_a_listener_waits_until_its_version_is_reported() -> None:
+    script = Script(*FOLLOWING[:1], following("2"), *FOLLOWING[2:])
+    held = again()
+    assert script.reconnect(held[0], held[2]) == ["CDS"]
+    assert script.send(held[1]) == ["EDS c=2", "LDS"]
+    script.change(following("3"), listener("l", "t", "2"))
+    assert script.reconnect(held[2], held[0], held[1]) == ["CDS", "LDS l=2"]
+    assert script.acknowledge(LISTENER) == ["EDS c=3"]
 
 
 def test_two_servers_give_the_same_versions() -> None:

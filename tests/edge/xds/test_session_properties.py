@@ -27,7 +27,8 @@ def snapshots(draw: st.DrawFn) -> dict[Key, Resource]:
         warms = ((ENDPOINTS, name), (SECRET, "key")) if draw(st.booleans()) else ((ENDPOINTS, name),)
         version = draw(VERSIONS) + f"{len(warms)}" + (ONCE if name in bad else "")
         found.append(Resource(CLUSTER, name, version, b"", warms=warms))
-        found.append(Resource(ENDPOINTS, name, draw(VERSIONS), b""))
+        follows = ((LISTENER, "lr"),) if draw(st.booleans()) else ()
+        found.append(Resource(ENDPOINTS, name, f"{draw(VERSIONS)}{len(follows)}", b"", follows=follows))
     found.append(Resource(SECRET, "key", draw(VERSIONS), b""))
     for name in draw(st.sets(st.sampled_from(("r", "s")))):
         found.append(Resource(LISTENER, f"l{name}", draw(VERSIONS), b"", warms=((ROUTES, name),)))
@@ -48,6 +49,8 @@ class Rig:
         self.envoy = FakeEnvoy()
         self.wire: list[Response] = []
         self.excused: dict[str, frozenset[Key]] = {}
+        self.followed: dict[str, dict[Key, str]] = {}
+        """By response: the wanted versions of what its resources follow."""
         self.refused: set[tuple[Key, str]] = set()
 
     def become(self, resources: dict[Key, Resource]) -> None:
@@ -70,6 +73,8 @@ class Rig:
         """Deliver one message in either direction; false when there is none."""
         for response in self.session.responses():
             self.wire.append(response)
+            followed = (self.snapshot.get(key) for one in response.resources for key in one.follows)
+            self.followed[response.nonce] = {one.key: one.version for one in followed if one is not None}
             self.excused[response.nonce] = frozenset(
                 key
                 for one in response.resources
@@ -81,6 +86,8 @@ class Rig:
             return False
         if moves[0] and (choice % 2 == 0 or not moves[1]):
             response = self.wire.pop(0)
+            for key, version in self.followed[response.nonce].items():
+                assert key not in self.envoy.held or self.envoy.held[key].version == version
             self.envoy.receive(response, self.excused[response.nonce])
         else:
             self.session.receive(self.envoy.requests.pop(0))

@@ -14,7 +14,7 @@ import msgspec
 from podwire.agent.config import AgentConfig
 from podwire.agent.redirecting import PolicyTable, Redirection, RedirectionFeeds, Settling
 from podwire.edge.xds.proxy import Proxy
-from podwire.edge.xds.resource import LISTENER, SECRET
+from podwire.edge.xds.resource import ENDPOINTS, LISTENER, SECRET
 from podwire.engine.row import Delta
 from podwire.kernel import sysctl
 from podwire.kernel.nftables import Nftables
@@ -42,6 +42,9 @@ class Envoy:
 
     def envoys(self) -> bool:
         return True
+
+    def is_settled(self, type_url: str) -> bool:
+        return type_url not in self.lacks
 
     def lacking(self, keys: Any) -> list[Any]:
         return [one for one in keys if one[0] in self.lacks]
@@ -107,6 +110,9 @@ async def test_a_freed_address_is_not_given_out_while_envoy_has_its_old_identity
         await held.add([SECOND])  # the first one's pod is gone
         held.follow(cast("Proxy", envoy))
         assert not await is_vacant(redirection, FIRST), "Envoy has not acknowledged that yet"
+        envoy.lacks = {ENDPOINTS}
+        held.follow(cast("Proxy", envoy))
+        assert not await is_vacant(redirection, FIRST), "requests may be sent there still"
         assert str(FIRST) in redirection.obstacle((FIRST,))
         envoy.lacks.clear()
         held.follow(cast("Proxy", envoy))

@@ -9,8 +9,9 @@ import ipaddress
 from envoy.config.endpoint.v3 import endpoint_pb2
 
 from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
-from podwire.edge.xds.resource import ENDPOINTS
+from podwire.edge.xds.resource import ENDPOINTS, LISTENER, Key
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICES
+from podwire.mesh.envoy.inside import LEG
 from podwire.mesh.node.routing import Routing
 from podwire.redirection.enrolment import ENABLED, LABEL
 from tests.kube.fake_api import FakeApi
@@ -42,6 +43,11 @@ def served(routing: Routing) -> str:
     return "".join(str(endpoint_pb2.ClusterLoadAssignment.FromString(body)) for body in found)
 
 
+def following(routing: Routing) -> set[Key]:
+    """What must be in Envoy before endpoints are."""
+    return {key for one in routing.table.resources() if one.type_url == ENDPOINTS for key in one.follows}
+
+
 async def test_a_pod_of_the_node_gets_requests_once_its_policies_are_known() -> None:
     api = FakeApi()
     shop(api)
@@ -52,9 +58,11 @@ async def test_a_pod_of_the_node_gets_requests_once_its_policies_are_known() -> 
         routing.update(frozenset())
         found = served(routing)
         assert (FAR in found, NEAR in found) == (True, False)
+        assert not following(routing), "pods of other nodes alone"
         routing.update(frozenset({ipaddress.ip_address(NEAR)}))
         found = served(routing)
         assert (FAR in found, NEAR in found) == (True, True)
+        assert following(routing) == {(LISTENER, LEG)}, "Envoy has the policies first"
         routing.update(frozenset())
         found = served(routing)
         assert (FAR in found, NEAR in found) == (True, False)

@@ -81,6 +81,8 @@ class Cluster:
         """Services with routes, for the Envoys of both nodes."""
         self.spans: Tracing | None = None
         """Where those of requests by these routes go."""
+        self.arriving = ""
+        """A pod that the control planes remove and add again all the time."""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -136,7 +138,13 @@ class Cluster:
         )
         workloads = msgspec.structs.replace(workloads, peers=peers, transport=transport)
         plan = control_plane.Plan(
-            str(folder / "xds.sock"), workloads, _texts(self.authority), self.services, self.rows, self.spans
+            str(folder / "xds.sock"),
+            workloads,
+            _texts(self.authority),
+            self.services,
+            self.rows,
+            self.spans,
+            self.arriving,
         )
         (folder / "plan").write_bytes(control_plane.encoded(plan))
         self.spawn(f"xds-{name}", name, sys.executable, "-m", "tests.mesh.path.control_plane", str(folder / "plan"))

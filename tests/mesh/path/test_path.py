@@ -27,6 +27,7 @@ from tests.mesh.path.cluster import PODS, Cluster, running, until
 from tests.mesh.path.golden_metrics import value, what_passes_is_counted_with_both_identities
 from tests.mesh.path.grpc_requests import no_call_fails_while_servers_are_killed
 from tests.mesh.path.routed_requests import (
+    CAPTURE,
     get,
     no_request_fails_while_servers_are_killed,
     objects,
@@ -42,6 +43,7 @@ POD = {pod.name: pod for pod in PODS}
 SECRET = b"a secret word"
 REFUSED = {"source_principal": "spiffe://cluster.local/ns/shop/sa/c", "response_flags": "NC"}
 FIRST, ANSWERS, UDP = 25, 8080, 53
+ARRIVALS = 200
 CLOSED = frozenset({"closed", "ConnectionResetError"})
 """What a client sees of a connection that no chain takes: it depends on what it has sent by then."""
 
@@ -83,6 +85,14 @@ def test_replacement(tmp_path: Path) -> None:
         no_request_fails_while_servers_are_killed(cluster, 2000)
         no_call_fails_while_servers_are_killed(cluster, 2000)
         routed_requests_are_read_where_policies_are_about_them(cluster)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@in_world
+def test_arrival(tmp_path: Path) -> None:
+    with running(tmp_path, *routed(objects())) as cluster:
+        a_pod_that_comes_is_never_without_its_policies(cluster)
 
 
 def said(client: str) -> tuple[str, str]:
@@ -247,6 +257,27 @@ def routed_requests_are_read_where_policies_are_about_them(cluster: Cluster) -> 
         assert found == {200: 30}, (method, found)
     assert get(cluster, "c", "/some-gone")["status"] == 503, "another identity"
     cluster.authorize(Authorization())
+
+
+def a_pod_that_comes_is_never_without_its_policies(cluster: Cluster) -> None:
+    """Requests of its own node to a pod that is added again and again, and that a policy denies to all."""
+    cluster.nft(1, CAPTURE)
+    serve(cluster, "c", 8000)
+    until(lambda: get(cluster, "a", "/local")["status"] == 200, "the route, without a policy")
+    selector = LabelSelector(match_labels={"pod": "c"})
+    denied = Policy(NamespacedName("shop", "nobody"), Action.DENY, (Rule(),), selector=selector)
+    cluster.authorize(Authorization((denied,)))
+    until(lambda: get(cluster, "a", "/local")["status"] == 503, "the policy")
+    cluster.arriving = "c"
+    cluster.restart_control_plane(1, {})
+    log = cluster.folder / "xds-n1.log"
+    found: Counter[int] = Counter()
+    while log.read_text().count("came") < ARRIVALS:
+        found.update(one["status"] for one in responses(cluster, "a", "/local", 500))
+    assert set(found) == {503}, found
+    cluster.arriving = ""
+    cluster.authorize(Authorization())
+    until(lambda: get(cluster, "a", "/local")["status"] == 200, "the pod, without a policy")
 
 
 def refused(answers: Sequence[str]) -> bool:

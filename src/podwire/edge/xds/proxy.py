@@ -102,6 +102,10 @@ class Proxy:
             node for node, one in self._connections.items() if not all(one.session.is_current(key) for key in wanted)
         )
 
+    def is_settled(self, type_url: str) -> bool:
+        """Whether every connected Envoy has acknowledged all of a type that it is to receive or to remove."""
+        return all(one.session.is_settled(type_url) for one in self._connections.values())
+
     def refusal(self, key: Key) -> str:
         """Return the reason of an Envoy that refuses the wanted version; else an empty string."""
         return next((found for one in self._connections.values() if (found := one.session.refusal(key))), "")

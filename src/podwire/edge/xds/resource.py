@@ -43,6 +43,8 @@ class Resource(msgspec.Struct, frozen=True):
             snapshot is not waited for.
         warms: resources that an Envoy requests because of this one, and without which it has no effect yet: the
             endpoints of a cluster.
+        follows: resources that an Envoy may not hold in an older version than the wanted one when this one is sent;
+            where it refuses the wanted one, this one waits. They need none of this.
 
     """
 
@@ -52,6 +54,7 @@ class Resource(msgspec.Struct, frozen=True):
     body: bytes
     requires: tuple[Key, ...] = ()
     warms: tuple[Key, ...] = ()
+    follows: tuple[Key, ...] = ()
 
     @property
     def key(self) -> Key:

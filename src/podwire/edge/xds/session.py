@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from podwire.edge.xds.dependencies import Dependencies
+from podwire.edge.xds.followers import Followers
 from podwire.edge.xds.messages import Request, Response
 from podwire.edge.xds.resource import (
     CLUSTER,
@@ -52,6 +53,7 @@ class Session:
         self._subscriptions: dict[str, Subscription] = {}
         self._dependencies = Dependencies(lambda key: snapshot.get(key) is not None)
         self._resumption = Resumption()
+        self._followers = Followers()
         self._hosts = VirtualHosts(snapshot, self._subscriptions, self._dependencies)
         self._refusals: dict[Key, Refusal] = {}
         self._touched: dict[Key, None] = {}
@@ -90,7 +92,13 @@ class Session:
             else:
                 self._dependencies.changed(key)
             self._open(key)
+            self._followers.look_again(key)
             self._hosts.changed(key)
+
+    def is_settled(self, type_url: str) -> bool:
+        """Whether Envoy has acknowledged all of a type that it is to receive or to remove."""
+        subscription = self._subscriptions.get(type_url)
+        return subscription is None or not (self._has_more(subscription) or subscription.waiting)
 
     def receive(self, request: Request) -> None:
         """Apply a request: an acknowledgement or refusal, changes of the subscription, or both."""
@@ -141,6 +149,7 @@ class Session:
             for name in self._repeated_endpoints.intersection(subscription.held):
                 self._repeat(subscription, name)
         self._hosts.begun(request.type_url)
+        self._followers.look_at_all(request.type_url)
         return subscription
 
     def _resume(self, subscription: Subscription, name: str, version: str) -> None:
@@ -180,7 +189,7 @@ class Session:
         """Open the resources whose time has come; returns whether there are any."""
         if not self._resumption.is_complete() and self._is_caught_up():
             self._resumption.complete()
-        due = (*self._dependencies.due(), *self._resumption.due())
+        due = (*self._dependencies.due(), *self._resumption.due(), *self._followers.due())
         for key in due:
             self._open(key)
         return bool(due)
@@ -257,7 +266,7 @@ class Session:
             found = [
                 one
                 for one in wanted
-                if one is not None and self._is_sendable(subscription, one.name) and self._dependencies.is_ready(one)
+                if one is not None and self._is_sendable(subscription, one.name) and self._is_ready(one)
             ]
             subscription.open.update(dict.fromkeys(names))
             for one in found:
@@ -280,7 +289,7 @@ class Session:
             elif not self._is_sendable(subscription, name):
                 subscription.waiting.discard(name)
                 self._recognise(subscription, wanted)
-            elif not self._dependencies.is_ready(wanted):
+            elif not self._is_ready(wanted):
                 subscription.waiting.add(name)
             elif resources and size + len(wanted.body) > RESPONSE_BYTES:
                 continue
@@ -290,6 +299,22 @@ class Session:
                 subscription.waiting.discard(name)
             del subscription.open[name]
         return resources, removed
+
+    def _is_ready(self, wanted: Resource) -> bool:
+        """Whether the resource may be sent now; if not, it becomes due once that may be so."""
+        behind = [key for key in wanted.follows if self._is_behind(key)]
+        for key in behind:
+            self._followers.wait(wanted.key, key)
+        return self._dependencies.is_ready(wanted) and not behind
+
+    def _is_behind(self, key: Key) -> bool:
+        """Whether Envoy may serve with an older version. On a later stream it does until it has reported its own."""
+        wanted, subscription = self._snapshot.get(key), self._subscriptions.get(key[0])
+        if wanted is None:
+            return False
+        if subscription is None:
+            return not self._resumption.is_complete()
+        return subscription.may_hold(wanted.name) and not subscription.holds(wanted)
 
     def _is_removable(self, subscription: Subscription, name: str) -> bool:
         key = (subscription.type_url, name)
@@ -323,6 +348,7 @@ class Session:
             self._dependencies.released(resource)
             return
         subscription.hold(resource.name, Held(resource.version, resource))
+        self._followers.look_again(resource.key)
         if before is not None and before.resource is not None and before.resource != resource:
             self._dependencies.released(before.resource)
         if resource.type_url == ROUTES and before is None:
@@ -390,6 +416,7 @@ class Session:
         subscription.repeated.discard(name)
         self._dependencies.removed(key)
         self._resumption.removed(key)
+        self._followers.look_again(key)
         self._touched[key] = None
         if subscription.type_url == ROUTES and held is not None:
             self._drop_hosts(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import address_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
@@ -20,7 +21,7 @@ from podwire.edge.envoy.message import packed, resource
 from podwire.edge.envoy.rows import Row
 from podwire.edge.model.backends import Cluster, Endpoints
 from podwire.edge.model.routes import VirtualHost
-from podwire.edge.xds.resource import Resource
+from podwire.edge.xds.resource import LISTENER, Resource
 from podwire.mesh.envoy import further_tries, inside, opened
 
 BODY_BYTES = 262_144
@@ -29,14 +30,20 @@ DESTINATION = "envoy.filters.listener.original_dst"
 """Metadata of an endpoint: `local` is its address and port."""
 
 
-def resources(row: Row) -> tuple[Resource, ...]:
-    """Return the resources of a row; names and needs are those of the edge."""
+def resources(row: Row, node: str = "") -> tuple[Resource, ...]:
+    """Return the resources of a row for the Envoy of a node; names and needs are those of the edge.
+
+    Endpoints on the node follow the listener `leg`, which leads requests to a pod that it does not have past the
+    policies of the pod.
+    """
     made = rows.resources(row)
     if isinstance(row, Cluster):
         return tuple(_changed(one, cluster_pb2.Cluster.FromString(one.body), _lead_inside) for one in made)
     if isinstance(row, Endpoints):
         assignment = endpoint_pb2.ClusterLoadAssignment
-        return tuple(_changed(one, assignment.FromString(one.body), _name_endpoints) for one in made)
+        named = (_changed(one, assignment.FromString(one.body), _name_endpoints) for one in made)
+        follows = ((LISTENER, inside.LEG),) if any(one.node in (node, "") for one in row.endpoints) else ()
+        return tuple(msgspec.structs.replace(one, follows=follows) for one in named)
     if isinstance(row, VirtualHost):
         host = route_components_pb2.VirtualHost
         return tuple(_changed(one, host.FromString(one.body), _try_again) for one in made)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from podwire.edge.xds.proxy import Proxy
-from podwire.edge.xds.resource import LISTENER, SECRET
+from podwire.edge.xds.resource import ENDPOINTS, LISTENER, SECRET
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import RefusedError, Sink
 from podwire.kube.addresses import IPAddress
@@ -24,6 +24,8 @@ _LISTENERS = tuple((LISTENER, one) for one in (OUTBOUND, INBOUND, INBOUND_TLS, I
 
 class HeldAddresses:
     """The kernel has an address before Envoy is configured with it, and until Envoy acknowledges that it is removed.
+
+    Removed from endpoints, too: a request must not go to a later pod that listeners do not have yet.
 
     What an earlier process has written remains until then, too.
     """
@@ -61,7 +63,7 @@ class HeldAddresses:
         """Take what Envoy has acknowledged."""
         known = self._wanted | self._next
         secrets = tuple((SECRET, str(one)) for one in self._held - known)
-        if proxy.envoys() and not proxy.lacking((*_LISTENERS, *secrets)):
+        if proxy.envoys() and proxy.is_settled(ENDPOINTS) and not proxy.lacking((*_LISTENERS, *secrets)):
             self._hold(known)
             self._elements.inputs_synced()
 

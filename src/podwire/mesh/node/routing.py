@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ class Routing:
         self.live = RouteObjects(client, self._take, lambda _: None)
         self._routes = ServiceRoutes(self.live.objects, self.live.policies)
         self._place = Place(node)
-        self.table = RowTable(self._endpoints, DerivationFaults(), routed_rows.resources)
+        made_of = partial(routed_rows.resources, node=node)
+        self.table = RowTable(self._endpoints, DerivationFaults(), made_of)
         self._pods: frozenset[IPAddress] = frozenset()
         self._local: set[NamespacedName] = set()
         """Services with endpoints on this node."""
