@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +105,22 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
     """All controllers."""
     topology = Topology.read(arguments)
     pools = BalancerPools(tuple(map(str, topology.public)), tuple(map(str, topology.internal)))
-    listeners: list[tuple[Kind[Any], Callable[[Change[Any]], None]]] = [(SERVICES, RelayTrigger(RELAY))]
-    demand = Demand(GATEWAY_CONTROLLER)
-    listeners.append((INGRESSES, _first_use(demand)))
-    if ServiceOptions.read(arguments).gateway_api != "none":
-        listeners.append((GATEWAY_CLASSES, _first_use(demand)))
-    mesh = _first_enrolled(Demand(MESH_CONTROLLER))
-    listeners += [(NAMESPACES, mesh), (SERVICES, mesh), (PODS, mesh)]
+    listeners = tuple(listened(ServiceOptions.read(arguments)))
     config = controllers_main.ControllersConfig(
-        _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, tuple(listeners)
+        _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, listeners
     )
     run(controllers_main.run(config))
+
+
+def listened(options: ServiceOptions) -> Iterator[tuple[Kind[Any], Callable[[Change[Any]], None]]]:
+    """Yield the kinds that are served, and what starts a process on demand when an object of one changes."""
+    yield SERVICES, RelayTrigger(RELAY)
+    edge = _first_use(Demand(GATEWAY_CONTROLLER))
+    yield INGRESSES, edge
+    if options.gateway_api:
+        yield GATEWAY_CLASSES, edge
+    mesh = _first_enrolled(Demand(MESH_CONTROLLER))
+    yield from ((kind, mesh) for kind in (NAMESPACES, SERVICES, PODS))
 
 
 def _first_use(demand: Demand) -> Callable[[Change[Any]], None]:
