@@ -16,6 +16,7 @@ TRUE = [
     "'aXbX'.replace('X', '-') == 'a-b-' && ['a', 'b'].join('/') == 'a/b' && 'abc'.reverse() == 'cba'",
     "'%s has %d'.format(['web', 3]) == 'web has 3'",
     "'ab'.matches('(?i)^AB$') && !'abc'.matches('^ab$')",
+    "matches('ab', '(?i)^AB$') && !matches('abc', '^ab$') && !matches ('v1.6.3', 'v1.[0-5].\\\\d+')",
     "isIP('10.0.0.1') && isIP('fd00::1') && !isIP('10.0.0') && ip('fd00::1').family() == 6",
     "ip('127.0.0.1').isLoopback() && !ip('10.0.0.1').isLoopback() && ip('0.0.0.0').isUnspecified()",
     "ip('224.0.0.1').isLinkLocalMulticast() && !ip('10.0.0.1').isLinkLocalMulticast()",

@@ -132,9 +132,14 @@ def optional(value: Any) -> Any:
 def pattern_found(pattern: str, text: str) -> bool:
     """Whether an RE2-like pattern matches anywhere in a text; a broken one matches."""
     try:
-        return bool(_matching().execute({"text": text, "pattern": pattern}))
+        return matches_in(text, pattern)
     except RuntimeError:
         return True
+
+
+def matches_in(text: str, pattern: str) -> bool:
+    """Whether an RE2-like pattern matches anywhere in a text; raises RuntimeError for a broken one."""
+    return bool(_matching().execute({"text": text, "pattern": pattern}))
 
 
 def pattern_problem(pattern: str) -> str:
@@ -149,10 +154,16 @@ def pattern_problem(pattern: str) -> str:
 def _translated(source: str) -> str:
     """The expression with those functions renamed that replace the library's own."""
     tokens = _TOKEN.findall(source)
-    followed = [*tokens[1:], ""] if tokens else []
-    return "".join(
-        _RENAMED.get(token, token) if after == "(" else token for token, after in zip(tokens, followed, strict=True)
-    )
+    words = [token for token in tokens if not token.isspace()]
+    around = iter(zip(["", *words], [*words[1:], ""], strict=False))
+    return "".join(token if token.isspace() else _renamed(token, *next(around)) for token in tokens)
+
+
+def _renamed(word: str, before: str, after: str) -> str:
+    """The library has `text.matches(pattern)` but not `matches(text, pattern)`."""
+    if after != "(":
+        return word
+    return "matches_in" if word == "matches" and before != "." else _RENAMED.get(word, word)
 
 
 def _depth(source: str) -> int:
@@ -173,7 +184,7 @@ def _depth(source: str) -> int:
 def _functions() -> dict[str, Any]:
     from podwire.apiserver.custom import cel_functions
 
-    return cel_functions.FUNCTIONS
+    return {**cel_functions.FUNCTIONS, "matches_in": matches_in}
 
 
 _CONSTANTS = {"format": "format"}

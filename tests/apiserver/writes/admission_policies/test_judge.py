@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.requests import Response
-from tests.apiserver.conftest import Talk
+from podwire.apiserver.main import running
+from tests.apiserver.conftest import Files, Talk, configuration
 from tests.apiserver.samples import MERGE
 from tests.apiserver.writes.admission_policies.samples import (
     BINDINGS,
@@ -211,3 +212,26 @@ async def test_policies_are_not_judged_by_policies(talk: Talk) -> None:
     await bound(talk, policy("false", rules=(rule("*", operations=("*",), group="*"),)))
     await talk.ok("DELETE", f"{POLICIES}/checked")
     await talk.ok("POST", CONFIG_MAPS, config_map(x="1"))
+
+
+async def test_a_release_of_gateway_api_keeps_its_definitions_safe(files: Files) -> None:
+    """The expressions of its policy `safe-upgrades.gateway.networking.k8s.io`, with functions in the global form."""
+    annotation = "object.metadata.annotations['gateway.networking.k8s.io/{}']"
+    version = f"!matches({annotation.format('bundle-version')}, 'v1.[0-5].\\\\d+')"
+    channel = f"oldObject == null || {annotation.format('channel')} == 'standard'"
+    definitions = rule("customresourcedefinitions", group="apiextensions.k8s.io")
+    of_group = "object.spec.group != 'gateway.networking.k8s.io'"
+    checked = policy(f"{of_group} || ({channel})", f"{of_group} || {version}", rules=(definitions,))
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gatewayclasses.gateway.networking.k8s.io"
+
+    def annotated(**values: str) -> Any:
+        return {"metadata": {"annotations": {f"gateway.networking.k8s.io/{k}": v for k, v in values.items()}}}
+
+    async with running(configuration(files, gateway_api="standard")) as server:
+        talk = Talk(server)
+        await bound(talk, checked)
+        await talk.ok("PATCH", path, annotated(**{"bundle-version": "v1.6.9"}), content_type=MERGE)
+        old = annotated(**{"bundle-version": "v1.4.1"})
+        assert "matches" in await denied(talk, "PATCH", path, old, content_type=MERGE)
+        experimental = annotated(channel="experimental")
+        assert "oldObject == null" in await denied(talk, "PATCH", path, experimental, content_type=MERGE)
