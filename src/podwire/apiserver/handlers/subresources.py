@@ -15,7 +15,9 @@ from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.streams import pod_streams
+from podwire.apiserver.streams.connect_options import connect_options
 from podwire.apiserver.streams.proxy_handler import ProxyHandler
+from podwire.apiserver.writes.options import WriteOptions
 from podwire.apiserver.writes.parts import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.streams.node_dialer import NodeDialer
+    from podwire.apiserver.streams.relays import Relay
     from podwire.apiserver.writes.parts import Part
     from podwire.apiserver.writes.writer import Change, Writer, Written
 
@@ -50,6 +53,7 @@ class Subresources:
         self._reader = reader
         self._writer = writer
         self._dialer = dialer
+        self._proxies = ProxyHandler(reader, dialer)
         self._clock = clock
         self._handlers: dict[str, dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             "status": {"get": self._object, "update": self._status, "patch": self._status},
@@ -59,11 +63,11 @@ class Subresources:
             "binding": {"create": self._bind},
             "eviction": {"create": self._evict},
             "token": {"create": token},
-            "log": {"get": self._stream},
+            "log": {"get": self._log},
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},
             "portforward": {"get": self._stream, "create": self._old_stream},
-            "proxy": dict.fromkeys((*PROXY_VERBS, ""), ProxyHandler(reader, dialer).answer),
+            "proxy": dict.fromkeys((*PROXY_VERBS, ""), self._proxy),
         }
 
     async def handle(self, call: Call) -> Answer:
@@ -156,16 +160,33 @@ class Subresources:
         await self._writer.delete(call.resource, call.key, options)
         return json_response(Success(code=201).json(), 201, warnings)
 
+    async def _log(self, call: Call) -> Answer:
+        return self._relay(call)
+
     async def _stream(self, call: Call) -> Answer:
-        pod = self._reader.stored(call.resource, call.key).object()
-        if call.route.subresource != "log" and call.request.headers.get("upgrade", "").lower() != "websocket":
+        await self._admit(call)
+        if call.request.headers.get("upgrade", "").lower() != "websocket":
             raise status.bad_request("Upgrade request required: this stream is a WebSocket")
-        return pod_streams.relay(call.request, call.route.subresource, pod, self._dialer)
+        return self._relay(call)
 
     async def _old_stream(self, call: Call) -> Answer:
         """kubectl tries SPDY after a refused WebSocket: without upgrade, the kubelet answers with the reason."""
+        await self._admit(call)
+        return replace(self._relay(call), streams=False)
+
+    def _relay(self, call: Call) -> Relay:
         pod = self._reader.stored(call.resource, call.key).object()
-        return replace(pod_streams.relay(call.request, call.route.subresource, pod, self._dialer), streams=False)
+        return pod_streams.relay(call.request, call.route.subresource, pod, self._dialer)
+
+    async def _proxy(self, call: Call) -> Answer:
+        await self._admit(call)
+        return await self._proxies.answer(call)
+
+    async def _admit(self, call: Call) -> None:
+        """Judge a request that connects; raises StatusError where a policy denies it."""
+        options = connect_options(call.request, call.resource.kind, call.route.subresource, call.route.rest)
+        by = WriteOptions(user=call.request.user, subresource=call.route.subresource)
+        await self._writer.admit_connection(call.resource, call.key, options, by)
 
 
 def _scale_paths(resource: Resource) -> ScalePaths | None:

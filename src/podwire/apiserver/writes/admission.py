@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     Admission = Callable[["Write"], None]
 
     Judge = Callable[["Write", str], tuple[str, ...]]
-    """Returns warnings about a write, or raises StatusError, by its operation: CREATE, UPDATE or DELETE.
+    """Returns warnings about a write, or raises StatusError, by its operation: CREATE, UPDATE, DELETE or CONNECT.
 
-    Of a DELETE, `obj` and `old` are both the object that is to be deleted.
+    Of a DELETE, `obj` and `old` are both the object that is to be deleted; of a CONNECT, `obj` is its options.
     """
 
     Removal = Callable[[Transaction, Resource, "Object"], None]
@@ -50,6 +50,8 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     """The user of the request; None is the server itself."""
     subresource: str = ""
     dry_run: bool = False
+    connected: Key | None = None
+    """The object that a CONNECT is about."""
 
 
 def living_namespace(write: Write) -> None:

@@ -192,6 +192,15 @@ class Writer:
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
+    async def admit_connection(self, resource: Resource, key: Key, options: Object, by: WriteOptions) -> None:
+        """Judge a request that connects, such as exec, by its options; raises StatusError 401, 403, 413 or 422."""
+
+        def work(transaction: Transaction) -> None:
+            write = Write(resource, options, None, transaction, by.user, by.subresource, connected=key)
+            self._judge(write, "CONNECT")
+
+        await self._store.transact(work, dry_run=True)
+
     def _insert(self, write: Write, track: Track, *, complete: bool = False) -> Written:
         """Put a new object; `complete`: its body had all that its schema requires."""
         resource, obj = write.resource, write.obj

@@ -117,11 +117,13 @@ class AdmissionPolicies:
         others = (one.version for one in self._registry.all() if one.storage == resource.storage)
         versions = tuple(dict.fromkeys((resource.version, *others)))
         labels = self._namespace_labels(write)
-        return Subject(resource, versions, write.subresource, operation, obj, write.old, labels)
+        connected = write.connected and (write.connected.namespace, write.connected.name)
+        return Subject(resource, versions, write.subresource, operation, obj, write.old, labels, connected)
 
     def _namespace_labels(self, write: Write) -> dict[str, str] | None:
-        metadata = write.obj.get("metadata") or {}
-        if (write.resource.group, write.resource.kind) == ("", "Namespace"):
+        key = write.connected
+        metadata: Object = (write.obj.get("metadata") or {}) if key is None else {"namespace": key.namespace}
+        if key is None and (write.resource.group, write.resource.kind) == ("", "Namespace"):
             return metadata.get("labels") or {}
         if not write.resource.namespaced:
             return None
@@ -168,7 +170,8 @@ class AdmissionPolicies:
 
 def _request(subject: Subject, write: Write, name: str, namespace: str) -> Object:
     resource = subject.resource
-    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    name_of_kind = resource.kind if subject.connected is None or subject.obj is None else subject.obj["kind"]
+    kind = {"group": resource.group, "version": resource.version, "kind": name_of_kind}
     plural = {"group": resource.group, "version": resource.version, "resource": resource.plural}
     return {
         "kind": kind,

@@ -24,10 +24,11 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         versions: all versions in which the resource is served, its own first.
-        operation: CREATE, UPDATE or DELETE.
-        obj: the object as it will be stored; None for DELETE.
-        old: the one before; None for CREATE.
+        operation: CREATE, UPDATE, DELETE or CONNECT.
+        obj: the object as it will be stored; None for DELETE; of a CONNECT its options.
+        old: the one before; None for CREATE and CONNECT.
         namespace_labels: those of the object's namespace, of a Namespace its own; None for other cluster-scoped ones.
+        connected: of a CONNECT the object's namespace and name.
 
     """
 
@@ -38,10 +39,13 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     obj: Object | None
     old: Object | None
     namespace_labels: Mapping[str, str] | None
+    connected: tuple[str, str] | None = None
 
     @property
     def metadata(self) -> Object:
-        """The metadata of the object."""
+        """The metadata of the object, of a CONNECT its namespace and name alone."""
+        if self.connected is not None:
+            return dict(zip(("namespace", "name"), self.connected, strict=True))
         found: Object = (self.obj or self.old or {}).get("metadata") or {}
         return found
 
@@ -60,7 +64,9 @@ def is_subject(match: MatchResources, subject: Subject) -> bool:
 
 
 def _has_labels(selector: LabelSelector, subject: Subject) -> bool:
-    """Whether the object or the one before has the labels."""
+    """Whether the object or the one before has the labels. Options have none, which no selector but an empty fits."""
+    if subject.connected is not None:
+        return selector == LabelSelector()
     known = [one for one in (subject.obj, subject.old) if one is not None]
     return any(matches(selector, (one.get("metadata") or {}).get("labels") or {}) for one in known)
 
