@@ -95,6 +95,11 @@ class Service(Object, frozen=True):
         return self.spec.cluster_ip == "None"
 
     @property
+    def external_addresses(self) -> tuple[str, ...]:
+        """The addresses of load balancers, and those that it names itself."""
+        return (*(one.ip for one in self.status.load_balancer.ingress if one.ip), *self.spec.external_ips)
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """The cluster addresses, none for headless and ExternalName Services."""
         if self.spec.type == "ExternalName" or self.headless:

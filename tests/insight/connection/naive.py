@@ -33,14 +33,15 @@ def selects(selector: Object | None, labels: Object) -> bool:
 def allowed(policies: Iterable[Object], namespaces: Object, source: Object, server: Object, port: int) -> bool:
     """Whether pod `source` may connect to TCP `port` of pod `server`: both have namespace, labels, address, ports."""
     found = list(policies)
-    return _end(found, namespaces, "Egress", source, server, server, port) and _end(
+    return admitted(found, namespaces, "Egress", source, server, server, port) and admitted(
         found, namespaces, "Ingress", server, source, server, port
     )
 
 
-def _end(
+def admitted(
     policies: list[Object], namespaces: Object, type_: str, pod: Object, other: Object, server: Object, port: int
 ) -> bool:
+    """Whether one end of a connection is admitted: `pod` is that end, `other` may be an address without labels."""
     applying = [
         one for one in policies
         if one["metadata"]["namespace"] == pod["namespace"] and type_ in one["spec"]["policyTypes"]

@@ -85,8 +85,10 @@ def line(way: Way, context: Context) -> ConnectionLine:
     judged = verdict(context.view, way.source.party(1), way.destination.party(2), way.protocol, way.port)
     if not (way.destination.kind is Kind.ADDRESS and not way.destination.addresses):  # the model knows no names
         sides = tuple(_decided(one, found) for one, found in zip(sides, (judged.egress, judged.ingress), strict=True))
-    found = {one.verdict for one in sides}
-    worst = _worst(found)
+    if way.is_forwarded:
+        text = "judged on its own node, as a connection to the other node"
+        sides = (SideLine(Direction.EGRESS.value, way.source.name, Verdict.ALLOWED, text), sides[1])
+    worst = _worst({one.verdict for one in sides})
     if worst is Verdict.NOT_ALLOWED and _may_be_own(way) and sides[0].verdict is Verdict.ALLOWED:
         text = "admitted only on the node's own pods: a node always reaches them"
         sides = (sides[0], msgspec.structs.replace(sides[1], verdict=Verdict.UNDECIDABLE, text=text))

@@ -117,9 +117,9 @@ def nodes(snapshot: Snapshot, family: int) -> Iterator[Point]:
     for one in snapshot.nodes:
         found = of_node(one, family)
         if found.addresses:
-            yield msgspec.structs.replace(found, name=f"outside, through {found.name}", is_passage=True)
+            yield msgspec.structs.replace(found, name=f"through {found.name}", is_passage=True)
     if not snapshot.nodes:
-        yield Point("outside, through a node", Kind.NODE, family, is_passage=True)
+        yield Point("through a node", Kind.NODE, family, is_passage=True)
 
 
 def of_address(address: IPAddress, name: str = "") -> Point:

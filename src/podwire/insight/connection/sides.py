@@ -23,13 +23,17 @@ PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
 
 class Way(msgspec.Struct, frozen=True):
-    """A connection between two ends. `service_port` is that of the Service it goes through."""
+    """A connection between two ends. `service_port` is that of the Service it goes through.
+
+    `is_forwarded`: it is the rest of one of a pod to the port of another node: egress is judged before that.
+    """
 
     source: Point
     destination: Point
     protocol: str
     port: int
     service_port: int | None = None
+    is_forwarded: bool = False
 
     def end(self, direction: Direction) -> tuple[Point, Point]:
         """Return the end that policies of the direction select, and the other one."""

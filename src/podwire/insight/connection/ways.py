@@ -34,13 +34,12 @@ def ways(question: Question, snapshot: Snapshot) -> Ways:
     """Return the connections. Raises EndError where a port must be written.
 
     A client outside is seen by its own address on the node that its connection comes to, and by that node's address on
-    others, where the Service has the policy Cluster.
+    others, where the Service has the policy Cluster. So is a client on one node that connects to the port of another.
     """
     question = node_ports.translated(question, snapshot)
     family = family_of(question, snapshot)
     sources = tuple(sources_of(question.source, family, snapshot))
-    if is_masqueraded(question):
-        sources += tuple(_passages(question.destination, family, snapshot))
+    sources += tuple(node_ports.passages(question, sources, family, snapshot))
     clients = tuple(_client_findings(question.source, family, snapshot))
     found = _to(question, sources, family, snapshot)
     return msgspec.structs.replace(found, findings=(*clients, *found.findings))
@@ -59,13 +58,6 @@ def family_of(question: Question, snapshot: Snapshot) -> int:
             return IPV6
     only6 = {one.version for one in snapshot.pod_ranges.networks} == {IPV6}
     return IPV6 if only6 else IPV4
-
-
-def _passages(destination: End, family: int, snapshot: Snapshot) -> Iterator[Point]:
-    """Yield the nodes that may forward a connection to another node; of a node port its node alone."""
-    for one in points.nodes(snapshot, family):
-        if destination.node is None or destination.node.metadata.name in ("", one.node):
-            yield one
 
 
 def sources_of(end: End, family: int, snapshot: Snapshot) -> Iterator[Point]:
@@ -155,7 +147,8 @@ def _to_service(service: Service, question: Question, sources: tuple[Point, ...]
         return _to_headless(service, question, sources, snapshot)
     chosen = wanted_ports(service, question.port)
     findings = list(_service_findings(service, question, chosen, snapshot))
-    found, lines = [], []
+    found: list[Way] = []
+    lines: list[ServiceLine] = []
     for port in chosen:
         behind = endpoints.backings(service, port, snapshot)
         findings += _port_findings(service, port, behind, snapshot)
@@ -164,23 +157,22 @@ def _to_service(service: Service, question: Question, sources: tuple[Point, ...]
             one for one in behind if one.port is not None
         ]
         for one in targets:
-            found += [
-                Way(source, target, port.protocol, one.port or 0, port.port)
-                for source in sources
-                for target in _behind(one, source.family, snapshot)
-                if _may_be(source, target, question.destination)
-            ]
+            found += _through(port, one, sources, question.destination, snapshot)
+        family = family_of(question, snapshot)
+        found += node_ports.first_ways(question, sources, family, port) if targets else ()
+        findings += node_ports.findings(question, sources, behind, snapshot)
     return Ways(tuple(found), tuple(lines), tuple(findings))
 
 
-def _may_be(source: Point, target: Point, destination: End) -> bool:
-    """Whether a client is seen so: by its own address on the node it comes to, by the passage's on others."""
-    if not target.node:
-        return True
-    if source.is_passage:
-        return source.node != target.node
-    is_outside = source.kind in (points.Kind.OUTSIDE, points.Kind.ADDRESS)
-    return not is_outside or destination.node is None or destination.node.metadata.name == target.node
+def _through(
+    port: ServicePort, one: endpoints.Backing, sources: tuple[Point, ...], end: End, snapshot: Snapshot
+) -> Iterator[Way]:
+    """Yield the connections through a port of a Service to what is behind it."""
+    for source in sources:
+        for target in _behind(one, source.family, snapshot):
+            if node_ports.connects(source, target, end):
+                shown, is_forwarded = node_ports.forwarded(source, end), node_ports.is_forwarded(source, end)
+                yield Way(shown, target, port.protocol, one.port or 0, port.port, is_forwarded)
 
 
 def _to_headless(service: Service, question: Question, sources: tuple[Point, ...], snapshot: Snapshot) -> Ways:
@@ -306,11 +298,3 @@ def _port_findings(
     elif not behind and not snapshot.is_planned:
         text = f"Service {service.key} has no endpoint: connections are refused."
         yield Finding(Severity.ERROR, "NoEndpoint", text, f"See 'podwire explain service {service.key}'.")
-
-
-def is_masqueraded(question: Question) -> bool:
-    """Whether a client outside is seen by the address of a node: a Service that is exposed with policy Cluster."""
-    service = question.destination.service
-    is_outside = question.source.kind in (EndKind.OUTSIDE, EndKind.ADDRESS)
-    exposed = service is not None and (service.spec.type in EXPOSED_TYPES or bool(service.spec.external_ips))
-    return is_outside and exposed and service is not None and service.spec.external_traffic_policy != "Local"

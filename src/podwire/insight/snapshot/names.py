@@ -57,7 +57,7 @@ def _of_address(text: str, snapshot: Snapshot) -> End:
     assert address is not None, "the caller has parsed it"
     shown = str(address)
     for service in snapshot.services:
-        if shown in service.addresses:
+        if shown in (*service.addresses, *service.external_addresses):
             return End(text, EndKind.SERVICE, service=service, address=address)
     for workload in snapshot.workloads:
         for pod in workload.pods:

@@ -47,7 +47,8 @@ def destinations(end: End, port: Port, protocol: str, snapshot: Snapshot, places
             return tuple(_of_pods(end, port, protocol, places))
         case EndKind.SERVICE:
             assert end.service is not None, "ends of this kind have one"
-            return tuple(_of_service(end.service, port, protocol, snapshot, places))
+            external = _by_external_address(end, port, protocol, snapshot, places)
+            return external or tuple(_of_service(end.service, port, protocol, snapshot, places))
         case EndKind.NODE:
             assert end.node is not None, "ends of this kind have one"
             node, number = places.nodes[end.node.metadata.name], _number(port, end.text)
@@ -64,7 +65,7 @@ def destinations(end: End, port: Port, protocol: str, snapshot: Snapshot, places
 def from_outside(end: End, port: Port, protocol: str, snapshot: Snapshot, places: Places) -> tuple[Destination, ...]:
     """Return what leads to the end from the host outside: load balancers and node ports; else the pods' addresses."""
     inner = destinations(end, port, protocol, snapshot, places)
-    if end.kind is EndKind.NODE:
+    if end.kind is EndKind.NODE or _by_external_address(end, port, protocol, snapshot, places):
         return inner
     wanted = {endpoint for one in inner for endpoint in one.endpoints}
     found = [
@@ -159,14 +160,24 @@ def _of_node_port(
     )
 
 
+def _by_external_address(
+    end: End, port: Port, protocol: str, snapshot: Snapshot, places: Places
+) -> tuple[Destination, ...]:
+    """Return what a load balancer's address leads to, and an address of `externalIPs`; nothing for any other end."""
+    if end.service is None or str(end.address) not in end.service.external_addresses:
+        return ()
+    ports = {one.port for one in end.service.spec.ports if _means(one, port, protocol)}
+    exposed = _exposed(end.service, protocol, snapshot, places)
+    return tuple(one for one in exposed if one.address == str(end.address) and one.port in ports)
+
+
 def _exposed(service: Service, protocol: str, snapshot: Snapshot, places: Places) -> Iterator[Destination]:
     """Yield the addresses that clients outside reach a Service by."""
-    balancers = [one.ip for one in service.status.load_balancer.ingress if one.ip]
     for one in service.spec.ports:
         if one.protocol != protocol:
             continue
         endpoints = _endpoints(service, one, snapshot)
-        targets = [(address, one.port) for address in (*balancers, *service.spec.external_ips)]
+        targets = [(address, one.port) for address in service.external_addresses]
         if one.node_port and service.spec.type in {"NodePort", "LoadBalancer"}:
             targets += [(address, one.node_port) for node in places.nodes.values() for address in node.addresses]
         for address, number in targets:
