@@ -12,11 +12,11 @@ import itertools
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from podwire.engine import reconcile
 from podwire.engine.row import Delta

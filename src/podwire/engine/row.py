@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -32,8 +33,7 @@ RowT = TypeVar("RowT", bound=Row)
 OwnerT = TypeVar("OwnerT")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal(Generic[RowT]):
+class Refusal(msgspec.Struct, Generic[RowT], frozen=True):
     """A row that the target refuses to take, or to give up, and the target's reason."""
 
     row: RowT
@@ -43,8 +43,7 @@ class Refusal(Generic[RowT]):
         return f"refused: {self.row}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict(Generic[OwnerT, RowT]):
+class Conflict(msgspec.Struct, Generic[OwnerT, RowT], frozen=True):
     """A row that an owner claims and another owner's row under the same key keeps out."""
 
     owner: OwnerT
@@ -52,8 +51,7 @@ class Conflict(Generic[OwnerT, RowT]):
     winner: OwnerT
 
 
-@dataclass(frozen=True, slots=True)
-class Delta(Generic[RowT]):
+class Delta(msgspec.Struct, Generic[RowT], frozen=True):
     """One batch: first all upserts, in order, then all removals, in order.
 
     An upsert whose key the target already holds replaces the value. `replaced` holds the old rows of such keys.

@@ -10,7 +10,6 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -33,8 +32,7 @@ class PoolError(ValueError):
     """A pool cannot be used: names its text and what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolRange:
+class PoolRange(msgspec.Struct, frozen=True, gc=False):
     """A range that is divided into ranges of nodes with this prefix length."""
 
     network: IPNetwork
@@ -67,8 +65,7 @@ class PoolRange:
         return f"{self.network}, /{self.mask} a node"
 
 
-@dataclass(frozen=True, slots=True)
-class PodPool:
+class PodPool(msgspec.Struct, frozen=True, gc=False):
     """One range of each family, or of one, for the nodes with all of these labels."""
 
     ranges: tuple[PoolRange, ...]
@@ -83,8 +80,7 @@ class PodPool:
         return " and ".join(map(str, self.ranges)) + (f", for nodes with {nodes}" if nodes else "")
 
 
-@dataclass(frozen=True, slots=True)
-class NamespacePool:
+class NamespacePool(msgspec.Struct, frozen=True, gc=False):
     """A pool for the pods of the namespaces that have its name as their label."""
 
     name: str

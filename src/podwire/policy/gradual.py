@@ -5,9 +5,10 @@ An element of a decision that is deleted leaves a packet to a wider one, which m
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from podwire.policy.decisions import DENY, Decision
 from podwire.policy.tier_layout import EXPANDED_PORTS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from podwire.policy.decisions import ACCEPT, DENY, ELSE_ACCEPT, ELSE_DENY, UNDECIDED, Decision, PortSpan
 from podwire.policy.intervals import intersection

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
+
+from msgspec.structs import replace
 
 from podwire.kernel.elements import Element, Part, Range
 from podwire.kernel.readback import Collection, Field

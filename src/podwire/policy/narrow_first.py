@@ -15,11 +15,11 @@ These lose first packets of new connections for the time of the batch: better th
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from podwire.policy.decisions import DENY, UNDECIDED, Decision
 from podwire.policy.intersection import blocks_in_both, blocks_of_both, narrower, ranges_in_both

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 from podwire.kernel.link_end import LinkEnd
 from podwire.policy.intervals import Interval
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-@dataclass(frozen=True, slots=True)
-class AddressRow:
+class AddressRow(msgspec.Struct, frozen=True, gc=False):
     """A pod of this identity has this address.
 
     `pod` is its uid, which distinguishes a pod with other labels from the next pod with its address. The kernel does
@@ -26,7 +26,7 @@ class AddressRow:
     address: IPAddress
     identity: int
     pod: str = ""
-    stage = BORNE
+    stage: ClassVar[int] = BORNE
 
     @property
     def key(self) -> Hashable:
@@ -37,13 +37,12 @@ class AddressRow:
         return f"{self.address} is {who(self.identity)}"
 
 
-@dataclass(frozen=True, slots=True)
-class LinkRow:
+class LinkRow(msgspec.Struct, frozen=True, gc=False):
     """The pod of this node behind this link has this identity: the subject of rules, both as source and destination."""
 
     link: LinkEnd
     identity: int
-    stage = BORNE
+    stage: ClassVar[int] = BORNE
 
     @property
     def key(self) -> Hashable:
@@ -54,12 +53,11 @@ class LinkRow:
         return f"{self.link.name} leads to {who(self.identity)}"
 
 
-@dataclass(frozen=True, slots=True)
-class SelfRow:
+class SelfRow(msgspec.Struct, frozen=True, gc=False):
     """A pod of this node reaches itself at this address."""
 
     address: IPAddress
-    stage = ALLOWED
+    stage: ClassVar[int] = ALLOWED
 
     @property
     def key(self) -> Hashable:
@@ -70,12 +68,11 @@ class SelfRow:
         return f"{self.address} reaches itself"
 
 
-@dataclass(frozen=True, slots=True)
-class ResolverRow:
+class ResolverRow(msgspec.Struct, frozen=True, gc=False):
     """The cluster's DNS is at this address of a Service: its answers say which addresses names have."""
 
     address: IPAddress
-    stage = ALLOWED
+    stage: ClassVar[int] = ALLOWED
 
     @property
     def key(self) -> Hashable:
@@ -86,13 +83,12 @@ class ResolverRow:
         return f"{self.address} is the cluster's DNS"
 
 
-@dataclass(frozen=True, slots=True)
-class IsolatedRow:
+class IsolatedRow(msgspec.Struct, frozen=True, gc=False):
     """Pods of this identity receive, or send, only what is allowed."""
 
     direction: Direction
     subject: int
-    stage = ISOLATED
+    stage: ClassVar[int] = ISOLATED
 
     @property
     def key(self) -> Hashable:
@@ -103,14 +99,13 @@ class IsolatedRow:
         return f"{who(self.subject)} {self.direction.value}: only what is allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class PeerRow:
+class PeerRow(msgspec.Struct, frozen=True, gc=False):
     """The peer (an identity, a namespace, any pod) is allowed on all ports and protocols."""
 
     direction: Direction
     subject: int
     peer: int
-    stage = ALLOWED
+    stage: ClassVar[int] = ALLOWED
 
     @property
     def key(self) -> Hashable:
@@ -121,8 +116,7 @@ class PeerRow:
         return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}, all ports"
 
 
-@dataclass(frozen=True, slots=True)
-class PortRow:
+class PortRow(msgspec.Struct, frozen=True, gc=False):
     """The peer is allowed on one port."""
 
     direction: Direction
@@ -130,7 +124,7 @@ class PortRow:
     peer: int
     protocol: str
     port: int
-    stage = ALLOWED
+    stage: ClassVar[int] = ALLOWED
 
     @property
     def key(self) -> Hashable:
@@ -141,8 +135,7 @@ class PortRow:
         return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}, {self.protocol} {self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class RangesRow:
+class RangesRow(msgspec.Struct, frozen=True, gc=False):
     """The peer is allowed on these ranges of ports, which do not overlap: they change together."""
 
     direction: Direction
@@ -150,7 +143,7 @@ class RangesRow:
     peer: int
     protocol: str
     ports: tuple[Interval, ...]
-    stage = ALLOWED
+    stage: ClassVar[int] = ALLOWED
 
     @property
     def key(self) -> Hashable:
@@ -162,8 +155,7 @@ class RangesRow:
         return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}, {self.protocol} {ports}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, order=True, gc=False):
     """Addresses of one family from first to last; without a protocol all of them and all ports are meant."""
 
     first: IPAddress
@@ -176,8 +168,7 @@ class Span:
         return f"{addresses} {self.protocol} {self.ports[0]}-{self.ports[1]}" if self.protocol else addresses
 
 
-@dataclass(frozen=True, slots=True)
-class BlocksRow:
+class BlocksRow(msgspec.Struct, frozen=True, gc=False):
     """These addresses of one IP version are allowed, on all ports or on those of the spans, which do not overlap."""
 
     direction: Direction
@@ -185,7 +176,7 @@ class BlocksRow:
     version: int
     with_ports: bool
     spans: tuple[Span, ...]
-    stage = ALLOWED
+    stage: ClassVar[int] = ALLOWED
 
     @property
     def key(self) -> Hashable:

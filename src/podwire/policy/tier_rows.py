@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 from podwire.policy.decisions import DENY, Decision
 from podwire.policy.model import Direction, IPAddress, IPNetwork
@@ -14,13 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
 
-@dataclass(frozen=True, slots=True)
-class TieredRow:
+class TieredRow(msgspec.Struct, frozen=True, gc=False):
     """ClusterNetworkPolicies decide what pods of this identity receive, or send."""
 
     direction: Direction
     subject: int
-    stage = TIERED
+    stage: ClassVar[int] = TIERED
 
     @property
     def key(self) -> Hashable:
@@ -31,8 +31,7 @@ class TieredRow:
         return f"{who(self.subject)} {self.direction.value}: cluster network policies decide"
 
 
-@dataclass(frozen=True, slots=True)
-class TierRow:
+class TierRow(msgspec.Struct, frozen=True, gc=False):
     """The decision for a peer: an identity, a namespace, any pod, no pod. The narrowest peer that has one counts.
 
     Egress has one for each IP version, as networks are of one; ingress has version 0, for both.
@@ -61,15 +60,14 @@ class TierRow:
         return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}{version} {self.decision}"
 
 
-@dataclass(frozen=True, slots=True)
-class TierAddressRow:
+class TierAddressRow(msgspec.Struct, frozen=True, gc=False):
     """The decision for one address: of a node, of a name, or of a pod of which a network holds only some."""
 
     subject: int
     address: IPAddress
     decision: Decision
-    direction = Direction.EGRESS
-    stage = AT_ADDRESS
+    direction: ClassVar[Direction] = Direction.EGRESS
+    stage: ClassVar[int] = AT_ADDRESS
 
     @property
     def key(self) -> Hashable:
@@ -80,8 +78,7 @@ class TierAddressRow:
         return f"{who(self.subject)} {self.direction.value}: {self.address} {self.decision}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TierSpan:
+class TierSpan(msgspec.Struct, frozen=True, order=True, gc=False):
     """The decision for addresses of one family, from first to last."""
 
     first: IPAddress
@@ -93,15 +90,14 @@ class TierSpan:
         return f"{addresses} {self.decision}"
 
 
-@dataclass(frozen=True, slots=True)
-class TierBlocksRow:
+class TierBlocksRow(msgspec.Struct, frozen=True, gc=False):
     """The decisions for addresses of one IP version that are no pod's. The spans do not overlap."""
 
     subject: int
     version: int
     spans: tuple[TierSpan, ...]
-    direction = Direction.EGRESS
-    stage = AT_ANY
+    direction: ClassVar[Direction] = Direction.EGRESS
+    stage: ClassVar[int] = AT_ANY
 
     @property
     def key(self) -> Hashable:
@@ -112,13 +108,12 @@ class TierBlocksRow:
         return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
 
 
-@dataclass(frozen=True, slots=True)
-class NamingRow:
+class NamingRow(msgspec.Struct, frozen=True, gc=False):
     """Rules for pods of this identity name domains: DNS answers to them are learned before they leave."""
 
     subject: int
-    direction = Direction.EGRESS
-    stage = AT_ADDRESS
+    direction: ClassVar[Direction] = Direction.EGRESS
+    stage: ClassVar[int] = AT_ADDRESS
 
     @property
     def key(self) -> Hashable:
@@ -129,8 +124,7 @@ class NamingRow:
         return f"{who(self.subject)} {self.direction.value}: addresses of names are learned from DNS answers"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownOnlyRow:
+class KnownOnlyRow(msgspec.Struct, frozen=True, gc=False):
     """Of the addresses in these ranges, pods of this identity receive from, or send to, those of known pods only.
 
     Their policies deny by what pods are: a pod that this node does not know yet may be one of those.
@@ -139,7 +133,7 @@ class KnownOnlyRow:
     direction: Direction
     subject: int
     ranges: tuple[IPNetwork, ...]
-    stage = AT_IDENTITY
+    stage: ClassVar[int] = AT_IDENTITY
 
     @property
     def key(self) -> Hashable:
@@ -151,12 +145,11 @@ class KnownOnlyRow:
         return f"{who(self.subject)} {self.direction.value}: of {ranges} known pods only"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeAddressRow:
+class NodeAddressRow(msgspec.Struct, frozen=True, gc=False):
     """The address is in a range of pods, but a node's."""
 
     address: IPAddress
-    stage = AT_ADDRESS
+    stage: ClassVar[int] = AT_ADDRESS
 
     @property
     def key(self) -> Hashable:

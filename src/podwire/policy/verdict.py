@@ -5,8 +5,9 @@ The rows in the kernel mean the same; tests compare both with each other and wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.policy.model import Block, Direction, Party, Pods, PortName, Ports, Rule
 from podwire.policy.tiers import Action, Tier
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from podwire.policy.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class RuleReference:
+class RuleReference(msgspec.Struct, frozen=True, gc=False):
     """One rule of a policy: `spec.ingress[index]` or `spec.egress[index]`."""
 
     policy: NamespacedName
@@ -32,8 +32,7 @@ class RuleReference:
         return f"{self.policy} {self.direction.value}[{self.index}]"
 
 
-@dataclass(frozen=True, slots=True)
-class TierReference:
+class TierReference(msgspec.Struct, frozen=True, gc=False):
     """A rule of a ClusterNetworkPolicy that decides: `spec.ingress[index]` or `spec.egress[index]`; `name` is its own.
 
     Of tier DEFAULT it is no object's: all is denied that nothing admits (`--default-deny`).
@@ -51,8 +50,7 @@ class TierReference:
         return f"{self.policy} {self.direction.value}[{self.index}]{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """The policies of one end: which isolate it, which rules admit the other end, and which rule decides without them.
 
     `decided_by` is the rule of a ClusterNetworkPolicy: of the Admin tier, or of a later one where none isolates.
@@ -74,8 +72,7 @@ class Judgement:
         return bool(self.admitted_by) or not self.isolated_by
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """Both ends must agree. `exempt` is the reason where no policy applies."""
 
     egress: Judgement = Judgement()
@@ -111,8 +108,7 @@ def verdict(
     return Verdict(_judge(view, Direction.EGRESS, packet), _judge(view, Direction.INGRESS, packet))
 
 
-@dataclass(frozen=True, slots=True)
-class _Packet:
+class _Packet(msgspec.Struct, frozen=True, gc=False):
     source: Party
     destination: Party
     protocol: str
