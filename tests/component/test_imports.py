@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import os
 import ssl
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.component.imports import lasting, without_authorities
+from podwire.component.imports import COLLECT_AFTER, lasting, without_authorities
 from podwire.pki.certificates import Authority, write
 
 
@@ -50,3 +51,18 @@ print(len(aiohttp.connector._SSL_CONTEXT_VERIFIED.get_ca_certs()), os.environ["S
         check=True,
     )
     assert found.stdout.split() == [str(authorities), file]
+
+
+def test_garbage_is_looked_for_seldom_inside_the_block_and_as_before_after_it() -> None:
+    before = gc.get_threshold()
+    try:
+        with contextlib.suppress(ImportError), lasting():
+            assert gc.get_threshold() == (COLLECT_AFTER, *before[1:])
+            raise ImportError
+        assert gc.get_threshold() == before
+        gc.set_threshold(10 * COLLECT_AFTER)
+        with lasting():
+            assert gc.get_threshold()[0] == 10 * COLLECT_AFTER
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -71,11 +71,14 @@ class ServiceChecks:
 
     def service_changed(self, change: Change[Service]) -> None:
         """Look at the Service after the next sync."""
-        self._changed.update(item.key for item in (change.old, change.new) if item is not None)
+        self._changed.add(change.item.key)
 
     def slice_changed(self, change: Change[EndpointSlice]) -> None:
         """Look at the Service of the slice after the next sync."""
-        self._changed.update(item.service for item in (change.old, change.new) if item is not None)
+        if change.old is not None:
+            self._changed.add(change.old.service)
+        if change.new is not None:
+            self._changed.add(change.new.service)
 
     def syncing(self) -> frozenset[NamespacedName]:
         """Take the Services that changed until now, before the sync that applies them."""

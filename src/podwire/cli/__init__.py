@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from podwire.component.imports import leave_out_authorities
+from podwire.component.imports import lasting, leave_out_authorities
 
 VERBS = {
     "up": "Start a cluster network on this machine.",
@@ -58,7 +58,8 @@ class LazyVerbs(click.Group):
         """Import the verb's module."""
         if cmd_name not in VERBS and cmd_name not in HIDDEN_VERBS:
             return None
-        module = importlib.import_module(f"podwire.cli.{cmd_name.replace('-', '_')}_verb")
+        with lasting():
+            module = importlib.import_module(f"podwire.cli.{cmd_name.replace('-', '_')}_verb")
         command = module.command
         assert isinstance(command, click.Command)
         return command

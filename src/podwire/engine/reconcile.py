@@ -107,7 +107,8 @@ class Reconciler(Generic[OwnerT, RowT]):
 
     def touch(self, *owners: OwnerT) -> None:
         """Derive these owners again soon: they may have changed."""
-        self._dirty.update(dict.fromkeys(owners))
+        for owner in owners:
+            self._dirty[owner] = None
         self._changed()
 
     def inputs_synced(self) -> None:

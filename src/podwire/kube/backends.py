@@ -61,7 +61,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
         return self.node == node or not self.node
 
 
-class PortKey(msgspec.Struct, frozen=True):
+class PortKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """What joins a port of a Service with a port of a slice: its name and its protocol, in one IP family."""
 
     name: str

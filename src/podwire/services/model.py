@@ -165,7 +165,8 @@ class _Context:
 
     def local(self) -> tuple[str, ...]:
         """The addresses of backends chosen so far that may be this node's."""
-        local = {backend for backend, member in self._members.items() if member.is_local(self._place.node)}
+        node = self._place.node  # as Member.is_local has it, without a call for each of all endpoints
+        local = {backend for backend, member in self._members.items() if member.node == node or not member.node}
         if not local:  # the usual case: most endpoints are on other nodes
             return ()
         chosen = dict.fromkeys([backend for pool in self._pools.values() for backend in pool.choice.backends])

@@ -5,8 +5,8 @@ Each part is padded to 4 bytes; addresses and ports are in network order, other 
 
 from __future__ import annotations
 
-import socket
 import struct
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from podwire.services.model import Protocol
 
@@ -23,14 +23,14 @@ PROTOCOL_OF = {number: protocol for protocol, number in NUMBER_OF.items()}
 WIDTH = {4: 4, 6: 16}
 """Bytes of an address of each family."""
 
-_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
 def address_bytes(text: str) -> bytes:
     """Return the register of an address in canonical form."""
-    return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
 
 
 def address_text(raw: bytes, family: int) -> str:
     """Return the address at the beginning of registers, in canonical form."""
-    return socket.inet_ntop(_FAMILIES[family], raw[: WIDTH[family]])
+    return inet_ntop(_FAMILIES[family], raw[: WIDTH[family]])

@@ -52,8 +52,9 @@ class ServicesView:
     def service_changed(self, change: Change[Service]) -> frozenset[NamespacedName]:
         """Apply the change; return the Services that it concerns."""
         if change.new is not None:
-            self._services[change.new.key] = change.new
-            return frozenset({change.new.key})
+            key = change.new.key
+            self._services[key] = change.new
+            return frozenset((key,))
         if change.old is not None:
             self._services.pop(change.old.key, None)
             return frozenset({change.old.key})
@@ -90,7 +91,7 @@ class ServicesView:
             return old
         owner = change.new.service
         self._slices.setdefault(owner, {})[change.new.metadata.name] = change.new
-        return old | {owner}
+        return old | {owner} if old else frozenset((owner,))
 
     def _drop(self, piece: EndpointSlice) -> frozenset[NamespacedName]:
         pieces = self._slices.get(piece.service, {})
