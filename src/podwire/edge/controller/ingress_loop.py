@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,6 +46,8 @@ SETTLE_SECONDS = 0.002
 """Changes that come together are derived together."""
 FRONT = NamespacedName("", "front")
 """Key of the queue for the proxy and its Service."""
+MOST_EVENTS = 10
+"""Of an Ingress and a reason."""
 _BEFORE = "What was served before is served still"
 
 
@@ -221,10 +223,17 @@ class IngressLoop:
                 if one.ingress == key:
                     entry = one.missing if isinstance(one, Unmet) else one
                     found[entry.reason].add(entry.message)
-        now = frozenset((reason, message) for reason, messages in found.items() for message in messages)
+        now = frozenset((reason, message) for reason, messages in found.items() for message in few(messages))
         for reason, message in sorted(now - self._recorded.get(key, frozenset())):
             self._recorder.event(INGRESSES, claim.item, reason, message, warning=True)
         if now:
             self._recorded[key] = now
         else:
             self._recorded.pop(key, None)
+
+
+def few(messages: Collection[str]) -> Iterator[str]:
+    """Yield the messages of one reason, of many only some and their number: others' events have their place too."""
+    yield from sorted(messages)[:MOST_EVENTS]
+    if len(messages) > MOST_EVENTS:
+        yield f"{len(messages) - MOST_EVENTS} more of this Ingress, as those of the other events with this reason"
