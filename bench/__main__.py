@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.world.harness import Home
-from tools.conformance.programs import MissingGoError
 
 from bench import (
     api_watches,
@@ -49,8 +48,7 @@ from bench import (
     world,
 )
 from bench.figure import Figure
-from bench.http_load import NoLoadClientError
-from bench.isolation import NotRootError, in_sandbox
+from bench.isolation import UnsuitableMachineError, in_sandbox
 
 
 def world_figures(samples: int, sizes: tuple[int, ...]) -> Iterator[Figure]:
@@ -157,7 +155,7 @@ def measured(only: str, *, quick: bool) -> Iterator[Figure]:
         if only in {"", name}:
             try:
                 yield from part(quick)
-            except (MissingGoError, NoLoadClientError, NotRootError) as error:
+            except UnsuitableMachineError as error:
                 if only:
                     raise SystemExit(f"{name}: {error}") from None
                 print(f"{name} is left out: {error}", flush=True)

@@ -26,13 +26,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.conformance.programs import CLUSTER_DNS, MissingGoError
-
 from bench import service_objects
 from bench.api_server import Served, api_server, make_keys
 from bench.figure import Figure
 from bench.http_load import PEERS, NoLoadClientError
-from bench.isolation import background, end_with_parent, in_sandbox, proportional_set_size
+from bench.isolation import (
+    UnsuitableMachineError,
+    background,
+    end_with_parent,
+    in_sandbox,
+    proportional_set_size,
+)
+from bench.peer_programs import MissingPeerError, built
 from bench.wire import Connection, accepted
 from podwire.dns.listen import BATCHES_A_TURN
 from podwire.dns.message import HEADER, QR, RD
@@ -60,6 +65,7 @@ PORTS = {
     "echo": 5331,
 }
 HEALTH = {"podwire": 5401, "podwire, 2 workers": 5411, "CoreDNS": 5421, "CoreDNS, 2 processors": 5431}
+KNOT_PACKAGES = "knot libknot13 libdnssec9 libzscanner4 liburcu8 libxdp1"
 
 _RATE = re.compile(r"Queries per second:\s+([\d.]+)")
 
@@ -76,7 +82,7 @@ class Peer:
 def figures(*, quick: bool) -> Iterator[Figure]:
     """Rates, memory and start. Raises NoLoadClientError without dnsperf; other peers are left out with a line."""
     services, seconds = (1_000, 1) if quick else (10_000, 3)
-    found = in_sandbox(_sample, services, seconds)
+    found = in_sandbox(_sample, services, seconds, dnsperf(), coredns())
     names = f"{services:,} Services x {ENDPOINTS} endpoints"
     records = f"{services * RECORDS_A_SERVICE:,} records"
     rates, ready, memory = found["rates"], found["ready"], found["memory"]
@@ -108,8 +114,7 @@ def figures(*, quick: bool) -> Iterator[Figure]:
         yield Figure("DNS, memory, times CoreDNS's", memory["podwire"] / memory["CoreDNS"], "x", 0.5)
 
 
-def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[type-arg]
-    client = dnsperf()
+def _sample(services: int, seconds: int, client: list[str], coredns: Path | None) -> dict[str, dict]:  # type: ignore[type-arg]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podwire-bench-")))
         make_keys(folder)
@@ -120,9 +125,9 @@ def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[typ
             "podwire, 2 workers": stack.enter_context(podwire_server(served, folder, "podwire, 2 workers", workers=2)),
             "echo": stack.enter_context(echo_server()),
         }
-        for name, start in (("CoreDNS", 1), ("CoreDNS, 2 processors", 2)):
-            with left_out(name):
-                peers[name] = stack.enter_context(coredns_server(served, folder, name, start))
+        if coredns is not None:
+            for name, processors in (("CoreDNS", 1), ("CoreDNS, 2 processors", 2)):
+                peers[name] = stack.enter_context(coredns_server(coredns, served, folder, name, processors))
         with left_out("Knot"):
             peers["Knot"] = stack.enter_context(_knot(folder, services))
         memory = {name: _memory(peer.pid) for name, peer in peers.items() if peer.pid}
@@ -172,8 +177,15 @@ def left_out(name: str) -> Iterator[None]:
     """Go on without a peer that is not on this machine, and say so."""
     try:
         yield
-    except (FileNotFoundError, MissingGoError) as error:
+    except UnsuitableMachineError as error:
         print(f"{name} is left out: {error}", flush=True)
+
+
+def coredns() -> Path | None:
+    """The program, built before a sample where it is missing; None, and a line with the reason, where it cannot be."""
+    with left_out("CoreDNS"):
+        return built(programs.CLUSTER_DNS)
+    return None
 
 
 def _rates(
@@ -299,13 +311,12 @@ def _kubeconfig(served: Served) -> str:
 
 @contextlib.contextmanager
 def coredns_server(
-    served: Served, folder: Path, name: str, processors: int, *, cached: bool = True, plugins: str = ""
+    program: Path, served: Served, folder: Path, name: str, processors: int, *, cached: bool = True, plugins: str = ""
 ) -> Iterator[Peer]:
     """CoreDNS with kubeadm's Corefile, which keeps no answers of the cluster's domain, but those of reverse names.
 
     `plugins` are further lines of it.
     """
-    program = programs.build(CLUSTER_DNS)
     proof, port, health = served.proof(), PORTS[name], HEALTH[name]
     file = folder / f"Corefile-{processors}"
     file.write_text(f"""\
@@ -335,7 +346,7 @@ def _knot(folder: Path, services: int) -> Iterator[Peer]:
     """Knot with one UDP worker, and the same records as a zone."""
     program = PEERS / "usr/sbin/knotd"
     if not program.is_file():
-        raise FileNotFoundError("sh tools/peers.sh knot libknot13 libdnssec9 libzscanner4 liburcu8 libxdp1")
+        raise MissingPeerError(f"knotd is missing: sh tools/peers.sh {KNOT_PACKAGES}")
     work = folder / "knot"
     work.mkdir()
     lines = ["@ 5 IN SOA ns hostmaster 1 7200 1800 86400 5", "@ 5 IN NS ns", "ns 5 IN A 127.0.0.1"]

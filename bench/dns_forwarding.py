@@ -22,10 +22,10 @@ from bench.api_server import api_server, make_keys
 from bench.dns import (
     PORTS,
     ROUNDS,
+    coredns,
     coredns_server,
     dnsperf,
     echo_server,
-    left_out,
     library_paths,
     load,
     podwire_server,
@@ -48,7 +48,7 @@ PUBLISHED = 6_700
 
 def figures(*, quick: bool) -> Iterator[Figure]:
     """Rate of kept answers, and the time of one. Raises NoLoadClientError without dnsperf."""
-    found = in_sandbox(_sample, 1 if quick else 5)
+    found = in_sandbox(_sample, 1 if quick else 5, dnsperf(), coredns())
     own, times, floor = found["rates"]["podwire"], found["times"]["podwire"], found["times"]["echo"]
     name = "DNS, kept answers of other servers"
     yield Figure(f"{name}, one worker", own, "/s", 5 * PUBLISHED, f"CoreDNS {PUBLISHED:,}, published", at_least=True)
@@ -59,16 +59,16 @@ def figures(*, quick: bool) -> Iterator[Figure]:
     yield Figure("DNS, an echo under that load, 99th percentile", _slowest(floor), "ms")
 
 
-def _sample(seconds: int) -> dict[str, Any]:
-    client = dnsperf()
+def _sample(seconds: int, client: list[str], coredns: Path | None) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podwire-bench-")))
         make_keys(folder)
         stack.enter_context(background(_upstream))
         served = stack.enter_context(api_server(folder, folder / "store.db", durable=False))
         peers = {"podwire": stack.enter_context(podwire_server(served, folder, "podwire", corefile=COREFILE))}
-        with left_out("CoreDNS"):
-            peers["CoreDNS"] = stack.enter_context(coredns_server(served, folder, "CoreDNS", 1, plugins=FORWARD))
+        if coredns is not None:
+            server = coredns_server(coredns, served, folder, "CoreDNS", 1, plugins=FORWARD)
+            peers["CoreDNS"] = stack.enter_context(server)
         file = folder / "queries"
         file.write_text("".join(f"{_name(number)} A\n" for number in range(NAMES)))
         rates: dict[str, list[float]] = {name: [] for name in peers}

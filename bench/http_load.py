@@ -15,10 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.isolation import UnsuitableMachineError
+
 PEERS = Path(sys.prefix, "peers")
 
 
-class NoLoadClientError(Exception):
+class NoLoadClientError(UnsuitableMachineError):
     """wrk is not on this machine. The text names the command that brings it."""
 
 

@@ -22,12 +22,16 @@ ResultT = TypeVar("ResultT")
 _CONTEXT = get_context("fork")
 
 
-class NotRootError(Exception):
+class UnsuitableMachineError(Exception):
+    """A sample needs what this machine does not have. The text says what, and how to get it."""
+
+
+class NotRootError(UnsuitableMachineError):
     """A sample needs root of the machine itself."""
 
 
 def in_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
-    """One sample in a process and namespaces of its own; what it raises ends the bench."""
+    """One sample in a process and namespaces of its own. Raises UnsuitableMachineError where the sample does."""
     return _isolated(enter_sandbox, sample, arguments)
 
 
@@ -56,16 +60,21 @@ def _isolated(enter: Callable[[], None], sample: Callable[..., ResultT], argumen
     def run() -> None:
         end_with_parent()
         enter()
-        there.send(sample(*arguments))
+        try:
+            there.send(sample(*arguments))
+        except UnsuitableMachineError as error:
+            there.send(error)
 
     process = _CONTEXT.Process(target=run)
     process.start()
     there.close()
     try:
-        result: ResultT = here.recv()
+        result: ResultT | UnsuitableMachineError = here.recv()
     except EOFError:
         raise RuntimeError(f"the sample {sample.__name__} ended without a result; its error stands above") from None
     process.join()
+    if isinstance(result, UnsuitableMachineError):
+        raise result
     return result
 
 

@@ -17,9 +17,9 @@ from tools.cluster.programs import ETCD, KUBERNETES
 
 from bench.api_server import Served
 from bench.isolation import end_with_parent
+from bench.peer_programs import built
 from podwire.lab.host import credentials
 from podwire.pki import certificates
-from tools.conformance import programs
 
 ETCD_PORT, ETCD_PEER_PORT, PORT = 2379, 2380, 6443
 PATIENCE_SECONDS = 60.0
@@ -32,9 +32,9 @@ Object = dict[str, Any]
 
 
 def build() -> None:
-    """Build both programs where they are missing. Raises MissingGoError."""
+    """Build both programs where they are missing. Raises MissingPeerError."""
     for program in (ETCD, KUBE_API_SERVER):
-        programs.build(program)
+        built(program)
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def _running(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[byte
 def _etcd(folder: Path) -> list[str]:
     client, peer = (f"http://127.0.0.1:{port}" for port in (ETCD_PORT, ETCD_PEER_PORT))
     return [
-        str(programs.build(ETCD)),
+        str(built(ETCD)),
         f"--data-dir={folder / 'etcd'}",
         "--unsafe-no-fsync",  # the objects end with the sample
         f"--listen-client-urls={client}",
@@ -82,7 +82,7 @@ def _api_server(keys: Path, address: str, service_range: str) -> list[str]:
     """With the defaults of the release but for what it must be given; pods need no ServiceAccount of their own."""
     server = keys / credentials.SERVER
     return [
-        str(programs.build(KUBE_API_SERVER)),
+        str(built(KUBE_API_SERVER)),
         f"--etcd-servers=http://127.0.0.1:{ETCD_PORT}",
         f"--advertise-address={address}",
         "--bind-address=0.0.0.0",

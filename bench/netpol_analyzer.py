@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.isolation import UnsuitableMachineError
 from podwire.insight.reach.report import Connection, Report
 from tools.conformance import programs
 
@@ -19,12 +20,15 @@ Pairs = dict[tuple[str, str], str]
 """Ports by source and destination, workloads as namespace/name."""
 
 
-class MissingAnalyzerError(Exception):
+class MissingAnalyzerError(UnsuitableMachineError):
     """The program is not here. The text says how to get it."""
 
 
 def program(folder: Path) -> Path:
-    """Return the program: of the variable (a program, or its sources, which are built into `folder`), or of PATH."""
+    """Return the program: of the variable (a program, or its sources, which are built into `folder`), or of PATH.
+
+    Raises MissingAnalyzerError.
+    """
     named = os.environ.get(VARIABLE) or shutil.which("netpol-analyzer")
     if not named:
         raise MissingAnalyzerError(
@@ -34,8 +38,11 @@ def program(folder: Path) -> Path:
     if not path.is_dir():
         return path
     built = folder / "netpol-analyzer"
-    command = [programs.go(), "build", "-o", str(built), "./cmd/netpolicy"]
-    subprocess.run(command, cwd=path, env=programs.environment(), check=True)
+    try:
+        command = [programs.go(), "build", "-o", str(built), "./cmd/netpolicy"]
+        subprocess.run(command, cwd=path, env=programs.environment(), check=True)
+    except (programs.MissingGoError, subprocess.CalledProcessError) as error:
+        raise MissingAnalyzerError(f"{path} cannot be built: {error}") from None
     return built
 
 

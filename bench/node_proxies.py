@@ -18,6 +18,7 @@ from tests.sandbox import Host
 from bench.api_server import Served
 from bench.isolation import end_with_parent, processor_seconds, proportional_set_size
 from bench.kernel_watch import Generations
+from bench.peer_programs import built
 from bench.service_objects import NODE, POD_RANGE, SERVICE_RANGE, endpoints_in
 from podwire.kernel.namespaces import remove_network_namespace
 from podwire.lab.host.credentials import ADMIN
@@ -122,7 +123,7 @@ def kube_proxy(kubeconfig: Path, folder: Path) -> list[str]:
     }
     file = folder / "kube-proxy.json"
     file.write_text(json.dumps(configuration))
-    return [str(programs.build(programs.KUBE_PROXY)), "--config", str(file)]
+    return [str(built(programs.KUBE_PROXY)), "--config", str(file)]
 
 
 def _kubeconfig(served: Served, folder: Path) -> Path:

@@ -26,6 +26,7 @@ from bench.figure import Figure
 from bench.isolation import in_root_sandbox
 from bench.kernel_watch import Arrivals
 from bench.node_proxies import API_ADDRESS, Command, NodeProxy, agent, join_network, kube_proxy, node_proxy
+from bench.peer_programs import built
 from bench.wire import Connection, accepted
 from tools.conformance import programs
 
@@ -95,8 +96,8 @@ GOALS = {1_000: (1.67, 6.6), 5_000: (5.0, 20.0)}
 
 
 def figures(*, quick: bool) -> Iterator[Figure]:
-    """Both beside each other, and the ratios. Raises MissingGoError where kube-proxy cannot be built."""
-    programs.build(programs.KUBE_PROXY)
+    """Both beside each other, and the ratios. Raises MissingPeerError where kube-proxy cannot be built."""
+    built(programs.KUBE_PROXY)
     for services, (cold, change) in list(GOALS.items())[: 1 if quick else None]:
         found = in_root_sandbox(compare, services, 10, 1 if quick else 3)
         peer, ours = found[PEER], found[OURS]
@@ -150,6 +151,8 @@ def main() -> None:
     parser.add_argument("--proxy", choices=COMMANDS, action="append", help="only this one")
     options = parser.parse_args()
     names = tuple(options.proxy or COMMANDS)
+    if PEER in names:
+        built(programs.KUBE_PROXY)
     found = in_root_sandbox(compare, options.services, options.endpoints, options.rounds, names)
     print(json.dumps({name: [asdict(sample) for sample in samples] for name, samples in found.items()}, indent=2))
 

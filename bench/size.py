@@ -38,6 +38,7 @@ from bench.node_proxies import (
     kube_proxy,
     node_proxy,
 )
+from bench.peer_programs import built
 from podwire.agent.config import METRICS_PORT
 from podwire.kernel import namespaces
 from podwire.pods.runtime import installation
@@ -255,9 +256,9 @@ def _step(store: Store, cluster: Cluster, batches: list[list[int]], life: int) -
 
 
 def figures(*, quick: bool) -> Iterator[Figure]:
-    """The agent at two sizes, and kube-proxy beside it. Raises MissingGoError, NotRootError."""
+    """The agent at two sizes, and kube-proxy beside it. Raises MissingPeerError, NotRootError."""
     kube_api_server.build()
-    programs.build(programs.KUBE_PROXY)
+    built(programs.KUBE_PROXY)
     for size, rounds, goals in ((SMALL, 1, NO_GOALS),) if quick else ((MIDDLE, 1, GOALS), (LARGE, 1, LARGE_GOALS)):
         yield from of(size, in_root_sandbox(compare, size, rounds, (OURS, PEER)), goals)
 
@@ -281,6 +282,9 @@ def main() -> None:
     parser.add_argument("--proxy", choices=COMMANDS, action="append", help="only this one")
     options = vars(parser.parse_args())
     rounds, names = options.pop("rounds"), tuple(options.pop("proxy") or COMMANDS)
+    kube_api_server.build()
+    if PEER in names:
+        built(programs.KUBE_PROXY)
     found = in_root_sandbox(compare, Size(**options), rounds, names)
     print(json.dumps({name: [asdict(sample) for sample in samples] for name, samples in found.items()}, indent=2))
 

@@ -18,8 +18,8 @@ import pytest
 from bench import dns as peers
 from bench.api_server import api_server, make_keys
 from bench.isolation import in_sandbox
+from bench.peer_programs import MissingPeerError, built
 from bench.wire import Connection
-from tools.conformance.programs import MissingGoError
 
 from tests.dns.differential.random_objects import NAMESPACES, Cluster, questions
 from tools.conformance import programs
@@ -91,7 +91,7 @@ def settled(ours: int, theirs: int) -> list[tuple[str, str, Answer, Answer]]:
     return now
 
 
-def sample(seed: int, rounds: int) -> list[tuple[str, str, Answer, Answer]]:
+def sample(seed: int, rounds: int, coredns: Path) -> list[tuple[str, str, Answer, Answer]]:
     """Differences of all rounds."""
     found: list[tuple[str, str, Answer, Answer]] = []
     with contextlib.ExitStack() as stack:
@@ -102,7 +102,7 @@ def sample(seed: int, rounds: int) -> list[tuple[str, str, Answer, Answer]]:
         for namespace in NAMESPACES:
             connection.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         ours = stack.enter_context(peers.podwire_server(served, folder, "podwire", corefile=COREFILE))
-        theirs = stack.enter_context(peers.coredns_server(served, folder, "CoreDNS", 1, cached=False))
+        theirs = stack.enter_context(peers.coredns_server(coredns, served, folder, "CoreDNS", 1, cached=False))
         for _ in range(rounds):
             for _ in range(CHANGES_A_ROUND):
                 for method, path, body in cluster.change():
@@ -126,9 +126,9 @@ def reason(kind: str, ours: Answer, theirs: Answer) -> str:
 @pytest.mark.parametrize("seed", range(4))
 def test_podwire_answers_as_coredns_does(seed: int) -> None:
     try:
-        programs.build(programs.CLUSTER_DNS)
-    except MissingGoError as error:
+        coredns = built(programs.CLUSTER_DNS)
+    except MissingPeerError as error:
         pytest.skip(str(error))
-    found = [one for one in in_sandbox(sample, seed, ROUNDS) if not reason(*one[1:])]
+    found = [one for one in in_sandbox(sample, seed, ROUNDS, coredns) if not reason(*one[1:])]
     counted = Counter((kind, ours[0], theirs[0]) for _, kind, ours, theirs in found)
     assert not found, f"{counted}: {found[:5]}"
