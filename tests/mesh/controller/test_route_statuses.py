@@ -10,6 +10,7 @@ from typing import Any
 
 from podwire.edge.gateway.kinds.backend_tls_policy import BACKEND_TLS_POLICIES
 from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
+from podwire.edge.gateway.owners import Owner
 from podwire.kube.gateway_api import CONTROLLER_NAME, MESH_CONTROLLER_NAME
 from podwire.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -151,8 +152,27 @@ async def test_what_an_envoy_refuses_is_a_condition_of_the_object_while_it_does(
         assert "Envoy of node n1 refuses it: no regex" in messages(api)
         await api.until(lambda: of_policy() == ["Invalid"], 60)
         await api.until(lambda: "UnsupportedValue" in events(api), 60)
-        reports.reports((), "")  # the node is gone
+    async with at_work(api, reports := NodeReports()) as later:  # another leader
+        reports.take("n2", Requests())
+        reports.reports(("n1", "n2"), "")
+        await later._handle(Owner("HTTPRoute", SHOP, "web"))
+        await later._handle(Owner(BACKEND_POLICIES.kind, SHOP, "p"))
+        assert "Envoy of node n1 refuses it: no regex" in messages(api), "the node has not reported yet"
+        assert of_policy() == ["Invalid"]
+        reports.take("n1", Requests())
         await api.until(lambda: entries(api).get("all") == GOOD and of_policy() == ["Accepted"], 60)
+
+
+async def test_what_the_envoy_of_a_node_refused_that_is_gone_is_forgotten() -> None:
+    api, reports = FakeApi(), NodeReports()
+    enroll(api, {"podwire.dev/mesh": "enabled"})
+    service(api)
+    route(api, 1, {})
+    async with at_work(api, reports):
+        reports.take("n1", Requests(refusals=(Refusal("HTTPRoute", SHOP, "web", "no regex"),)))
+        await api.until(lambda: entries(api).get("all", {}).get("Accepted") == "False UnsupportedValue", 60)
+        reports.reports((), "")
+        await api.until(lambda: entries(api).get("all") == GOOD, 60)
 
 
 def messages(api: FakeApi) -> str:

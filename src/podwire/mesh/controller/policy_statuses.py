@@ -93,7 +93,8 @@ class PolicyStatuses:
                 await self._write(TRANSPORT_POLICIES, transport, derived)
 
     def _refusal(self, policy: AuthorizationPolicy) -> str:
-        return self._reports.refusal(Owner(AUTHORIZATION_POLICIES.kind, policy.key.namespace, policy.key.name))
+        owner = Owner(AUTHORIZATION_POLICIES.kind, policy.key.namespace, policy.key.name)
+        return self._reports.refusal(owner, (one.message for one in policy.status.conditions))
 
     async def _write(self, kind: Kind[Any], item: Any, desired: Callable[[Any], Mapping[str, Any]]) -> None:
         if desired(item) and not item.metadata.deletion_timestamp:

@@ -11,7 +11,7 @@ from podwire.edge.gateway.kinds.grpc_route import GRPC_ROUTES
 from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.gateway.problem_events import problem_events
-from podwire.edge.gateway.route_status import Verdict, route_status
+from podwire.edge.gateway.route_status import RouteOfStatus, Verdict, route_status
 from podwire.kube.gateway_api import MESH_CONTROLLER_NAME
 from podwire.kube.status_writer import StatusWriter
 from podwire.kube.work_queue import WorkQueue
@@ -96,10 +96,12 @@ class RouteStatuses:
         item = self.live.objects.routes.get(key)
         if item is None or item.metadata.deletion_timestamp:
             return
-        found, verdict, now = self._routes.attachments(key), self._verdict(key), datetime.now(UTC)
-        await self._write(
-            KINDS[key.kind], item, lambda one: route_status(one, found, verdict, now, MESH_CONTROLLER_NAME)
-        )
+        found, now = self._routes.attachments(key), datetime.now(UTC)
+
+        def desired(one: Any) -> Mapping[str, Any]:
+            return route_status(one, found, self._verdict(key, _written(one)), now, MESH_CONTROLLER_NAME)
+
+        await self._write(KINDS[key.kind], item, desired)
 
     async def _policy(self, key: Owner) -> None:
         item = self.live.policies.get(key)
@@ -107,18 +109,21 @@ class RouteStatuses:
             return
         problem, now = self.live.policies.problem(key), datetime.now(UTC)
         services = (Owner("Service", one.namespace, one.name) for one in item.services)
-        if problem is None and (refusal := next(filter(None, map(self._reports.refusal, services)), "")):
-            problem = PolicyProblem("Invalid", refusal)
+        if problem is None:
+            written = [one.message for one in item.status.conditions]
+            found = (self._reports.refusal(one, written) for one in services)
+            refusal = next(filter(None, found), "")
+            problem = PolicyProblem("Invalid", refusal) if refusal else None
         await self._write(BACKEND_POLICIES, item, lambda one: policy_status(one, problem, now))
 
-    def _verdict(self, key: Owner) -> Verdict:
+    def _verdict(self, key: Owner, written: Iterable[str]) -> Verdict:
         rules = self._routes.translated(key)
         if rules.unsupported:
             reason = rules.unsupported_reason or "UnsupportedValue"
             return Verdict(reason, rules.unsupported, unresolved=rules.unresolved)
         if fault := self._routes.faults.of(key):
             return Verdict("UnsupportedValue", _NOT_DERIVED.format(fault))
-        refusal = self._reports.refusal(key)
+        refusal = self._reports.refusal(key, written)
         return Verdict("UnsupportedValue" if refusal else "", refusal, rules.dropped, rules.unresolved)
 
     async def _write(self, kind: Kind[Any], item: Any, desired: Callable[[Any], Mapping[str, Any]]) -> None:
@@ -130,3 +135,9 @@ class RouteStatuses:
             return
         for event in problem_events(item, written, MESH_CONTROLLER_NAME):
             self._recorder.event(kind, written, event.reason, event.message, warning=True)
+
+
+def _written(item: RouteOfStatus) -> list[str]:
+    """Return the messages of this mesh's conditions."""
+    own = (one for one in item.status.parents if one.controller_name == MESH_CONTROLLER_NAME)
+    return [each.message for one in own for each in one.conditions]
