@@ -40,6 +40,16 @@ SUBSCRIPTIONS: dict[str, tuple[tuple[Request, ...], list[str]]] = {
         (Request(ENDPOINTS, subscribe=("a",)), Request(ENDPOINTS, subscribe=("b",), unsubscribe=("a",))),
         ["EDS b=1"],
     ),
+    "both lists in the first request": ((Request(ENDPOINTS, subscribe=("a",), unsubscribe=("b",)),), ["EDS a=1"]),
+    "both lists with the same name: it is sent": (
+        (Request(ENDPOINTS, subscribe=("b",)), Request(ENDPOINTS, subscribe=("a",), unsubscribe=("a",))),
+        ["EDS a=1 b=1"],
+    ),
+    "one name twice: one resource": ((Request(ENDPOINTS, subscribe=("a", "a")),), ["EDS a=1"]),
+    "versions after the first request: they do not count": (
+        (Request(ENDPOINTS, subscribe=("a",)), Request(ENDPOINTS, subscribe=("b",), initial_versions={"b": "1"})),
+        ["EDS a=1 b=1"],
+    ),
     "an unknown name is unsubscribed: nothing": (
         (Request(ENDPOINTS, subscribe=("a",)), Request(ENDPOINTS, unsubscribe=("x",))),
         ["EDS a=1"],
@@ -88,10 +98,33 @@ def test_after_the_wildcard_ends_only_names_are_sent() -> None:
     assert script.change(cluster("a", "2"), cluster("b", "2")) == ["CDS a=2"]
 
 
+def test_a_wildcard_by_an_empty_list_stays_beside_names_until_its_name_ends_it() -> None:
+    script = Script(cluster("a"), cluster("b"))
+    assert script.send(Request(CLUSTER)) == ["CDS a=1 b=1"]
+    script.settle()
+    assert script.send(Request(CLUSTER, subscribe=("b",))) == ["CDS b=1"]
+    script.settle()
+    assert script.change(cluster("a", "2")) == ["CDS a=2"]
+    script.settle()
+    assert script.send(Request(CLUSTER, unsubscribe=("*",))) == []
+    assert script.change(cluster("a", "3"), cluster("b", "3")) == ["CDS b=3"]
+
+
 def test_an_acknowledgement_may_change_the_subscription() -> None:
     script = Script(endpoints("a"), endpoints("b"))
     script.send(Request(ENDPOINTS, subscribe=("a",)))
     assert script.acknowledge(ENDPOINTS, subscribe=("b",)) == ["EDS b=1"]
+    nonce = script.last.pop(ENDPOINTS).nonce
+    assert script.send(Request(ENDPOINTS, nonce=nonce, unsubscribe=("a",))) == []
+    assert script.change(endpoints("a", "2"), endpoints("b", "2")) == ["EDS b=2"]
+
+
+def test_a_spontaneous_request_acknowledges_nothing() -> None:
+    script = Script(endpoints("a"), endpoints("b"))
+    script.send(Request(ENDPOINTS, subscribe=("a",)))
+    assert script.send(Request(ENDPOINTS, subscribe=("b",))) == []
+    assert not script.session.is_current((ENDPOINTS, "a"))
+    assert script.acknowledge(ENDPOINTS) == ["EDS b=1"]
 
 
 def test_a_stale_nonce_acknowledges_nothing_and_its_subscription_counts() -> None:
@@ -101,6 +134,9 @@ def test_a_stale_nonce_acknowledges_nothing_and_its_subscription_counts() -> Non
     assert not script.session.is_current((ENDPOINTS, "a"))
     assert script.acknowledge(ENDPOINTS) == ["EDS b=1"]
     assert script.session.is_current((ENDPOINTS, "a"))
+    script.settle()
+    script.send(Request(ENDPOINTS, nonce="stale", error="late"))
+    assert script.session.refusal((ENDPOINTS, "a")) == ""
 
 
 def test_nonces_are_unique_on_the_stream() -> None:
@@ -128,8 +164,20 @@ def test_a_change_taken_back_while_in_flight_is_sent_again() -> None:
 
 
 def test_nothing_changed_nothing_sent() -> None:
+    """envoy #46383: clusters that are announced again and again without a change stay warming."""
     script = served(*SHOP)
-    assert script.change(*SHOP) == []
+    assert [script.change(*SHOP) for _ in range(3)] == [[], [], []]
+    script.change(cluster("c", "2"))
+    assert [script.change(cluster("c", "2")) for _ in range(3)] == [[], [], []], "nor one that is being warmed"
+
+
+def test_a_cluster_without_endpoints_is_warmed_by_their_absence() -> None:
+    """envoy #21425: a start waits for an answer about the endpoints of every cluster."""
+    script = Script(cluster("c"), cluster("empty"), endpoints("c"))
+    script.send(Request(CLUSTER))
+    assert script.send(Request(ENDPOINTS, subscribe=("c", "empty"))) == ["EDS c=1 -empty"]
+    script.settle()
+    assert script.session.is_current((CLUSTER, "empty"))
 
 
 def test_a_cold_start_is_make_before_break() -> None:
@@ -306,6 +354,13 @@ def test_a_reconnect_without_changes_sends_no_resource() -> None:
     assert script.reconnect(*again()) == ["CDS", "LDS", "VHDS"]
     script.settle()
     assert all(script.session.is_current(one.key) for one in SHOP)
+
+
+def test_a_reconnect_removes_names_that_envoy_subscribes_to_and_the_server_does_not_know() -> None:
+    script = Script(*SHOP)
+    held = list(again())
+    held[2] = Request(ENDPOINTS, subscribe=("c", "gone"), initial_versions={"c": "1", "gone": "1"})
+    assert script.reconnect(*held) == ["CDS", "EDS -gone", "LDS", "VHDS"]
 
 
 def test_a_reconnect_sends_differences_then_removals() -> None:
