@@ -15,16 +15,15 @@ from tests.edge.world import gateways
 from tests.edge.world.gateways import addresses, answered, apply, get, replies, route, rule, workload
 from tests.edge.world.http_clients import Target
 from tests.edge.world.load import Load, load
+from tests.edge.world.rollouts import ROLLED_OUT_SECONDS, SYSTEM, names, roll, wait_for_rollout
 from tests.world.harness import Home, eventually, running
 
 pytestmark = pytest.mark.long
 
 HOST = "app.example.com"
 AUTHORITY = Authority.create()
-ROLLED_OUT_SECONDS = 180
 ENVOYS = "gateway.podwire.io/proxy=podwire"
 OTHER_ENVOYS = "gateway.podwire.io/proxy,gateway.podwire.io/proxy!=podwire"
-SYSTEM = "podwire-system"
 
 
 @pytest.fixture(scope="module")
@@ -63,25 +62,6 @@ def edge(world: World, programmed: tuple[str, ...]) -> tuple[Target, ...]:
 
 def pair() -> KeyPair:
     return AUTHORITY.server(names=(HOST,), addresses=())
-
-
-def names(world: World, selector: str, namespace: str = "default") -> set[str]:
-    """Return the names of pods."""
-    found = world.kubectl("get", "pods", "--namespace", namespace, "--selector", selector, "-o", "json")
-    return {one["metadata"]["name"] for one in json.loads(found.stdout)["items"]}
-
-
-def roll(world: World, deployment: str, selector: str, namespace: str = "default") -> None:
-    """Replace all pods of a Deployment; return when the old ones have ended."""
-    before = names(world, selector, namespace)
-    world.kubectl("rollout", "restart", f"deployment/{deployment}", "--namespace", namespace)
-    wait_for_rollout(world, deployment, namespace)
-    eventually(lambda: not before & names(world, selector, namespace), ROLLED_OUT_SECONDS, "the end of the old pods")
-
-
-def wait_for_rollout(world: World, deployment: str, namespace: str = "default") -> None:
-    status = ("rollout", "status", f"deployment/{deployment}", f"--timeout={ROLLED_OUT_SECONDS}s")
-    world.kubectl(*status, "--namespace", namespace, timeout=ROLLED_OUT_SECONDS + 10)
 
 
 def leads_to(world: World, gateway: str, selector: str) -> bool:
