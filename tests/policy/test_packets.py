@@ -5,8 +5,10 @@ import itertools
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -195,6 +197,46 @@ async def test_services_are_judged_by_the_real_destination_and_a_pod_reaches_its
         allowed=[tcp("x/a", "10.96.0.1", 8080), tcp("x/a", "10.96.0.2", 8080), tcp("y/a", "10.96.0.3")],
         denied=[tcp("x/a", "10.96.0.3"), tcp("y/a", "10.96.0.1", 8080)],
     )
+
+
+CLIENTS_OF_DNS = 100
+"""Twice as many datagrams are less than a socket's buffer."""
+
+
+@sandboxed
+async def test_netfilter_1766_parallel_queries_from_one_socket_all_arrive() -> None:
+    """kind #3713, kube-network-policies #12: of queries for A and AAAA at the same time one was lost."""
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+    Nftables().run(
+        """
+        table inet nat {
+            chain prerouting {
+                type nat hook prerouting priority dstnat;
+                ip daddr 10.96.0.10 udp dport 53 dnat ip to 10.0.1.2:80
+                ip daddr 10.96.0.10 udp dport 54 dnat ip to 10.0.1.2:81
+            }
+        }
+        """
+    )
+    to_dns = "{to: [{podSelector: {matchLabels: {pod: b}}}], ports: [{protocol: UDP, port: 80}]}"
+    cluster.policy("x/p", f"{{podSelector: {{matchLabels: {{pod: a}}}}, policyTypes: [Egress], egress: [{to_dns}]}}")
+    await kernel.enforce(cluster)
+    together = threading.Barrier(2)
+
+    def query(client: socket.socket, port: int) -> None:
+        together.wait()
+        client.sendto(b"?", ("10.96.0.10", port))
+
+    def arrived(port: int) -> int:
+        wire.arrivals("x/b")
+        for _ in range(CLIENTS_OF_DNS):
+            with inside_network(wire.hosts["x/a"].path):
+                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with client, ThreadPoolExecutor(2) as threads:
+                list(threads.map(query, [client] * 2, [port] * 2))
+        return wire.arrivals("x/b")
+
+    assert (arrived(53), arrived(54)) == (2 * CLIENTS_OF_DNS, 0)
 
 
 @sandboxed

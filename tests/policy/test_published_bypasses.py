@@ -1,6 +1,6 @@
 """Published bypasses of policy engines as tests by name: those that the model and its rows decide.
 
-Others are found by their names in the tests with packets, of restarts and of the mesh.
+Others are found by their names in the tests with packets, of ClusterNetworkPolicies, of restarts and of the mesh.
 """
 
 import ipaddress
@@ -88,3 +88,18 @@ def test_cilium_9209_blocks_of_addresses_hold_pods_too(block: str) -> None:
     found = cluster(block=spec)
     assert found.allows("x/other", "y/other")
     assert not found.allows(found.pod("x/other").addresses[1], found.pod("y/other").addresses[1])
+
+
+DNS = "to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: y}}}]"
+
+
+@pytest.mark.parametrize("allowed", [(), ("UDP",), ("UDP", "TCP")])
+def test_website_38267_a_closed_egress_closes_dns_until_each_protocol_is_allowed(allowed: tuple[str, ...]) -> None:
+    """DNS failed under default deny (also 54997, kubeadm 2788, k3s 3361): UDP and TCP each need a rule."""
+    ports = ", ".join(f"{{protocol: {protocol}, port: 53}}" for protocol in allowed)
+    rules = f"[{{{DNS}, ports: [{ports}]}}]" if allowed else "[]"
+    found = cluster(dns=f"{{podSelector: {{}}, policyTypes: [Egress], egress: {rules}}}")
+    for protocol in ("UDP", "TCP", "SCTP"):
+        assert found.allows("x/other", "y/other", protocol, 53) is (protocol in allowed)
+        assert not found.allows("x/other", "y/other", protocol, 54)
+        assert not found.allows("x/other", "9.9.9.9", protocol, 53)

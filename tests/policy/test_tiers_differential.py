@@ -139,6 +139,7 @@ async def packets(seeds: range) -> None:
 
 @sandboxed
 async def test_packets_are_what_the_apis_say() -> None:
+    """skyhook-io/radar #1747: an evaluator of policies was wrong on real clusters."""
     await packets(range(3))
 
 
