@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import logging
 from collections.abc import Iterable
@@ -112,6 +113,7 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
         )
         inputs = Inputs(client, config.node)
         agent = Agent(config, client, inputs)
+        frozen = gc.get_freeze_count()
         running = asyncio.create_task(agent.run())
         inputs.peers.require()
         for informer in inputs.required:
@@ -127,6 +129,9 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
             (informer.status.resource for informer in inputs.required), 1
         )
         await inputs.peers.informer.wait_for(lambda: {key.name for key in inputs.peers.informer.objects} <= {"last"})
+        while gc.get_freeze_count() <= frozen:  # no later collection of garbage visits what a ready agent has loaded
+            assert not running.done()
+            await asyncio.sleep(0.01)
         running.cancel()
     assert faults(caplog) == []
 
