@@ -100,8 +100,8 @@ def _ratio(run: Callable[[Target], None], turns: int) -> float:
     return statistics.median(ratios[WARM_UP:])
 
 
-def connect(target: Target) -> None:
-    for _ in range(RUN):
+def connect(target: Target, times: int = RUN) -> None:
+    for _ in range(times):
         with _client(target) as client:
             client.sendall(REQUEST)
             client.recv(len(REQUEST))

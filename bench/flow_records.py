@@ -28,7 +28,7 @@ from tests.policy.wire import Wire
 
 from bench.connections import POD_PORT, RUN, Target, answer, connect
 from bench.figure import Figure
-from bench.isolation import background, in_sandbox
+from bench.isolation import background, in_prior_sandbox
 from podwire.agent.flow_records import GROUP
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.packet_log import PacketLog
@@ -115,7 +115,7 @@ def _recording(pipe: Connection) -> Iterator[None]:
 
 def figures(*, quick: bool) -> Iterator[Figure]:
     """The ratio: the median of samples on new nodes."""
-    found = [in_sandbox(sample, 100 if quick else 400) for _ in range(1 if quick else 3)]
+    found = [in_prior_sandbox(sample, 100 if quick else 400) for _ in range(1 if quick else 3)]
     text = f"connections/s with flow records, {DROPS_A_SECOND:,} drops/s : without"
     yield Figure(text, statistics.median(found), "x", 0.97, at_least=True)
 
@@ -124,7 +124,7 @@ def main() -> None:
     """Print the ratio as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=400, help=f"of {RUN} connections each")
-    print(json.dumps({"ratio": in_sandbox(sample, parser.parse_args().runs)}))
+    print(json.dumps({"ratio": in_prior_sandbox(sample, parser.parse_args().runs)}))
 
 
 if __name__ == "__main__":

@@ -35,11 +35,22 @@ def in_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
     return _isolated(enter_sandbox, sample, arguments)
 
 
+def in_prior_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
+    """The same at real-time priority where that is allowed: what else this machine does disturbs it little."""
+    return _isolated(_enter_prior_sandbox, sample, arguments)
+
+
 def in_root_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
     """The same in the machine's own user namespace, where the buffers of netlink have no limit. Raises NotRootError."""
     if os.geteuid() != 0:
         raise NotRootError("root of this machine is needed: netlink takes no larger transactions from others")
     return _isolated(_enter_root_sandbox, sample, arguments)
+
+
+def _enter_prior_sandbox() -> None:
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+    enter_sandbox()
 
 
 def _enter_root_sandbox() -> None:
