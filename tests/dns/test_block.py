@@ -109,3 +109,14 @@ def test_unknown_names_fall_through_where_the_corefile_says_so() -> None:
     assert ask(server, "none.cluster.local").rcode() == dns.rcode.REFUSED
     closed, _ = responder(f". {{\n{KUBERNETES}\n}}", WEB)
     assert ask(closed, "none.cluster.local").rcode() == dns.rcode.NXDOMAIN
+
+
+def test_what_forward_names_and_cannot_be_read_is_named_in_the_error() -> None:
+    for server, options, error in (
+        ("/nothere", "", r"^forward example\.org\.: .*'/nothere'$"),
+        ("not-an-address", "", r"^forward example\.org\.: upstream 'not-an-address': must be an IP address"),
+        ("tls://192.0.2.1", "tls /nothere", r"^forward example\.org\.: tls /nothere: No such file"),
+        ("tls://192.0.2.1", "tls /nocert /nokey", r"^forward example\.org\.: tls /nocert /nokey: No such file"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            responder(f". {{\nforward example.org {server} {{\n{options}\n}}\n}}")

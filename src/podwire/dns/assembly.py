@@ -17,7 +17,7 @@ from podwire.dns.forward import Forwarder
 from podwire.dns.hosts import HostsSource
 from podwire.dns.loop_check import LoopCheck
 from podwire.dns.message import Query
-from podwire.dns.names import to_wire
+from podwire.dns.names import to_text, to_wire
 from podwire.dns.pods import PodAddressIndex
 from podwire.dns.query_log import FailureLog, QueryLog
 from podwire.dns.ready_answers import ReadyAnswers
@@ -130,8 +130,11 @@ class Assembly:
         cache = ReplyCache(settings.cache) if settings.cache is not None else None
         if cache is not None:
             self.caches.append(cache)
-        servers = upstreams(forward.upstreams, forward.tls_servername)
-        tls = _context(forward) if any(server.tls for server in servers) else None
+        try:
+            servers = upstreams(forward.upstreams, forward.tls_servername)
+            tls = _context(forward) if any(server.tls for server in servers) else None
+        except (ValueError, OSError) as error:
+            raise ValueError(f"forward {to_text(forward.zone)}: {error}") from None
         failures = FailureLog(settings.errors) if settings.errors is not None else None
 
         def complain(query: Query, reason: str) -> None:
@@ -144,10 +147,15 @@ class Assembly:
 
 
 def _context(forward: ForwardSettings) -> ssl.SSLContext:
-    """The TLS settings of `tls [CERTIFICATE KEY] [AUTHORITIES]`. Raises OSError and ssl.SSLError, which is one."""
+    """The TLS settings of `tls [CERTIFICATE KEY] [AUTHORITIES]`. Raises ValueError with the files at fault."""
     words = forward.tls or ()
     authorities = words[-1] if len(words) in {1, 3} else None
-    context = ssl.create_default_context(cafile=authorities)
-    if len(words) >= 2:
-        context.load_cert_chain(words[0], words[1])
+    own, reading = words[:2] if len(words) >= 2 else (), authorities
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+        if own:
+            reading = " ".join(own)
+            context.load_cert_chain(*own)
+    except OSError as error:  # it does not name the file; ssl.SSLError is one
+        raise ValueError(f"tls {reading}: {error.strerror or error}") from None
     return context

@@ -124,6 +124,9 @@ def test_options_of_forward() -> None:
         ("autopath /etc/resolv.conf", "must be 'autopath @kubernetes'"),
         ("autopath @kubernetes", "must have the plugin kubernetes"),
         ("loadbalance weighted w", "is not served"),
+        ("loadbalance round_robin x", "line 2: loadbalance: must have 1 arguments at most"),
+        ("loop twice", "line 2: loop: must have 0 arguments at most, and no options"),
+        ("ready {\nlameduck 5s\n}", "line 2: ready: must have 1 arguments at most, and no options"),
     ],
 )
 def test_what_is_not_served_is_refused_with_its_line(body: str, error: str) -> None:

@@ -133,10 +133,19 @@ def _key(key: Token, port: int) -> tuple[tuple[bytes, ...], int]:
     )
 
 
+_MOST_ARGUMENTS = {"autopath": 1, "loadbalance": 1, "loop": 0, "ready": 1, "prometheus": 1, "reload": 2}
+"""Of the plugins without options."""
+
+
 def _plugin(directive: Directive, block: BlockSettings, whole: Configuration) -> tuple[BlockSettings, Configuration]:
     if directive.name.text in _OF_BLOCKS:
-        return _of_block(directive, block), whole
-    return block, _listener(directive, whole)
+        block = _of_block(directive, block)
+    else:
+        whole = _listener(directive, whole)
+    most = _MOST_ARGUMENTS.get(directive.name.text)
+    if most is not None and (directive.lines or len(directive.arguments) > most):
+        raise directive.error(f"must have {most} arguments at most, and no options")
+    return block, whole
 
 
 _LISTS: Mapping[str, tuple[str, Callable[[Directive, BlockSettings], object]]] = {
