@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 from envoy.config.core.v3 import protocol_pb2
-from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
 from podwire.edge.envoy import http_connection, tracing
@@ -23,7 +22,8 @@ from podwire.edge.model.tracing import Tracing
 from podwire.edge.xds.resource import CLUSTER, LISTENER, ROUTES, Resource
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.envoy import access_log, filter_state, further_tries, golden_metrics, matching
-from podwire.mesh.envoy.listeners import connection_proxy, listener, refusal
+from podwire.mesh.envoy.connection_chain import chain, connection_proxy, refusal
+from podwire.mesh.envoy.listener import listener
 from podwire.mesh.routes.frontends import Frontend
 from podwire.redirection.capture import ROUTED_PORT
 
@@ -126,13 +126,9 @@ def _chains(service: RoutedService, version: int, spans: Tracing | None) -> Iter
     client = f"[{filter_state.CLIENT_HOST}]:0" if version == 6 else f"{filter_state.CLIENT_HOST}:0"
     states = filter_state.on_connection({filter_state.REMOTE_ADDRESS: client})
     for one in service.frontends:
-        yield _chain(_name(one, version), states, _manager(one, spans))
+        yield chain(_name(one, version), states, _manager(one, spans))
     if service.cluster:
-        yield _chain(_passed(service, version), states, connection_proxy(service.cluster))
-
-
-def _chain(name: str, *filters: Any) -> Any:
-    return listener_components_pb2.FilterChain(name=name, filters=filters)
+        yield chain(_passed(service, version), states, connection_proxy(service.cluster))
 
 
 def _name(frontend: Frontend, version: int) -> str:
