@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from operator import itemgetter
+from typing import TypeVar
 
 import msgspec
 
@@ -13,11 +17,13 @@ from podwire.mesh.authorization.model import EVERYWHERE, Policy
 from podwire.mesh.authorization.tokens import TokenPolicy
 from podwire.mesh.model.workload import Workload
 
+P = TypeVar("P", Policy, TokenPolicy)
+
 _HTTP = ("http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws")
 """Values of appProtocol, and beginnings of a port's name, that mean HTTP (KEP-3726; Istio's names of ports)."""
 
 
-class Authorization(msgspec.Struct, frozen=True):
+class Authorization(msgspec.Struct, frozen=True, dict=True):
     """All policies, and the Services by whose ports it is known where pods speak HTTP."""
 
     policies: tuple[Policy, ...] = ()
@@ -26,15 +32,45 @@ class Authorization(msgspec.Struct, frozen=True):
 
     def policies_of(self, one: Workload) -> tuple[Policy, ...]:
         """Return the policies for a pod."""
-        return tuple(policy for policy in self.policies if selects(policy.key, policy.selector, one))
+        return tuple(policy for policy in _near(self._policies, one) if selects(policy.key, policy.selector, one))
 
     def tokens_of(self, one: Workload) -> tuple[TokenPolicy, ...]:
         """Return the policies of tokens for a pod."""
-        return tuple(policy for policy in self.tokens if selects(policy.key, policy.selector, one))
+        return tuple(policy for policy in _near(self._tokens, one) if selects(policy.key, policy.selector, one))
 
     def http_ports(self, one: Workload) -> frozenset[int]:
         """Return the ports of a pod that speak HTTP as a Service says."""
-        return frozenset(number for service in self.services if _serves(service, one) for number in _http(service, one))
+        own = (service for service in self._services.get(one.namespace, ()) if _serves(service, one))
+        return frozenset(number for service in own for number in _http(service, one))
+
+    @cached_property
+    def _policies(self) -> Mapping[str, list[tuple[int, Policy]]]:
+        return _by_namespace(self.policies)
+
+    @cached_property
+    def _tokens(self) -> Mapping[str, list[tuple[int, TokenPolicy]]]:
+        return _by_namespace(self.tokens)
+
+    @cached_property
+    def _services(self) -> Mapping[str, list[Service]]:
+        found: defaultdict[str, list[Service]] = defaultdict(list)
+        for service in self.services:
+            found[service.metadata.namespace].append(service)
+        return found
+
+
+def _by_namespace(policies: Iterable[P]) -> Mapping[str, list[tuple[int, P]]]:
+    """Return policies with their places in the order, by namespace."""
+    found: defaultdict[str, list[tuple[int, P]]] = defaultdict(list)
+    for place, policy in enumerate(policies):
+        found[policy.key.namespace].append((place, policy))
+    return found
+
+
+def _near(policies: Mapping[str, list[tuple[int, P]]], one: Workload) -> Iterator[P]:
+    """Yield the policies of a pod's namespace and of podwire-system, in their order."""
+    found = [pair for namespace in {one.namespace, EVERYWHERE} for pair in policies.get(namespace, ())]
+    return (policy for _, policy in sorted(found, key=itemgetter(0)))
 
 
 def selects(key: NamespacedName, selector: LabelSelector, one: Workload) -> bool:

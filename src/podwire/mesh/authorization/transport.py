@@ -6,7 +6,9 @@ the oldest one (as Istio's PeerAuthentication, istio.io/docs/reference/config/se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -16,7 +18,7 @@ from podwire.mesh.kinds.transport_policy import STRICT, TransportPolicy
 from podwire.mesh.model.workload import Workload
 
 
-class Transport(msgspec.Struct, frozen=True):
+class Transport(msgspec.Struct, frozen=True, dict=True):
     """All policies."""
 
     policies: tuple[TransportPolicy, ...] = ()
@@ -41,14 +43,20 @@ class Transport(msgspec.Struct, frozen=True):
         return None if first.key == policy.key else first
 
     def _ranked(self, one: Workload) -> Iterator[tuple[int, TransportPolicy]]:
-        for policy in self.policies:
-            namespace, selector = policy.metadata.namespace, policy.spec.selector
-            if selector is None and namespace == one.namespace:
+        for policy in self._by_namespace.get(one.namespace, ()):
+            if policy.spec.selector is None:
                 yield 1, policy
-            elif selector is not None and namespace == one.namespace and matches(selector, one.labels):
+            elif matches(policy.spec.selector, one.labels):
                 yield 0, policy
-            elif selector is None and namespace == PROXIES:
-                yield 2, policy
+        if one.namespace != PROXIES:
+            yield from ((2, policy) for policy in self._by_namespace.get(PROXIES, ()) if policy.spec.selector is None)
+
+    @cached_property
+    def _by_namespace(self) -> Mapping[str, list[TransportPolicy]]:
+        found: defaultdict[str, list[TransportPolicy]] = defaultdict(list)
+        for policy in self.policies:
+            found[policy.metadata.namespace].append(policy)
+        return found
 
 
 def _age(policy: TransportPolicy) -> tuple[str, str]:
