@@ -54,8 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep what was collected out of garbage collections: sandboxed tests are forks, which would copy all of it."""
-    gc.collect()
+    """Keep what was collected out of garbage collections: sandboxed tests are forks, which would copy all of it.
+
+    Little of it is garbage, and to find that would take half a second of each process.
+    """
     gc.freeze()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from podwire.cli import main
 from tests.world.harness import PODWIRE, Home, Result, World
 
 POLICY = """
@@ -90,8 +91,21 @@ def test_a_port_that_is_taken(fresh_home: Home) -> None:
         (["up", "--overlay", "carrier-pigeon"], ("carrier-pigeon", "vxlan")),
     ],
 )
-def test_arguments_that_cannot_be(fresh_home: Home, arguments: list[str], words: tuple[str, ...]) -> None:
-    refused(fresh_home.podwire(*arguments, check=False), *words)
+def test_arguments_that_cannot_be(
+    fresh_home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: tuple[str, ...],
+) -> None:
+    """In this process: eleven starts of Python would prove no more."""
+    for name, value in fresh_home.environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    status = ended.value.code
+    assert isinstance(status, int)
+    refused(Result(("podwire", *arguments), status, *capsys.readouterr()), *words)
 
 
 def test_user_namespaces_that_are_switched_off(fresh_home: Home) -> None:
