@@ -116,7 +116,7 @@ async def test_a_pod_waits_for_all_that_its_gateway_is_made_of(monkeypatch: pyte
         agent.namespaces.say(namespace("shop"))
         await admitting
         assert any(f"{ADDRESS}" in line for line in agent.work.rows())
-        await agent.work.forget(POD.key, "uid")
+        await agent.work.release(POD.key, "uid")
         assert not any(f"{ADDRESS}" in line for line in agent.work.rows())
 
 

@@ -52,7 +52,7 @@ def test_only_the_named_flow_is_deleted(family: Family) -> None:
     for port in (5300, 5301):
         send(family, port)
     gone = [flow for flow in table.flows(family, FlowProtocol.UDP) if flow.destination_port == 5300]
-    table.forget(gone)
+    table.delete(gone)
     assert udp_ports(table, family) == {5301}
 
 
@@ -62,8 +62,8 @@ def test_a_flow_that_is_gone_already_is_no_error() -> None:
     table = Conntrack()
     send(Family.IPV4, 5300)
     flows = list(table.flows(Family.IPV4, FlowProtocol.UDP))
-    table.forget(flows)
-    table.forget(flows)
+    table.delete(flows)
+    table.delete(flows)
     assert not udp_ports(table, Family.IPV4)
 
 
@@ -81,10 +81,10 @@ def test_flows_from_and_to_an_address_are_deleted(few: int, family: Family) -> N
     for source, target, port in pairs:
         _datagram(family, source, target, port)
     with socket.create_server((own, 5303), family=family), socket.create_connection((own, 5303), 5):
-        table.forget_addresses([ipaddress.ip_address(own)], streams=False)
+        table.delete_of_addresses([ipaddress.ip_address(own)], streams=False)
         assert udp_ports(table, family) == {5302}
         assert [flow.destination for flow in table.flows(family, FlowProtocol.TCP)] == [own]
-        table.forget_addresses([ipaddress.ip_address(own)])
+        table.delete_of_addresses([ipaddress.ip_address(own)])
         assert list(table.flows(family, FlowProtocol.TCP)) == []
         assert udp_ports(table, family) == {5302}
 
@@ -92,7 +92,7 @@ def test_flows_from_and_to_an_address_are_deleted(few: int, family: Family) -> N
 @sandboxed
 def test_an_address_without_flows_is_no_error() -> None:
     Nftables().run(TRACKING)
-    Conntrack().forget_addresses([ipaddress.ip_address("10.9.9.9")])
+    Conntrack().delete_of_addresses([ipaddress.ip_address("10.9.9.9")])
 
 
 @sandboxed

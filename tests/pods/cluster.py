@@ -61,7 +61,7 @@ def node_with(number: int, *addresses: str) -> Node:
 
 
 class FileGate:
-    """Admits unless the file `hold` is in its folder, forgets unless `keep` is; notes what it was told in `told`."""
+    """Admits unless the file `hold` is in its folder, releases unless `keep` is; writes its calls to `reported`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -73,12 +73,12 @@ class FileGate:
     def obstacle(self, attachment: Attachment) -> str:
         return f"the gate holds {attachment.pod}"
 
-    async def forget(self, attachment: Attachment) -> None:
-        self._note("forget", attachment)
+    async def release(self, attachment: Attachment) -> None:
+        self._note("release", attachment)
         await asyncio.to_thread(eventually, lambda: not (self._folder / "keep").exists(), 60)
 
     def _note(self, verb: str, attachment: Attachment) -> None:
-        with (self._folder / "told").open("a") as file:
+        with (self._folder / "reported").open("a") as file:
             file.write(f"{verb} {attachment.pod} {attachment.addresses[0]}\n")
 
 
@@ -172,9 +172,9 @@ class Machine:
         self.mark.unlink(missing_ok=True)
 
     @property
-    def told(self) -> list[str]:
-        """What the gate was told."""
-        path = self.folder / "told"
+    def reported(self) -> list[str]:
+        """The calls of the gate."""
+        path = self.folder / "reported"
         return path.read_text().splitlines() if path.exists() else []
 
     def cni(
@@ -199,7 +199,7 @@ class Machine:
             }
         environment |= variables
         process = self.host.popen(str(PLUGIN), env=environment, stdin=-1, stdout=-1, stderr=-1)
-        assert process.stdin is not None, "it was asked for"
+        assert process.stdin is not None, "it was requested"
         process.stdin.write(json.dumps(content))
         process.stdin.close()
         process.stdin = None

@@ -174,8 +174,8 @@ def test_podwire_behind_ptp_and_before_portmap(programs: dict[str, Path], versio
                 assert tcp_peer_seen(pod, far, far.address(family)) == pod.address(family)
                 assert udp_peer_seen(far, pod, pod.address(family)) == far.address(family)
             mapped(cluster.outside, pod)
-            assert first.told == [f"admit shop/chained {pod.address(4)}"]
-        assert first.told[-1] == f"forget shop/chained {pod.address(4)}"
+            assert first.reported == [f"admit shop/chained {pod.address(4)}"]
+        assert first.reported[-1] == f"release shop/chained {pod.address(4)}"
 
 
 @sandboxed

@@ -129,7 +129,7 @@ class Churn:
             self.pods.drop(item)
         del self.attached[name]
         async with self.patience(item):
-            await until_taken(lambda: self.work.forget(item.key, item.metadata.uid, list(map(address, both))))
+            await until_taken(lambda: self.work.release(item.key, item.metadata.uid, list(map(address, both))))
         self.free.append(ips)
         if not early:
             self.pods.drop(item)

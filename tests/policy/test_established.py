@@ -298,7 +298,7 @@ class Failing:
             raise ZeroDivisionError("by a defect")
         return []
 
-    def forget_flows(self, flows: Iterable[AddressFlow]) -> None:
+    def delete_flows(self, flows: Iterable[AddressFlow]) -> None:
         assert not list(flows)
 
 

@@ -178,7 +178,7 @@ async def test_the_gate_opens_for_a_static_pod(tmp_path: Path, kernel: FakeSink[
         assert not other.done()
         other.cancel()
         node.work.detach(A.key, "another hash", [address("10.244.1.9")])
-        await asyncio.wait_for(node.work.forget(A.key, "hash-of-the-file", IP), 60)
+        await asyncio.wait_for(node.work.release(A.key, "hash-of-the-file", IP), 60)
         assert node.addresses() == set()
 
 
@@ -191,7 +191,7 @@ async def test_a_runtime_that_passes_no_uid_means_the_pod_of_that_name(tmp_path:
         await asyncio.wait_for(node.work.admit(A.key, "", IP), 60)
         await asyncio.wait_for(node.work.admit(b.key, "", [address("10.244.1.3")]), 60)
         assert node.addresses() == {"10.244.1.2", "fd00::2", "10.244.1.3"}
-        await asyncio.wait_for(node.work.forget(A.key, "", IP), 60)
+        await asyncio.wait_for(node.work.release(A.key, "", IP), 60)
         assert node.addresses() == {"10.244.1.3"}
 
 
@@ -279,7 +279,7 @@ async def test_released_addresses_are_removed_when_it_returns(tmp_path: Path, ke
         node.synced()
         node.pods.say(A)
         await node.work.admit(A.key, A.metadata.uid, IP)
-        await node.work.forget(A.key, A.metadata.uid, IP)
+        await node.work.release(A.key, A.metadata.uid, IP)
         assert node.addresses() == set()
 
 
@@ -328,7 +328,7 @@ async def test_numbers_are_released_when_nothing_needs_them(tmp_path: Path, kern
         await node.work.admit(A.key, A.metadata.uid, IP)
         assert node.numbers.allocations()
         node.pods.drop(A)
-        await node.work.forget(A.key, A.metadata.uid, IP)
+        await node.work.release(A.key, A.metadata.uid, IP)
         await quiet()
         assert node.numbers.allocations() == ()
 

@@ -23,6 +23,6 @@ def test_others_are_looked_for_each_time_and_what_is_forgotten_is_not_kept() -> 
     web = policy(network_policy("x/p", "{podSelector: {matchLabels: {app: web}}}"))
     assert found.of(WEB, {"p": web}, keep=False) == {"p"}
     assert found.of(WEB, {}, keep=True) == set()
-    found.forget(WEB)
+    found.remove(WEB)
     assert len(found) == 0
-    found.forget(DB)
+    found.remove(DB)

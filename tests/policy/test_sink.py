@@ -178,12 +178,14 @@ async def test_groups_of_links_are_rows_too() -> None:
     assert list(await sink.read()) == [], "a new table knows no identity, so no link has one"
 
 
-def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> PolicySink:
+def fake_sink(run: Callable[[str], str], delete: Callable[[object], object]) -> PolicySink:
     """A sink over these functions in place of nftables and connection tracking."""
     nft, flows = (
         SimpleNamespace(run=run, release=tuple),
         SimpleNamespace(
-            forget_addresses=lambda addresses, *, streams: forget(addresses if streams else ("datagrams", *addresses))
+            delete_of_addresses=lambda addresses, *, streams: delete(
+                addresses if streams else ("datagrams", *addresses)
+            )
         ),
     )
     return PolicySink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows), LinkGroups())
@@ -252,14 +254,14 @@ async def test_flows_that_a_failed_write_left_are_deleted_by_the_next() -> None:
     forgotten: list[object] = []
     answers = iter([NetlinkError(5, "no"), None, None, None])
 
-    def forget(addresses: object) -> None:
+    def delete(addresses: object) -> None:
         if answer := next(answers):
             raise answer
         forgotten.append(addresses)
 
-    sink = fake_sink(lambda _: "", forget)
+    sink = fake_sink(lambda _: "", delete)
     following = AddressRow(BEFORE.address, S, "two")
-    with pytest.raises(SinkError, match="forgetting the flows"):
+    with pytest.raises(SinkError, match="deleting the flows"):
         await sink.write(Delta((following,), (), (BEFORE,)))
     await sink.write(Delta((following,), (), (AddressRow(BEFORE.address, S),)))
     assert forgotten == [{BEFORE.address}] * 2

@@ -146,7 +146,7 @@ class FakeFlows:
         assert protocol == FlowProtocol.UDP
         return [flow for flow in self.held if flow.family == family]
 
-    def forget(self, flows: Iterable[Flow]) -> None:
+    def delete(self, flows: Iterable[Flow]) -> None:
         ended = list(flows)
         self.held = [flow for flow in self.held if flow not in ended]
 
@@ -208,9 +208,9 @@ async def test_the_event_loop_runs_while_the_kernel_works() -> None:
             assert looped.wait(5), "the loop was blocked"
             return ""
 
-        def forget(self, flows: Iterable[Flow]) -> None:
+        def delete(self, flows: Iterable[Flow]) -> None:
             self.run("")
-            super().forget(flows)
+            super().delete(flows)
 
     slow = Slow()
     row = flows("10.96.0.10", "10.244.1.2")

@@ -154,7 +154,7 @@ class EgressGateways:
         """The way to other nodes may be another one."""
         self._touch(self.view.owners)
 
-    async def forget(self, pod: NamespacedName, uid: str) -> None:
+    async def release(self, pod: NamespacedName, uid: str) -> None:
         """Detach, and return when no rule names the pod's addresses: then another one may have them."""
         self._touch(self.view.detached(pod, uid))
         if self._complete.is_set():

@@ -265,7 +265,7 @@ class Agent:
         self._recorder.event(SERVICES, service, reason, message, warning=True)
 
     def _report(self, problem: AccessProblem) -> None:
-        """Record an event about this Node where somebody must act, as far as this account may still do that."""
+        """Record an event about this Node where a user must act, as far as this account may still do that."""
         if not problem.is_persistent:
             return
         name = self._config.node

@@ -49,12 +49,12 @@ class PolicyGate:
             return found
         return (egress.obstacle(pod) if policies.is_known(pod, uid) else "") or policies.obstacle(pod, uid)
 
-    async def forget(self, attachment: Attachment) -> None:
+    async def release(self, attachment: Attachment) -> None:
         """Return when no row names the pod's addresses."""
         policies, egress, _ = self._required()
         pod, uid = identity(attachment)
-        await egress.forget(pod, uid)
-        await policies.forget(pod, uid, attachment.addresses)
+        await egress.release(pod, uid)
+        await policies.release(pod, uid, attachment.addresses)
 
     def _required(self) -> tuple[Policies, EgressGateways, Redirection]:
         assert self._guards is not None, "guard() is called before CNI is served"

@@ -95,7 +95,7 @@ class Announcements:
         return (self._proxies,) if self._routes is None else (self._proxies, self._routes)
 
     async def run(self) -> None:
-        """Work for ever. Begins when all objects are known: half of them would elect other nodes."""
+        """Run until cancelled. Begins when all objects are known: half of them would elect other nodes."""
         for feed in (self._feeds.services, self._feeds.slices, self._feeds.nodes):
             await feed.synced.wait()
         async with asyncio.TaskGroup() as tasks:

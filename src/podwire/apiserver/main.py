@@ -252,7 +252,7 @@ async def serve(config: ApiServerConfig) -> None:
 
 
 async def _return_memory(store: Store) -> None:
-    """For ever: after many writes, give back what forgotten objects left free, which the allocator keeps otherwise."""
+    """After many writes, return the memory of removed objects, which the allocator keeps otherwise; until cancelled."""
     trimmed = store.version
     while True:
         await asyncio.sleep(TRIM_SECONDS)

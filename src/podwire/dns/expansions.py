@@ -35,7 +35,7 @@ class Expansions:
             self._drop(self._kept.popitem(last=False)[1])
         return made
 
-    def forget(self, name: bytes) -> None:
+    def remove(self, name: bytes) -> None:
         """The Service changed."""
         self._drop(self._kept.pop(name, {}))
 

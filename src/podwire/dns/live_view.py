@@ -18,15 +18,13 @@ class LiveView:
     """Follows Services, EndpointSlices and Namespaces."""
 
     def __init__(self, client: Client) -> None:
-        keeper = Keeper()
-        self.services: Informer[KeptService] = Informer(
-            client, kinds.SERVICES, keep=keeper.service, stream_initial=True
-        )
+        kept = Keeper()
+        self.services: Informer[KeptService] = Informer(client, kinds.SERVICES, keep=kept.service, stream_initial=True)
         self.endpoint_slices: Informer[KeptSlice] = Informer(
-            client, kinds.ENDPOINT_SLICES, keep=keeper.endpoint_slice, stream_initial=True
+            client, kinds.ENDPOINT_SLICES, keep=kept.endpoint_slice, stream_initial=True
         )
         self.namespaces: Informer[KeptNamespace] = Informer(
-            client, kinds.NAMESPACES, keep=keeper.namespace, stream_initial=True
+            client, kinds.NAMESPACES, keep=kept.namespace, stream_initial=True
         )
         self.informers = (self.services, self.endpoint_slices, self.namespaces)
         self._by_service: dict[NamespacedName, tuple[KeptSlice, ...]] = {}

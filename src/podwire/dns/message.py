@@ -46,7 +46,7 @@ class Rcode(enum.IntEnum):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One well-formed question. `size` is the largest UDP answer that the asker takes."""
+    """One well-formed question. `size` is the largest UDP answer that the client takes."""
 
     id: int
     flags: int

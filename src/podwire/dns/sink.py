@@ -122,14 +122,14 @@ class Zone:
             self._make(parent(name), row.name.partition(".")[2]).below += 1
         before = held.reversed() if held is not None else frozenset[bytes]()
         self._services[name] = row
-        self._expansions.forget(name)
+        self._expansions.remove(name)
         self._reverse.replace(name, before, row.reversed())
 
     def _remove_service(self, row: ServiceNames) -> None:
         name = _wire(row)
         held = self._services.pop(name, None)
         if held is not None:
-            self._expansions.forget(name)
+            self._expansions.remove(name)
             self._reverse.replace(name, held.reversed(), frozenset())
             self._nodes[parent(name)].below -= 1
             self._drop_empty(parent(name))

@@ -136,7 +136,7 @@ class Reconciler(Generic[OwnerT, RowT]):
             raise RefusedError(f"{self.name}: {refusals[0].row} is refused: {refusals[0].reason}{more}")
 
     async def run(self) -> None:
-        """Work for ever. Errors of the sink are retried with backoff after reading the target back."""
+        """Run until cancelled. Errors of the sink are retried with backoff after reading the target back."""
         delay = FIRST_RETRY_SECONDS
         failures = 0
         self._wake.set()

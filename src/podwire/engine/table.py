@@ -46,7 +46,7 @@ class Table(Generic[OwnerT, RowT]):
         self._refused: dict[Hashable, Refusal[RowT]] = {}
 
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
-        """From now on the owner claims exactly these rows; none at all forgets the owner."""
+        """From now on the owner claims exactly these rows; none at all removes the owner."""
         before = self._claims.get(owner, ())
         after = _claims(before, rows)
         for row in before:

@@ -1,4 +1,4 @@
-"""Connection tracking: list flows and forget single ones, over netlink.
+"""Connection tracking: list flows and delete single ones, over netlink.
 
 Sources: linux/netfilter/nfnetlink_conntrack.h, net/netfilter/nf_conntrack_netlink.c (filters: Linux 5.8 and up).
 """
@@ -84,37 +84,37 @@ class Conntrack:
         for payload in self._dump(family, protocol):
             yield _flow(family, payload)
 
-    def forget(self, flows: Iterable[Flow]) -> None:
+    def delete(self, flows: Iterable[Flow]) -> None:
         """Delete these entries; one that has ended by itself is no error. Raises NetlinkError."""
         self._netlink.run(
             Request(
                 _DELETE,
                 0,
                 _FAMILY_HEADER.pack(flow.family, 0, 0) + flow.handle,
-                f"forget flow {flow.source}:{flow.source_port} to {flow.destination}:{flow.destination_port}",
+                f"delete flow {flow.source}:{flow.source_port} to {flow.destination}:{flow.destination_port}",
                 accept=frozenset({errno.ENOENT}),
             )
             for flow in flows
         )
 
-    def forget_addresses(self, addresses: Collection[IPAddress], *, streams: bool = True) -> None:
+    def delete_of_addresses(self, addresses: Collection[IPAddress], *, streams: bool = True) -> None:
         """Delete all that is known of addresses that lose their owner; without `streams` not TCP and SCTP.
 
         Else a peer that keeps sending would reach the next owner by an entry that was allowed before. Raises
         NetlinkError.
         """
-        self.forget_flows(flow for flow in self.flows_of(addresses) if streams or flow.protocol not in _STREAMS)
+        self.delete_flows(flow for flow in self.flows_of(addresses) if streams or flow.protocol not in _STREAMS)
 
     def flows_of(self, addresses: Collection[IPAddress]) -> list[AddressFlow]:
         """Return the entries of all protocols with an end at one of the addresses. Raises NetlinkError."""
         return list(of_addresses(self._netlink, addresses))
 
-    def forget_flows(self, flows: Iterable[AddressFlow]) -> None:
+    def delete_flows(self, flows: Iterable[AddressFlow]) -> None:
         """Delete these entries; one that has ended by itself is no error. Raises NetlinkError."""
         gone = frozenset({errno.ENOENT})
         headers = {4: _FAMILY_HEADER.pack(Family.IPV4, 0, 0), 6: _FAMILY_HEADER.pack(Family.IPV6, 0, 0)}
         self._netlink.run(
-            Request(_DELETE, 0, headers[flow.source.version] + flow.handle, "forget a flow", accept=gone)
+            Request(_DELETE, 0, headers[flow.source.version] + flow.handle, "delete a flow", accept=gone)
             for flow in flows
         )
 

@@ -69,7 +69,7 @@ class PacketLog:
         return self._netlink.fileno()
 
     def close(self) -> None:
-        """Read no more; the kernel forgets the group's reader."""
+        """Read no more; the kernel removes the reader of the group."""
         self._netlink.close()
 
     def take(self, most: int) -> Iterator[LoggedPacket | None]:

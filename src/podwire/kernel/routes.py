@@ -199,7 +199,7 @@ def replace_forwarding(entry: Forwarding) -> Request:
 
 def delete_forwarding(entry: Forwarding) -> Request:
     """Forget a forwarding entry. No error if it does not exist."""
-    return Request(_RTM_DELNEIGH, 0, _forwarding(entry), f"forget {entry.mac}", _GONE)
+    return Request(_RTM_DELNEIGH, 0, _forwarding(entry), f"remove {entry.mac}", _GONE)
 
 
 def _forwarding(entry: Forwarding) -> bytes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Reason = Literal["Unauthorized", "Forbidden", "NotServed", "Certificate", "Credentials", "ServerError", "Unreachable"]
 PERSISTENT = frozenset({"Unauthorized", "Forbidden", "NotServed", "Certificate", "Credentials"})
-"""Reasons that no wait mends: somebody must change something."""
+"""Reasons that no wait mends: a user must change something."""
 
 _FORBIDDEN = re.compile(r'User "(?P<user>[^"]+)" cannot (?P<verb>[a-z]+) resource')
 _ACCOUNT = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>.+)")
@@ -37,7 +37,7 @@ class AccessProblem(msgspec.Struct, frozen=True):
 
     @property
     def is_persistent(self) -> bool:
-        """Whether it remains until somebody changes something."""
+        """Whether it remains until a user changes something."""
         return self.reason in PERSISTENT
 
     def __str__(self) -> str:

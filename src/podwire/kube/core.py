@@ -14,7 +14,7 @@ CONFIG_MIRROR = "kubernetes.io/config.mirror"
 CONFIG_HASH = "kubernetes.io/config.hash"
 """Annotations of the API's copy of a static pod: the hash of the file that a kubelet runs it from."""
 FINISHED = ("Succeeded", "Failed")
-"""The phases of pods that have ended for ever."""
+"""The phases of pods that have ended and never start again."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 """The zone of a node."""
@@ -442,7 +442,7 @@ class Pod(Object, frozen=True):
 
     @property
     def finished(self) -> bool:
-        """True when all containers have ended for ever: the address is no longer the pod's."""
+        """True when all containers have ended and never start again: the address is no longer the pod's."""
         return self.status.phase in FINISHED
 
     @property

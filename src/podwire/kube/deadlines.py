@@ -1,7 +1,7 @@
 """Time limits of a client of the API server: a dead connection, and a server that never responds, are noticed.
 
 TCP keepalive and TCP_USER_TIMEOUT find a peer that is gone (a node's power failure, an address translation that was
-forgotten, a load balancer that moved): the kernel ends the connection. A server that holds its connections and sends
+lost, a load balancer that moved): the kernel ends the connection. A server that holds its connections and sends
 nothing is found by the limits on reading. Source: tcp(7); k8s.io/client-go `rest/transport.go` and
 `tools/cache/reflector.go`, which use HTTP/2 pings and a random `timeoutSeconds` for the same purpose.
 """

@@ -1,4 +1,4 @@
-"""An informer that follows its kind only from the time at which somebody requires it."""
+"""An informer that follows its kind only from the time at which a caller requires it."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ ContainerLock = Callable[[str], AbstractAsyncContextManager[None]]
 class Gate(Protocol):
     """Who must agree before a pod gets its network: the policies that hold for it.
 
-    Both are called again for the same attachment after a restart or a retry and must not mind.
+    Both are idempotent: they are called again for the same attachment after a restart or a retry.
     """
 
     async def admit(self, attachment: Attachment) -> None:
@@ -104,9 +104,9 @@ class Gate(Protocol):
         ...
 
     def obstacle(self, attachment: Attachment) -> str:
-        """Return what `admit` or `forget` waits for now, for an error message."""
+        """Return what `admit` or `release` waits for now, for an error message."""
         ...
 
-    async def forget(self, attachment: Attachment) -> None:
+    async def release(self, attachment: Attachment) -> None:
         """The pod's link is gone. Return when nothing refers to its addresses: they may be another pod's next."""
         ...

@@ -70,7 +70,7 @@ class PodOperations:
         self._sources: Reconciler[AttachmentKey, SetRow] = Reconciler("sources of pods", self._derive, sources)
 
     async def run(self) -> None:
-        """Keep the anti-spoof rules equal to the attachments, for ever."""
+        """Keep the anti-spoof rules equal to the attachments until cancelled."""
         await self._sources.run()
 
     def node_known(self) -> None:
@@ -78,7 +78,7 @@ class PodOperations:
         self._known.set()
 
     async def keep_mark(self) -> None:
-        """Renew the mark for ever once the node is known, and at the end of this process."""
+        """Renew the mark until cancelled once the node is known, and at the end of this process."""
         await self._known.wait()
         try:
             while True:
@@ -243,7 +243,7 @@ class PodOperations:
 
     async def _give_back(self, attachment: Attachment) -> None:
         async with asyncio.timeout(self._gate_seconds):
-            await self._gate.forget(attachment)
+            await self._gate.release(attachment)
             self._guarded.pop(attachment.key, None)
             self._sources.touch(attachment.key)
             await self._sources.settle(attachment.key)

@@ -103,7 +103,7 @@ class Tracking(Protocol):
         """Return the entries with an end at one of the addresses. Raises NetlinkError."""
         ...
 
-    def forget_flows(self, flows: Iterable[AddressFlow]) -> None:
+    def delete_flows(self, flows: Iterable[AddressFlow]) -> None:
         """Delete entries. Raises NetlinkError."""
         ...
 
@@ -197,7 +197,7 @@ class EstablishedFlows:
         """Reset first: that is a packet of the connection, which passes as long as its entry is there."""
         if self._resets is not None:
             await self._worker.run(self._resets.reset, flows, self._resets.namespaces())
-        await self._worker.run(self._tracking.forget_flows, flows)
+        await self._worker.run(self._tracking.delete_flows, flows)
 
     def _addresses(self, due: Narrowed) -> set[IPAddress]:
         found = set(due.addresses)

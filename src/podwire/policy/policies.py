@@ -171,13 +171,13 @@ class Policies:
         await self._applied.wait()
         await self._reconciler.settle(*self._owners(addresses))
 
-    async def forget(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+    async def release(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
         """Detach, and return when the kernel knows no pod at these addresses: then another one may have them."""
         self.detach(pod, uid, addresses)
         await self._reconciler.settle(*addresses)
 
     def obstacle(self, pod: NamespacedName, uid: str) -> str:
-        """Return what `admit` and `forget` wait for now."""
+        """Return what `admit` and `release` wait for now."""
         if not self.is_known(pod, uid):
             return f"the API server has not sent pod {pod} with uid {uid or 'of any value'}"
         if self._deferred:
@@ -199,7 +199,7 @@ class Policies:
         await self._reconciler.settle()
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         for informer in self._informers:
             await first_set(informer.synced, self._away)
         if self._deferred:

@@ -38,7 +38,7 @@ class Selections:
             else:
                 names.discard(name)
 
-    def forget(self, identity: Identity) -> None:
+    def remove(self, identity: Identity) -> None:
         """No pod of this node has the identity any more."""
         found = self._names.get(identity.namespace, {})
         found.pop(identity, None)

@@ -51,7 +51,7 @@ CHANGES_A_TRANSACTION = 500
 class Flows(Protocol):
     """What the sink needs of connection tracking (podwire.kernel.conntrack.Conntrack)."""
 
-    def forget_addresses(self, addresses: Collection[IPAddress], *, streams: bool = True) -> None:
+    def delete_of_addresses(self, addresses: Collection[IPAddress], *, streams: bool = True) -> None:
         """Delete the flows of these addresses, or only those of datagrams."""
         ...
 
@@ -109,7 +109,7 @@ class PolicySink:
 
         Before an address loses its pod, without or with the next one at once, the node deletes the connections between
         it and others: what is tracked passes unjudged, also to the next pod with this address. Deleted first, nothing
-        is left over if this process dies; what came meanwhile was let through by the old rows, and is deleted too.
+        is left over if this process ends; what came meanwhile was let through by the old rows, and is deleted too.
         Where it may be the same pod with another identity, only datagrams are: a stream to another pod ends by itself.
         """
         await self._worker.run(self._write, delta)
@@ -182,9 +182,9 @@ class PolicySink:
             for streams in (True, False):
                 addresses = frozenset(address for address, certain in gone.items() if certain == streams)
                 if addresses:
-                    self._conntrack.forget_addresses(addresses, streams=streams)
+                    self._conntrack.delete_of_addresses(addresses, streams=streams)
         except NetlinkError as error:
-            raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
+            raise SinkError(f"deleting the flows of pods that are gone: {error}") from error
 
 
 def _text(name: str) -> str:

@@ -357,7 +357,7 @@ class View:
             self._subjects[kind.namespace][kind] += step
             _drop_zero(self._subjects, kind)
             if not self.is_subject(kind):
-                self._selections.forget(kind)
+                self._selections.remove(kind)
         if step > 0:
             self._bearers[bearer.key] = bearer
             self._claims.add(bearer)

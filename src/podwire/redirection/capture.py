@@ -23,8 +23,8 @@ a port is TLS.
 DECRYPTED_PORTS = (32768, 60999)
 """Source ports of Envoy's connections to pods of this node whose client's connection was TLS.
 
-Both connections have the client's address and the same destination: as their ports differ, connection tracking tells
-them apart.
+Both connections have the client's address and the same destination: connection tracking distinguishes
+them by their ports.
 """
 
 MARK = 0x10000

@@ -76,7 +76,7 @@ class ServiceProxy:
         return (self._reconciler,)
 
     async def run(self) -> None:
-        """Work for ever. Begins when all objects are known: half of them would look like Services without endpoints."""
+        """Run until cancelled, from when all objects are known: half of them would be Services without endpoints."""
         await self._services.synced.wait()
         await self._slices.synced.wait()
         if self._host is not None:

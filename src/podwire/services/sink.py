@@ -29,7 +29,7 @@ class Flows(Protocol):
         """All flows of a protocol."""
         ...
 
-    def forget(self, flows: Iterable[Flow]) -> None:
+    def delete(self, flows: Iterable[Flow]) -> None:
         """Delete these entries."""
         ...
 
@@ -120,7 +120,7 @@ class ServiceSink:
         for version in ended.families:
             flows = self._conntrack.flows(_FAMILIES[version], FlowProtocol.UDP)
             found = [flow for flow in flows if flow in ended]
-            self._conntrack.forget(found)
+            self._conntrack.delete(found)
             count += len(found)
         if ended.families and self._ended is not None:
             self._ended(count, time.monotonic() - started)

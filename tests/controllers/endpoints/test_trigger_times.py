@@ -33,7 +33,7 @@ def test_the_earliest_new_change_counts() -> None:
     assert times.changed(made(5), []) == "", "a pod that went has no time"
     assert times.changed(made(5), [changed("a", 10)]) == at(10), "nor is it remembered"
     assert times.changed(made(12), [changed("a", 10)]) == at(12), "the Service was made again"
-    times.forget(made(12).key)
+    times.remove(made(12).key)
     assert times.changed(made(12), [changed("a", 20)]) == at(12)
 
 

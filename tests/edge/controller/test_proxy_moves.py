@@ -63,6 +63,6 @@ def test_nothing_is_known_of_a_gateway_that_is_gone() -> None:
     found = Moves()
     found.serving("edge")
     found.serving("own", is_served=True)
-    found.moves.forget(GATEWAY)
+    found.moves.remove(GATEWAY)
     assert not found.moves.needed(GATEWAY)
     assert not found.moves.proxies()

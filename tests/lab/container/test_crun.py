@@ -195,7 +195,7 @@ def test_a_launcher_without_a_client_leaves_nothing() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     place = process.Place("/proc/self/ns/net", "web-0", PLACE / "root")
     launch = crun.launch(plan("sleep", "60"), place, process.Streams(null, null, null))
-    os.close(launch.born)
+    os.close(launch.started_pipe)
     os.close(launch.go)
     os.waitpid(launch.launcher, 0)
     assert list((PLACE / "crun").iterdir()) == []

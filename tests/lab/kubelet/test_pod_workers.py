@@ -45,7 +45,7 @@ class Worker:
     def update(self, pod: Pod) -> None:
         self.pod = pod
 
-    def forget(self) -> None:
+    def deleted(self) -> None:
         self.gone.set()
 
     def poke(self) -> None:
@@ -148,7 +148,7 @@ async def test_a_pod_that_goes_while_its_worker_waits_to_start_again_is_ended() 
     with patch.object(Worker, "broken", frozenset({"bad"})):
         subject.update(pod("bad"))
         await until(lambda: bool(recorder.events))
-        subject.forget("uid-bad")
+        subject.deleted("uid-bad")
         await until(lambda: "uid-bad" in subject)
         assert not Worker.removed
     await until(lambda: Worker.removed == ["bad"])

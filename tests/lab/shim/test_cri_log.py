@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwire.lab.shim.cri_log import LONGEST_ENTRY, Entry, decode, encode, entries, parse_time, timestamp
-from podwire.lab.shim.log_file import LogFile, forget_runs, log_path, set_aside
+from podwire.lab.shim.log_file import LogFile, log_path, remove_runs, set_aside
 from podwire.lab.streams.log_cursors import REMEMBERED, Position, Readings
 from podwire.lab.streams.log_reader import LogOptionError, LogOptions, Rendering, Tail, chunks, last_lines, options
 
@@ -116,5 +116,5 @@ def test_only_the_latest_readers_are_kept(tmp_path: Path) -> None:
 def test_logs_of_old_runs_are_removed(tmp_path: Path) -> None:
     for run in range(3):
         LogFile(log_path(tmp_path, "main", run)).close()
-    forget_runs(tmp_path, "main", 2)
+    remove_runs(tmp_path, "main", 2)
     assert [path.name for path in (tmp_path / "logs" / "main").iterdir()] == ["2.log"]

@@ -1,8 +1,9 @@
 """bird as a child of the agent: started, configured, restarted, and ended so that peers keep its routes.
 
-It runs as a user without rights on the node's files, with one capability, to listen on port 179. When the agent dies it
-is killed; peers then keep its routes until the next one takes over, as RFC 4724 has it. Sources: bird(8), setpriv(1),
-BIRD 2.0 User's Guide.
+It runs as a user without rights on the node's files, with one capability, to listen on port 179. It is killed
+when the agent ends; peers then keep its routes until the next one takes over, as RFC 4724 has it.
+
+Sources: bird(8), setpriv(1), BIRD 2.0 User's Guide.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def _user() -> pwd.struct_passwd:
 
 
 def _unprivileged(capabilities: str) -> tuple[str, ...]:
-    """Return a command that runs another one as that user with these capabilities alone; it dies with this process."""
+    """Return a command that runs another one as that user with these capabilities alone; it ends with this process."""
     user = _user()
     return (
         "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs",

@@ -81,7 +81,7 @@ class Rbac:
     def follow(self, events: Sequence[Event]) -> None:
         """Take in what changed; other kinds are passed over.
 
-        All that was is forgotten first: a fault on the way leaves less allowed, never more.
+        What was known is removed first: a fault on the way leaves less allowed, never more.
         """
         latest = {event.key: event for event in events if event.key.storage in _STORAGES}
         for key in latest:
@@ -154,7 +154,7 @@ class Rbac:
         return known
 
     def _put(self, stored: Stored) -> None:
-        self._forget_answers()
+        self._clear_answers()
         if stored.key.storage in {ROLES, CLUSTER_ROLES}:
             self._roles[stored.key] = stored
             return
@@ -162,12 +162,12 @@ class Rbac:
         for subject in binding.subjects:
             self._by_subject.setdefault(subject, set()).add(stored.key)
 
-    def _forget_answers(self) -> None:
+    def _clear_answers(self) -> None:
         self._granted.clear()
         self._decided.clear()
 
     def _forget(self, key: Key) -> None:
-        self._forget_answers()
+        self._clear_answers()
         self._roles.pop(key, None)
         self._rulesets.pop(key, None)
         binding = self._bindings.pop(key, None)

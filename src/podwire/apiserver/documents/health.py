@@ -44,8 +44,8 @@ def _all(request: Request, root: str, checks: Mapping[str, Check]) -> Response:
     excluded = set(request.query.get("exclude", ()))
     failed = [name for name, check in checks.items() if name not in excluded and check()]
     lines = [_line(name, name in failed, name in excluded) for name in checks]
-    if strange := sorted(excluded - checks.keys()):
-        named = ",".join(f'"{name}"' for name in strange)
+    if unknown := sorted(excluded - checks.keys()):
+        named = ",".join(f'"{name}"' for name in unknown)
         lines.append(f"warn: some health checks cannot be excluded: no matches for {named}\n")
     if failed:
         return text_response(f"{''.join(lines)}{root} check failed\n", 500)

@@ -1,7 +1,7 @@
 """OpenAPI v3 as kubectl reads it: an index, and one document for each group-version; and one document of version 2.
 
 Source: kubernetes.io "The Kubernetes API", OpenAPI v3; kubectl `explain` and `--validate` decide by it what the server
-can do. A document changes only with its hash, so clients may keep it for ever.
+can do. A document changes only with its hash, so clients may keep it as long as they like.
 """
 
 from __future__ import annotations

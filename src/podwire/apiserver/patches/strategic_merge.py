@@ -123,8 +123,8 @@ def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identit
     keys = {id(item): _hashable(identity(item)) for item in merged}
     named = sorted((item for item in merged if keys[id(item)] in place), key=lambda item: place[keys[id(item)]])
     unnamed = [item for item in merged if keys[id(item)] not in place]
-    if strange := [item for item in unnamed if keys[id(item)] not in live]:
-        missing = identity(strange[0])
+    if unknown := [item for item in unnamed if keys[id(item)] not in live]:
+        missing = identity(unknown[0])
         raise StrategicPatchError(f"{SET_ORDER}<list> must name every item that the patch adds: {missing!r} is missing")
     others = deque(sorted(unnamed, key=lambda item: live[keys[id(item)]]))
     result: list[Any] = []

@@ -86,7 +86,7 @@ def options(request: Request) -> ListOptions:
 
 
 async def read_page(store: Store, storage: str, selection: Selection, wanted: ListOptions) -> Page:
-    """One page; raises ExpiredError for a forgotten moment and StatusError 504 for one that has not come."""
+    """One page; raises ExpiredError for a version that is too old and StatusError 504 for one that has not come."""
     if wanted.continue_token:
         return _next_page(store, storage, selection, wanted)
     await wait_until_fresh(store, wanted.version or 0)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 MOST_AGED = 1_000
-"""Events forgotten for their age by one commit at most: a commit after a long pause must not take long."""
+"""Events removed for their age by one commit at most: a commit after a long pause must not take long."""
 
 
 class Window(msgspec.Struct, frozen=True):
-    """How much history is kept: what is older, or beyond the number of events, is forgotten.
+    """How much history is kept: what is older, or beyond the number of events, is removed.
 
     Upstream keeps at least 75 s; five minutes is the documented habit.
     """
@@ -71,7 +71,7 @@ class History:
             count += 1
         return count
 
-    def forget(self, events: list[Event]) -> None:
+    def remove(self, events: list[Event]) -> None:
         """Drop what `outdated` named."""
         for event in events:
             self._all.popleft()
@@ -81,6 +81,6 @@ class History:
 
 
 def superseded(event: Event) -> list[int]:
-    """The revisions that are no longer needed once an event is forgotten."""
+    """The revisions that are no longer needed once an event is removed."""
     versions = [event.old.version] if event.old is not None else []
     return [*versions, event.version] if event.removed else versions

@@ -88,7 +88,7 @@ class Journal:
             raise self._unusable(error) from error
 
     def floor(self) -> int:
-        """Events up to this version are forgotten."""
+        """Events up to this version are removed."""
         found: tuple[int] = self._connection.execute("SELECT version FROM floor").fetchone()
         return found[0]
 
@@ -111,15 +111,15 @@ class Journal:
         """What to raise when the content is not what a store holds."""
         return JournalError(f"{self._path}: the store is damaged ({why}); {_REMEDY}")
 
-    def append(self, rows: Sequence[Row], forgotten: Sequence[int], floor: int) -> None:
+    def append(self, rows: Sequence[Row], removed: Sequence[int], floor: int) -> None:
         """Write a batch whole or not at all; raises sqlite3.Error when the disk refuses."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
             whole = ((*row, row.checksum) for row in rows)
             self._connection.executemany("INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?)", whole)
-            if forgotten:
-                self._connection.executemany("DELETE FROM revision WHERE version = ?", ((one,) for one in forgotten))
+            if removed:
+                self._connection.executemany("DELETE FROM revision WHERE version = ?", ((one,) for one in removed))
             if floor > self._floor:
                 execute("UPDATE floor SET version = ?", (floor,))
             execute("COMMIT")

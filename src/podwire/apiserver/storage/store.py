@@ -90,7 +90,7 @@ class Store:
         return {storage: len(table) for storage, table in self._tables.items()}
 
     def at(self, storage: str, namespace: str, version: int, after: Key | None = None) -> Part:
-        """The objects behind a key as they were at a version; raises ExpiredError where that is forgotten.
+        """The objects behind a key as they were at a version; raises ExpiredError where that is removed.
 
         Take them before the next await.
         """
@@ -98,7 +98,7 @@ class Store:
         return self._table(storage).part(namespace, after, events)
 
     def events_after(self, storage: str, version: int) -> list[Event]:
-        """What happened to a storage since a version; raises ExpiredError where that is forgotten."""
+        """What happened to a storage since a version; raises ExpiredError where that is removed."""
         if version < self.floor:
             raise status.ExpiredError(f"too old resource version: {version} ({self.floor})")
         return self._history.after(storage, version)
@@ -204,11 +204,11 @@ class Store:
             return _unwritable(OSError(self._lost))
         try:
             outdated = self._history.outdated(self._clock(), events)
-            forgotten = [version for event in outdated for version in superseded(event)]
-            self._journal.append([_row(e) for e in events], forgotten, outdated[-1].version if outdated else self.floor)
+            removed = [version for event in outdated for version in superseded(event)]
+            self._journal.append([_row(e) for e in events], removed, outdated[-1].version if outdated else self.floor)
         except Exception as error:  # any error: all waiting futures must get an answer
             return _unwritable(error)
-        self._history.forget(outdated)
+        self._history.remove(outdated)
         return None
 
     def _end(self, round_: _Round, error: status.StatusError | None) -> None:

@@ -58,7 +58,7 @@ class EndpointsController:
             if existing is not None and (managed or key in self._deleted):
                 await delete(self._client, ENDPOINTS, self._objects, existing)
             self._deleted.discard(key)
-            self._triggers.forget(key)
+            self._triggers.remove(key)
             return
         self._deleted.discard(key)
         if not service.spec.selector or service.spec.type == "ExternalName":

@@ -73,8 +73,8 @@ class EndpointSliceController:
         service = self._services.objects.get(key)
         existing = [s for s in self._slices_by_service[key].values() if s.metadata.deletion_timestamp is None]
         if service is None:
-            self._triggers.forget(key)
-            self._topology.forget(key)
+            self._triggers.remove(key)
+            self._topology.remove(key)
             await self._delete(existing)
             return
         if not service.spec.selector or service.spec.type == "ExternalName":
@@ -94,7 +94,7 @@ class EndpointSliceController:
         wanted = traffic_distribution.distribution(service)
         labels = slice_packing.labels(service)
         automatic = wanted is Distribution.AUTO
-        if not automatic and (event := self._topology.forget(service.key)) is not None:
+        if not automatic and (event := self._topology.remove(service.key)) is not None:
             self._record(service, event)
         return slice_packing.plan(
             self._wanted(service, pods, wanted),

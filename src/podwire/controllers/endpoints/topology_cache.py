@@ -72,7 +72,7 @@ class TopologyCache:
         text = f"Topology Aware Hints has been enabled, addressType: {family}"
         return allocation, TopologyEvent(ENABLED, text) if began else None
 
-    def forget(self, key: NamespacedName) -> TopologyEvent | None:
+    def remove(self, key: NamespacedName) -> TopologyEvent | None:
         """Drop what is known of a Service that requests no hints any more; return the event where it had some."""
         self._problems.pop(key, None)
         families = self._by_zone.pop(key, {})

@@ -48,7 +48,7 @@ class TriggerTimes:
         newer += [created] if created > before.service else []
         return min(newer, default="")
 
-    def forget(self, service: NamespacedName) -> None:
+    def remove(self, service: NamespacedName) -> None:
         """Drop what is known of a deleted Service."""
         self._seen.pop(service, None)
 

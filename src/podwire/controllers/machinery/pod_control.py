@@ -66,7 +66,7 @@ class OwnedPods(Generic[OwnerT]):
         """Return the pods of an owner, with finished and terminating ones."""
         return list(self._by_owner[owner.metadata.uid].values())
 
-    def forget(self, uid: str) -> None:
+    def owner_deleted(self, uid: str) -> None:
         """Drop what is known of a deleted owner."""
         self._unsure.pop(uid, None)
 

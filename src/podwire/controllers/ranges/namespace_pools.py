@@ -43,7 +43,7 @@ class NamespacePoolController:
         self._nodes = informers.of(NODES)
         self._refused: set[tuple[NamespacedName, str]] = set()
         """Nodes and the pools of which they have no range, as none is left."""
-        self._misfits: dict[tuple[NamespacedName, str], tuple[IPNetwork, ...]] = {}
+        self._foreign: dict[tuple[NamespacedName, str], tuple[IPNetwork, ...]] = {}
         """Nodes with ranges of a pool that are not those of one node: the pool was another before."""
         self._queue: WorkQueue[NamespacedName] = WorkQueue("pools of namespaces", self.sync)
         self._nodes.subscribe(self._node_changed)
@@ -103,11 +103,11 @@ class NamespacePoolController:
         given = ranges_by_pool(node.metadata.annotations)
         for pool in self._pools:
             ranges, rest = pool.accepted(given.get(pool.name, ()))
-            misfits = pool.overlapping(rest)
-            self._report_misfits(node, pool, misfits)
-            if not ranges and not misfits:
+            foreign = pool.overlapping(rest)
+            self._report_foreign(node, pool, foreign)
+            if not ranges and not foreign:
                 continue
-            found[pool.name] = (*ranges, *misfits)
+            found[pool.name] = (*ranges, *foreign)
             others = self._ledgers[pool.name].hold(name, found[pool.name])
             if others:
                 message = (
@@ -118,18 +118,18 @@ class NamespacePoolController:
                 self._recorder.event(NODES, node, "PodRangesOverlap", message, warning=True)
         return found
 
-    def _report_misfits(self, node: Node, pool: NamespacePool, misfits: tuple[IPNetwork, ...]) -> None:
+    def _report_foreign(self, node: Node, pool: NamespacePool, foreign: tuple[IPNetwork, ...]) -> None:
         """Report once what agents do not accept. The node keeps it until it is removed: pods may have its addresses."""
         place = (node.key, pool.name)
-        known = self._misfits.pop(place, ())
-        if not misfits:
+        known = self._foreign.pop(place, ())
+        if not foreign:
             if known:
                 self._ledgers[pool.name].release(node.metadata.name)
             return
-        self._misfits[place] = misfits
-        if misfits != known:
+        self._foreign[place] = foreign
+        if foreign != known:
             message = (
-                f"{', '.join(map(str, misfits))} is no range of a node in namespace pool {pool}: agents do not use it."
+                f"{', '.join(map(str, foreign))} is no range of a node in namespace pool {pool}: agents do not use it."
                 f" Drain this node and remove its annotation {ANNOTATION}"
             )
             log.error("node %s: %s", node.metadata.name, message)
@@ -139,7 +139,7 @@ class NamespacePoolController:
         released = [ledger.release(key.name) for ledger in self._ledgers.values()]
         waiting = {node for node, _ in self._refused if node != key}
         self._refused = {place for place in self._refused if place[0] != key}
-        self._misfits = {place: found for place, found in self._misfits.items() if place[0] != key}
+        self._foreign = {place: found for place, found in self._foreign.items() if place[0] != key}
         for node in waiting if any(released) else ():
             self._queue.add(node)
 

@@ -73,7 +73,7 @@ class ReplicaSets(Generic[SetT]):
 
     def _changed(self, change: Change[SetT]) -> None:
         if change.new is None and change.old is not None:
-            self._pods.forget(change.old.metadata.uid)
+            self._pods.owner_deleted(change.old.metadata.uid)
         self._queue.add(changed_key(change))
 
     async def _write_status(self, replica_set: SetT, now: datetime, failure: ApiError | None) -> None:

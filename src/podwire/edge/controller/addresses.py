@@ -88,7 +88,7 @@ class Addresses:
     def _changed(self, kind: Kind[Any], change: Change[Any]) -> None:
         item = change.item
         if change.new is None:
-            self._owned.forget(kind, item.key)
+            self._owned.deleted(kind, item.key)
         if kind is SERVICES:
             gateway = owner_of(item) if change.new is not None else None
             self._services.replace(item.key, (gateway,) if gateway is not None else ())

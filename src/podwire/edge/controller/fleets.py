@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from podwire.kube.client import Client
 
 CERTIFY_SECONDS = 60.0
-"""Between two looks at a proxy's Secret, which somebody may have deleted or whose certificate becomes old."""
+"""Between two looks at a proxy's Secret, which may have been deleted or whose certificate becomes old."""
 DEFAULTS = Parameters()
 
 

@@ -92,7 +92,7 @@ class GatewayFronts:
         """Free the ports of a Gateway but those that it uses in its proxy; return when to call again, as `provide`."""
         needed = self._moves.needed(gateway) if used_proxy else frozenset()
         if not used_proxy:
-            self._moves.forget(gateway)
+            self._moves.remove(gateway)
         for one in self._translation.left(gateway) - needed:
             self._translation.retire(gateway, one)
             self._touch(())
@@ -135,7 +135,7 @@ class GatewayFronts:
         for proxy in self._proxies.all():
             if proxy.name != INGRESS and proxy.name not in used and not proxy.envoys():
                 self._proxies.remove(proxy.name)
-                self._translation.forget(proxy.name)
+                self._translation.remove(proxy.name)
 
 
 def _sooner(first: float | None, second: float | None) -> float | None:

@@ -40,13 +40,13 @@ class OwnedObjects:
         self._applied[name] = (body, written.metadata.resource_version)
         return written
 
-    def forget(self, kind: Kind[Any], key: NamespacedName) -> None:
+    def deleted(self, kind: Kind[Any], key: NamespacedName) -> None:
         """Release what is remembered of an object that was deleted."""
         self._applied.pop((kind.resource, key), None)
 
     async def delete(self, kind: Kind[Any], item: Object) -> None:
         """Delete the object, unless another one has its name by now. No error where it is gone. Raises ApiError."""
-        self.forget(kind, item.key)
+        self.deleted(kind, item.key)
         try:
             await self._client.delete(kind, item.key, uid=item.metadata.uid)
         except ApiError as error:

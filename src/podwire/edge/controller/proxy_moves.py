@@ -40,7 +40,7 @@ class ProxyMoves:
         """Return in how many seconds a proxy is not needed any more; None: there is none such."""
         return min((left for _, left in self._lingering(gateway)), default=None)
 
-    def forget(self, gateway: NamespacedName) -> None:
+    def remove(self, gateway: NamespacedName) -> None:
         """Forget a Gateway that is gone."""
         self._serving.pop(gateway, None)
         for key in [one for one in self._since if one[0] == gateway]:

@@ -132,7 +132,7 @@ class Translation:
         if not left:
             self._left.pop(gateway, None)
 
-    def forget(self, proxy: str) -> None:
+    def remove(self, proxy: str) -> None:
         """Forget a proxy without rows."""
         if proxy in self._tables and not self._tables[proxy].resources():
             del self._tables[proxy]

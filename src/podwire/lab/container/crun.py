@@ -49,16 +49,16 @@ class LaunchRefusedError(OSError):
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """A launcher at work. `born` is readable when the first process is there, empty where it never will be."""
+    """A launcher at work. `started_pipe` is readable when the first process is there, empty where it never will be."""
 
     launcher: int
-    born: int
+    started_pipe: int
     report: int
     go: int
 
     def started(self) -> Started:
-        """The container's first process, which waits. `born` must be readable. Raises LaunchRefusedError."""
-        with open(self.born, "rb") as pipe:
+        """The container's first process, which waits. `started_pipe` must be readable. Raises LaunchRefusedError."""
+        with open(self.started_pipe, "rb") as pipe:
             number = pipe.read()
         if number:
             return Started(int(number), self.report, self.go)
@@ -68,7 +68,7 @@ class Launch(msgspec.Struct, frozen=True):
 
 def launch(plan: ContainerPlan, place: Place, streams: Streams) -> Launch:
     """Fork the launcher of a container. Its state is kept in `crun` beside the scratch folder."""
-    born, writer = os.pipe()
+    started_pipe, writer = os.pipe()
 
     def become() -> NoReturn:
         _launch(plan, place)
@@ -76,11 +76,11 @@ def launch(plan: ContainerPlan, place: Place, streams: Streams) -> Launch:
     try:
         started = process.fork(become, streams, (streams.console, writer))
     except BaseException:
-        os.close(born)
+        os.close(started_pipe)
         raise
     finally:
         os.close(writer)
-    return Launch(started.pid, born, started.report, started.go)
+    return Launch(started.pid, started_pipe, started.report, started.go)
 
 
 def _launch(plan: ContainerPlan, place: Place) -> NoReturn:
@@ -101,9 +101,9 @@ def _launch(plan: ContainerPlan, place: Place) -> NoReturn:
         if os.read(GO, 1):
             runtime.run("start", ID)
         else:
-            runtime.forget()
+            runtime.remove()
     except BaseException:
-        runtime.forget()
+        runtime.remove()
         raise
     os._exit(0)
 
@@ -118,7 +118,7 @@ class _Runtime:
         for state in states.iterdir():
             with contextlib.suppress(FileNotFoundError):  # its launcher ends just now
                 if _lock(state) is not None:
-                    self._forget(state)
+                    self._remove(state)
         self._state = states / str(os.getpid())
         self._state.mkdir()
         self._held = _lock(self._state)
@@ -137,11 +137,11 @@ class _Runtime:
         """Run crun. Raises LaunchRefusedError with its message."""
         self._run(self._state, *arguments)
 
-    def forget(self) -> None:
+    def remove(self) -> None:
         """End and remove what this launcher made."""
-        self._forget(self._state)
+        self._remove(self._state)
 
-    def _forget(self, state: Path) -> None:
+    def _remove(self, state: Path) -> None:
         if (state / ID).exists():
             with contextlib.suppress(LaunchRefusedError):
                 self._run(state, "delete", "--force", ID)

@@ -275,7 +275,7 @@ def _execute(program: Execute, environment: Mapping[str, str]) -> NoReturn:
 def _call(program: Call, environment: Mapping[str, str]) -> NoReturn:
     os.environ.clear()
     os.environ.update(environment)
-    # The streams live as long as the process; whatever stood in sys before belonged to the forking one.
+    # The streams live as long as the process; what sys had before belonged to the forking one.
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115

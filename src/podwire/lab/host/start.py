@@ -186,7 +186,7 @@ def _claimed(name: str) -> Iterator[tuple[Path, ExitStack]]:
     except BaseException:
         _end(name)
         undo.close()
-        worlds.forget(name)
+        worlds.remove(name)
         raise
 
 

@@ -43,5 +43,5 @@ def _remove(name: str) -> bool:
     was_current = False
     with contextlib.suppress(kubeconfig.KubeconfigError):
         was_current = kubeconfig.remove(kubeconfig.user_file(), worlds.context_name(name))
-    worlds.forget(name)
+    worlds.remove(name)
     return was_current

@@ -148,7 +148,7 @@ def _ended(pid: int, started: int, number: int = 0) -> bool:
         os.close(descriptor)
 
 
-def forget(name: str) -> None:
+def remove(name: str) -> None:
     """Remove what the host remembers of a world."""
     shutil.rmtree(folder(name), ignore_errors=True)
 

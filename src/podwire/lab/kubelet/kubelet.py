@@ -153,7 +153,7 @@ class Kubelet:
 
     def _pod_changed(self, change: Change[Pod]) -> None:
         if change.old is not None and (change.new is None or change.new.metadata.uid != change.old.metadata.uid):
-            self.workers.forget(change.old.metadata.uid)
+            self.workers.deleted(change.old.metadata.uid)
         if change.new is not None:
             self.workers.update(change.new)
 

@@ -37,7 +37,7 @@ LAST_REPORT_SECONDS = 2.0
 
 
 class PodWorker:
-    """The whole life of one pod. `update` and `forget` follow the API; `run` it until it returns.
+    """The whole life of one pod. `update` and `deleted` follow the API; `run` it until it returns.
 
     `admitted` returns the pods that the node has admitted: what they occupy is not free for this one.
     """
@@ -85,7 +85,7 @@ class PodWorker:
         self._context.pod = pod
         self.poke()
 
-    def forget(self) -> None:
+    def deleted(self) -> None:
         """The API does not have the pod any more."""
         self._context.gone = True
         self.poke()

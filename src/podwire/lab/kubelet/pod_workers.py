@@ -72,18 +72,18 @@ class PodWorkers(Mapping[str, PodWorker]):
         if entry.worker is not None:
             entry.worker.update(pod)
 
-    def forget(self, uid: str) -> None:
+    def deleted(self, uid: str) -> None:
         """The API does not have this pod any more: end it."""
         entry = self._entries.get(uid)
         if entry is not None:
             entry.gone = True
             if entry.worker is not None:
-                entry.worker.forget()
+                entry.worker.deleted()
 
     async def remove(self, pod: Pod) -> None:
         """End a pod that only its folder on this node still knows; return when nothing of it is left."""
         worker = PodWorker(self._node, pod, tuple)
-        worker.forget()
+        worker.deleted()
         await worker.run()
 
     def poke_all(self) -> None:
@@ -143,7 +143,7 @@ class PodWorkers(Mapping[str, PodWorker]):
             self._failed(entry, error)
             return
         if entry.gone:
-            worker.forget()
+            worker.deleted()
         entry.worker = worker
         entry.task = asyncio.get_running_loop().create_task(worker.run(), name=str(entry.pod.key))
         entry.task.add_done_callback(lambda done: self._ended(entry, done))

@@ -1,4 +1,4 @@
-"""The kubelet's client of a pod's shim: follows its state, restarts it when it dies, sends it requests."""
+"""The kubelet's client of a pod's shim: follows its state, restarts it when it ends, sends it requests."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ async def start(
     log = LogFile(log_path(pod, wanted.name, run))
     pumps = [Pump(_fifo(folder / stream, wanted), stream, log) for stream in STREAMS]
     stdout, stderr = (os.open(folder / stream, os.O_RDWR | os.O_CLOEXEC) for stream in STREAMS)
-    stdin, keeper = _input(folder, wanted)
+    stdin, write_end = _input(folder, wanted)
     for pump in pumps:
         pump.start()
     try:
@@ -187,8 +187,8 @@ async def start(
     except BaseException:
         for pump in pumps:
             pump.close()
-        if keeper >= 0:
-            os.close(keeper)
+        if write_end >= 0:
+            os.close(write_end)
         log.close()
         raise
     finally:
@@ -196,7 +196,7 @@ async def start(
             os.close(number)
     pidfd = os.pidfd_open(started.pid)
     run_now = Run(
-        wanted, folder, started.pid, pidfd, time.time(), log, report=started.report, stdin=keeper, pumps=pumps
+        wanted, folder, started.pid, pidfd, time.time(), log, report=started.report, stdin=write_end, pumps=pumps
     )
     return run_now, started
 
@@ -218,7 +218,7 @@ async def _fork(wanted: ContainerPlan, place: process.Place, streams: process.St
         return process.start(wanted, place, streams)
     launch = crun.launch(wanted, place, streams)
     _reap(launch.launcher)
-    await processes.readable(launch.born)
+    await processes.readable(launch.started_pipe)
     return launch.started()
 
 
@@ -244,9 +244,9 @@ def _input(folder: Path, wanted: ContainerPlan) -> tuple[int, int]:
     if wanted.terminal or not wanted.stdin_once:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC), -1
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    keeper = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    write_end = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     os.set_blocking(reader, True)
-    return reader, keeper
+    return reader, write_end
 
 
 def adopt(pod: Path, wanted: ContainerPlan, record: Record, state: Running) -> Run | None:

@@ -68,7 +68,7 @@ class LogFile:
         os.close(old)
 
 
-def forget_runs(folder: Path, container: str, before: int) -> None:
+def remove_runs(folder: Path, container: str, before: int) -> None:
     """Remove the logs of runs before this one."""
     for path in (folder / "logs" / container).glob("*.log*"):
         with contextlib.suppress(ValueError):

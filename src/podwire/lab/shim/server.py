@@ -38,7 +38,7 @@ from podwire.lab.container.plan import (
 )
 from podwire.lab.shim import container_run, lifecycle, messages
 from podwire.lab.shim.lifecycle import Record, Running, Terminated, Waiting
-from podwire.lab.shim.log_file import forget_runs
+from podwire.lab.shim.log_file import remove_runs
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Shim:
         if isinstance(wanted.program, Refuse):
             self._refuse(record, wanted.program)
             return
-        forget_runs(self._folder, name, record.starts - 1)
+        remove_runs(self._folder, name, record.starts - 1)
         self._beginning.add(name)
         self._spawn(self._begin(plan, wanted))
 

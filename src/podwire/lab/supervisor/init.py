@@ -1,7 +1,7 @@
 """pid 1 of a world: reaps, restarts the zygote and the roles, and records the exit status of orphans.
 
 It imports the standard library only and stays in the host's network namespace, where it holds the API's loopback
-listener; it opens nothing itself. When it dies the kernel ends the whole world.
+listener; it opens nothing itself. When it ends, the kernel ends the whole world.
 """
 
 from __future__ import annotations

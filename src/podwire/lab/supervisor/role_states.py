@@ -125,14 +125,14 @@ class Supervision:
         role.state, role.pid, role.started = State.RUNNING, pid, now
         if pid in self._early:
             self.exited(pid, self._early[pid], now)
-        self._forget_early()
+        self._clear_early()
 
     def not_started(self, name: str, now: float) -> None:
         """The zygote ended before it answered: the role is due again soon."""
         role = self._roles[name]
         if role.state is State.STARTING:
             role.state, role.due = State.WAITING, now + FIRST_DELAY_SECONDS
-        self._forget_early()
+        self._clear_early()
 
     def exited(self, pid: int, code: int, now: float) -> str | None:
         """A process ended with this exit code (negative: signal). Returns the role's name, None if it is no role."""
@@ -157,7 +157,7 @@ class Supervision:
     def _any_starting(self) -> bool:
         return any(role.state is State.STARTING for role in self._roles.values())
 
-    def _forget_early(self) -> None:
+    def _clear_early(self) -> None:
         if not self._any_starting():
             self._early.clear()
 
