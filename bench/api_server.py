@@ -129,6 +129,6 @@ class _Canned(asyncio.Protocol):
 
 
 def content_length(head: bytes) -> int:
-    """The length of the body after a head; 0 where it tells none."""
+    """The length of the body after a head; 0 where it has none."""
     _, found, rest = head.lower().partition(b"\r\ncontent-length:")
     return int(rest.partition(b"\r\n")[0]) if found else 0

@@ -1,4 +1,4 @@
-"""How soon watchers hear of writes, over the wire: from the moment a writer sends to the receipt of the whole event.
+"""How soon watchers receive writes, over the wire: from the moment a writer sends to the receipt of the whole event.
 
     python -m bench.api_watches --watchers 100 --rate 200 --seconds 10
 

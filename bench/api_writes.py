@@ -42,7 +42,7 @@ class Load:
 
 
 def sample(pods: int, writers: int, *, durable: bool, folder: str | None = None) -> Load:
-    """An empty API server that takes so many pods, then lists them in pages. `folder` is where the store stands."""
+    """An empty API server that takes so many pods, then lists them in pages. `folder` is where the store is."""
     with tempfile.TemporaryDirectory(prefix="podwire-bench-", dir=folder) as place:
         keys = Path(place)
         make_keys(keys)

@@ -82,7 +82,7 @@ def _isolated(enter: Callable[[], None], sample: Callable[..., ResultT], argumen
     try:
         result: ResultT | UnsuitableMachineError = here.recv()
     except EOFError:
-        raise RuntimeError(f"the sample {sample.__name__} ended without a result; its error stands above") from None
+        raise RuntimeError(f"the sample {sample.__name__} ended without a result; its error is printed above") from None
     process.join()
     if isinstance(result, UnsuitableMachineError):
         raise result

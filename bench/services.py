@@ -45,7 +45,7 @@ CHANGE_TURNS = 5
 
 
 class Cluster:
-    """Services of some endpoints each, and a proxy that hears of them."""
+    """Services of some endpoints each, and a proxy that receives them."""
 
     def __init__(self, services: int, endpoints: int) -> None:
         self.services = [service(f"s{n}", f"10.96.{n >> 8}.{n & 255}") for n in range(1, services + 1)]

@@ -73,7 +73,7 @@ class Checklist:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A test's mark: the item, and where the mark stands."""
+    """A test's mark: the item, and where the mark is."""
 
     item: str
     file: str

@@ -123,7 +123,7 @@ def field(program: Types, one: GoField | SourceField) -> Field:
     if kind not in SCALARS:
         raise ValueError(f"field {one.name} has a type that is not known here: {program.name(one.type)}")
     if not name:
-        raise ValueError(f"field {one.name} stands in its parent's object, but is no message")
+        raise ValueError(f"field {one.name} is inlined in its parent's object, but is no message")
     absent = shape is Shape.ONE and not pointer and not {"omitempty", "omitzero"}.isdisjoint(options)
     return Field(name, SCALARS[Kind(kind)], shape, zero_is_absent=absent)
 

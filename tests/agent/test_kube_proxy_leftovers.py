@@ -1,4 +1,4 @@
-"""What kube-proxy leaves is removed when that is asked for, and nothing else; never while kube-proxy runs."""
+"""What kube-proxy leaves is removed when that is requested, and nothing else; never while kube-proxy runs."""
 
 import asyncio
 import os

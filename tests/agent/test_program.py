@@ -199,7 +199,7 @@ async def test_an_agent_that_replaces_kube_proxy_waits_for_its_end_and_removes_i
             await eventually("10256/readyz", 200)
             await logged(process, b"kube-proxy's rules are on this node (nftables table ip kube-proxy, ")
             await ended_process(process)
-        assert "kube-proxy" in await run_nft("list tables"), "it is removed only where that is asked for"
+        assert "kube-proxy" in await run_nft("list tables"), "it is removed only where that is requested"
         async with program(*arguments, *RANGES, "--replace-kube-proxy") as process:
             await eventually("10256/readyz", 200)
             tables = await run_nft("list tables")

@@ -28,7 +28,7 @@ spec:
 """
 
 
-def told(world: World, *arguments: str) -> list[dict[str, Any]]:
+def reported(world: World, *arguments: str) -> list[dict[str, Any]]:
     """Run a part of the program to its end."""
     result = subprocess.run(
         (NODE, PROGRAM, *arguments), env=world.environment, capture_output=True, text=True, timeout=60, check=False
@@ -52,8 +52,8 @@ def informer(world: World, namespace: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def heard(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """The next change that the informer tells of: verb and name; connections are passed over."""
+def received(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The next change that the informer reports: verb and name; connections are passed over."""
     assert process.stdout is not None
     for line in process.stdout:
         words = json.loads(line)
@@ -78,26 +78,26 @@ def test_an_informer_receives_each_change_once_across_a_restart(world: World) ->
     kubectl("create", "configmap", "before")
     kubectl("label", "configmap", "before", "seen=yes")
     with informer(world, world.namespace) as process:
-        assert heard(process) == ("add", "before")
+        assert received(process) == ("add", "before")
         assert until(process, "started")["known"] == ["before"]
         kubectl("create", "configmap", "during", "--from-literal=a=1")
         kubectl("label", "configmap", "during", "seen=yes")
-        assert heard(process) == ("add", "during")
+        assert received(process) == ("add", "during")
         world.kill("apiserver")
         until(process, "connect")
         eventually(lambda: kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 60, "the server is back")
         kubectl("patch", "configmap", "during", "-p", '{"data": {"a": "2"}}')
-        assert heard(process) == ("update", "during")
+        assert received(process) == ("update", "during")
         kubectl("label", "configmap", "before", "seen-")
-        assert heard(process) == ("delete", "before")
+        assert received(process) == ("delete", "before")
         kubectl("delete", "configmap", "during")
-        assert heard(process) == ("delete", "during")
+        assert received(process) == ("delete", "during")
 
 
 @pytest.mark.long
 @pytest.mark.proves("client-node")
 def test_typed_writes_and_refusals(world: World) -> None:
-    assert told(world, "write", world.namespace) == [
+    assert reported(world, "write", world.namespace) == [
         {"made": "typed", "date": True},
         {"image": "nginx", "env": ["A=1"]},
         {"refused": 422, "reason": "Invalid"},
@@ -110,5 +110,5 @@ def test_typed_writes_and_refusals(world: World) -> None:
 def test_exec_gives_outputs_and_the_exit_code(world: World) -> None:
     world.apply(POD)
     world.kubectl.wait("pod/shell", "condition=Ready")
-    (result,) = told(world, "execute", world.namespace, "shell")
+    (result,) = reported(world, "execute", world.namespace, "shell")
     assert result == {"output": "got typed\n", "errors": "bad\n", "status": "Failure", "code": "5"}

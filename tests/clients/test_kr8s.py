@@ -1,4 +1,4 @@
-"""PyPI `kr8s` against a whole world: the client that asks for plain discovery, pages of 100 and watches without end."""
+"""PyPI `kr8s` against a whole world: the client that requests plain discovery, pages of 100 and watches without end."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ async def refusal(library: Any, call: Any) -> tuple[int, str, str]:
     return int(error.value.status), body["reason"], body["message"]
 
 
-async def heard(events: Any) -> tuple[str, str, str]:
+async def received(events: Any) -> tuple[str, str, str]:
     """The next event of a watch: its type, and its object's class and data."""
     event = await anext(events)
     return event["type"], type(event["object"]).__name__, event["object"].data["x"]
@@ -192,15 +192,15 @@ async def test_a_watch_continues_after_the_server_was_killed(library: Any, core:
     wanted = {"field_selector": "metadata.name=watched", "timeout_seconds": 60}
     async with library.watch.Watch() as watch:
         events = watch.stream(core.list_namespaced_config_map, place.name, **wanted)
-        assert await heard(events) == ("ADDED", "V1ConfigMap", "1")
+        assert await received(events) == ("ADDED", "V1ConfigMap", "1")
         await core.patch_namespaced_config_map("watched", place.name, {"data": {"x": "2"}})
-        assert await heard(events) == ("MODIFIED", "V1ConfigMap", "2")
+        assert await received(events) == ("MODIFIED", "V1ConfigMap", "2")
         seen = watch.resource_version
     await asyncio.to_thread(place.world.kill, "apiserver")
     await core.delete_namespaced_config_map("watched", place.name)
     async with library.watch.Watch() as watch:
         events = watch.stream(core.list_namespaced_config_map, place.name, resource_version=seen, **wanted)
-        assert await heard(events) == ("DELETED", "V1ConfigMap", "2")
+        assert await received(events) == ("DELETED", "V1ConfigMap", "2")
 
 
 @pytest.mark.proves("client-kubernetes-asyncio")

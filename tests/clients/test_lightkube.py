@@ -139,8 +139,8 @@ def test_refusals_are_exceptions_with_a_status(client: Client, config: Any, plac
     assert refusal(client.create, config_map("a"))[:2] == (409, "AlreadyExists")
     assert refusal(client.create, config_map("No Name"))[:2] == (422, "Invalid")
     assert refusal(client.get, ConfigMap, "b") == (404, "NotFound", 'configmaps "b" not found')
-    asked = ServiceAccountToken(spec=TokenRequestSpec(audiences=[], expirationSeconds=600), metadata=ObjectMeta())
-    token: Any = client.create(asked, "default")
+    requested = ServiceAccountToken(spec=TokenRequestSpec(audiences=[], expirationSeconds=600), metadata=ObjectMeta())
+    token: Any = client.create(requested, "default")
     account = KubeConfig.from_one(cluster=config.cluster, user=User(token=token.status.token), fname=config.fname)
     with Client(account.get(), namespace=place.name) as other:
         code, reason, message = refusal(other.get, ConfigMap, "a")
@@ -170,16 +170,16 @@ def test_a_watch_continues_after_the_server_was_killed(client: Client, place: Na
     client.create(config_map("watched", x="1"))
     seen: Any = client.watch(ConfigMap, fields={"metadata.name": "watched"}, on_error=on_error_retry)
 
-    def heard() -> tuple[str, str]:
+    def received() -> tuple[str, str]:
         kind, one = next(seen)
         return kind, one.data["x"]
 
-    assert heard() == ("ADDED", "1")
+    assert received() == ("ADDED", "1")
     client.patch(ConfigMap, "watched", {"data": {"x": "2"}})
-    assert heard() == ("MODIFIED", "2")
+    assert received() == ("MODIFIED", "2")
     place.world.kill("apiserver")
     place.kubectl("delete", "configmap", "watched")
-    assert heard() == ("DELETED", "2")
+    assert received() == ("DELETED", "2")
     seen.close()
 
 
@@ -219,8 +219,10 @@ def test_a_custom_kind_is_generic(client: Client) -> None:
     made = client.create(clock(metadata={"name": "one"}, spec={"junk": 1}))
     assert made.spec == {"hours": 12}, "defaulted and pruned"
     change = {"status": {"ticking": True}, "spec": {"hours": 24}}
-    told: Any = client.patch(clock.Status, "one", change, patch_type=PatchType.MERGE)
-    assert (told.status, told.spec) == ({"ticking": True}, {"hours": 12}), "a status write leaves the spec alone"
+    reported: Any = client.patch(clock.Status, "one", change, patch_type=PatchType.MERGE)
+    assert (reported.status, reported.spec) == ({"ticking": True}, {"hours": 12}), (
+        "a status write leaves the spec alone"
+    )
     late = {"spec": {"hours": 25}}
     code, _, message = refusal(client.patch, clock, "one", late, patch_type=PatchType.MERGE)
     assert code == 422

@@ -13,7 +13,7 @@ from tests.kube.test_kubeconfig import written
 
 
 def parsed(*arguments: str, **environment: str) -> Credentials | str:
-    """The credentials of these flags, or what the user is told."""
+    """The credentials of these flags, or what is reported to the user."""
     found: list[Credentials] = []
 
     @click.command()

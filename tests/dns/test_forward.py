@@ -27,10 +27,10 @@ Script = Callable[[dns.message.Message], list[bytes]]
 
 
 class Liar(asyncio.DatagramProtocol):
-    """A server whose replies a test writes; it remembers what it was asked and from where."""
+    """A server whose replies a test writes; it keeps the queries and where they came from."""
 
     def __init__(self, script: Script) -> None:
-        self.asked: list[dns.message.Message] = []
+        self.requested: list[dns.message.Message] = []
         self.ports: list[int] = []
         self._script = script
 
@@ -39,7 +39,7 @@ class Liar(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         message = dns.message.from_wire(data)
-        self.asked.append(message)
+        self.requested.append(message)
         self.ports.append(addr[1])
         for reply in self._script(message):
             self._transport.sendto(reply, addr)
@@ -108,7 +108,7 @@ async def test_numbers_and_ports_differ_from_query_to_query() -> None:
         forwarder = forwarder_to(upstream)
         for _ in range(20):
             await forwarder.resolve(query_of())
-        assert len({message.id for message in liar.asked}) > 15
+        assert len({message.id for message in liar.requested}) > 15
         assert len(set(liar.ports)) > 15
 
 
@@ -117,7 +117,7 @@ async def test_one_query_is_under_way_however_many_ask() -> None:
         forwarder = forwarder_to(upstream)
         found = await asyncio.gather(*(forwarder.resolve(query_of()) for _ in range(50)))
         assert {address_in(one) for one in found} == {"192.0.2.1"}
-        assert len(liar.asked) == 1
+        assert len(liar.requested) == 1
 
 
 async def test_a_kept_reply_is_only_for_the_same_question_and_bits() -> None:
@@ -134,7 +134,7 @@ async def test_a_kept_reply_is_only_for_the_same_question_and_bits() -> None:
         for _ in range(2):
             for query in different:
                 await outcome(forwarder, query)
-        assert len(liar.asked) == len(different)
+        assert len(liar.requested) == len(different)
         assert isinstance(forwarder.answer(query_of("EXAMPLE.com"), ""), Relayed)
 
 
@@ -148,7 +148,7 @@ async def test_a_dead_and_a_failing_server_are_passed_over(monkeypatch: pytest.M
         forwarder = forwarder_to(broken, silent, whole)
         assert address_in(await forwarder.resolve(query_of())) == "192.0.2.1"
         assert address_in(await forwarder.resolve(query_of())) == "192.0.2.1"
-        assert len(muted.asked) == 1, "a server that failed goes behind the others"
+        assert len(muted.requested) == 1, "a server that failed goes behind the others"
 
 
 async def test_where_all_fail_their_failure_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ async def test_a_loop_of_forwarders_ends(monkeypatch: pytest.MonkeyPatch) -> Non
         forwarder = forwarder_to(upstream)
         assert await forwarder.resolve(query_of()) is None
         assert await asyncio.gather(*rounds) == [None] * len(rounds)
-        assert len(liar.asked) == 2, "each try once, and no more however often it comes back"
+        assert len(liar.requested) == 2, "each try once, and no more however often it comes back"
 
 
 async def test_the_number_under_way_and_the_number_kept_are_bounded() -> None:
@@ -207,7 +207,7 @@ async def test_the_number_under_way_and_the_number_kept_are_bounded() -> None:
         for one in kept:
             if isinstance(one, Coroutine):
                 one.close()
-        assert len(liar.asked) == 5
+        assert len(liar.requested) == 5
 
 
 async def test_slow_names_of_one_client_leave_room_for_others() -> None:

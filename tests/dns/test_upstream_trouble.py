@@ -91,7 +91,7 @@ async def test_letters_are_mixed_and_must_come_back() -> None:
         names = set()
         for _ in range(8):
             assert records(await outcome(mixed, query_of())) == {"example.com. 192.0.2.1"}
-            names.add(liar.asked[-1].question[0].name.to_text())
+            names.add(liar.requested[-1].question[0].name.to_text())
         assert len(names) > 1
         assert {name.lower() for name in names} == {"example.com."}
 
@@ -149,10 +149,10 @@ async def test_all_down_fails_at_once_where_the_corefile_says_so(monkeypatch: py
     async with server(lambda _: []) as (silent, liar):
         forwarder = forwarder_to(silent, options=options)
         await outcome(forwarder, query_of())
-        before = sum(message.question[0].name.to_text() == "other.test." for message in liar.asked)
+        before = sum(message.question[0].name.to_text() == "other.test." for message in liar.requested)
         found = await outcome(forwarder, query_of("other.test"))
         assert isinstance(found, Response)
-        assert before == sum(message.question[0].name.to_text() == "other.test." for message in liar.asked) == 0
+        assert before == sum(message.question[0].name.to_text() == "other.test." for message in liar.requested) == 0
         forwarder.close()
 
 

@@ -15,13 +15,13 @@ DEADLINE_SECONDS = 30
 
 
 class World:
-    """What each owner asks for at the moment; asking for a number that is no number raises."""
+    """The numbers that each owner wants at the moment; one that is no number raises."""
 
-    def __init__(self, **asked: Mapping[str, object]) -> None:
-        self.asked: dict[str, Mapping[str, object]] = dict(asked)
+    def __init__(self, **requested: Mapping[str, object]) -> None:
+        self.requested: dict[str, Mapping[str, object]] = dict(requested)
 
     def derive(self, owner: str) -> Iterable[Fact]:
-        for name, value in self.asked.get(owner, {}).items():
+        for name, value in self.requested.get(owner, {}).items():
             if not isinstance(value, int):
                 raise TypeError(f"{value!r} is no number")
             yield Fact(name, value)
@@ -51,7 +51,7 @@ async def test_touched_rows_are_written_after_settle() -> None:
         reconciler.touch("one")
         await reconciler.settle()
         assert values(sink) == {"a": 1}
-        world.asked["one"] = {"b": 2}
+        world.requested["one"] = {"b": 2}
         reconciler.touch("one")
         await reconciler.settle()
     assert values(sink) == {"b": 2}
@@ -61,7 +61,7 @@ async def test_many_touches_are_one_batch() -> None:
     world, sink = World(**{f"o{n}": {f"k{n}": n} for n in range(250)}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
     async with running(reconciler):
-        reconciler.touch(*world.asked)
+        reconciler.touch(*world.requested)
         await reconciler.settle()
     assert len(sink.batches) == 1
     assert len(sink.held) == 250
@@ -77,7 +77,7 @@ async def test_independent_owners_are_written_in_parts_to_an_empty_target(monkey
         await reconciler.settle()
         assert len(sink.batches) == 3
         assert values(sink) == {**dict.fromkeys("abcde", 1), "shared": ord("a")}
-        world.asked = {name: {name: 2} for name in "abcde"}
+        world.requested = {name: {name: 2} for name in "abcde"}
         reconciler.touch(*"abcde")
         await reconciler.settle()
     assert len(sink.batches) == 4, "what the target holds is changed in one batch"
@@ -159,14 +159,14 @@ async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_no_other
     async with running(reconciler):
         reconciler.touch("bad", "good")
         await reconciler.settle()
-        world.asked = {"bad": {"z": 5, "a": "one"}, "good": {"b": 2}}
+        world.requested = {"bad": {"z": 5, "a": "one"}, "good": {"b": 2}}
         reconciler.touch("bad", "good")
         await reconciler.settle()
         assert values(sink) == {"a": 1, "b": 2}
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
         assert "the rows of bad cannot be derived" in caplog.text
         assert list(reconciler.underivable) == ["bad"]
-        world.asked["bad"] = {"a": 3}
+        world.requested["bad"] = {"a": 3}
         reconciler.touch("bad")
         await reconciler.settle()
         assert not reconciler.underivable
@@ -180,28 +180,28 @@ async def test_rows_that_may_be_of_an_owner_that_cannot_be_derived_survive_a_res
     async with running(reconciler):
         reconciler.touch("bad", "good")
         await reconciler.settle()
-        world.asked["good"] = {"c": 1}
+        world.requested["good"] = {"c": 1}
         reconciler.touch("good")
         await reconciler.settle()
         assert values(sink) == {"a": 1, "c": 1}, "the good owner's own rows are removed all the same"
-        world.asked["bad"] = {}
+        world.requested["bad"] = {}
         reconciler.touch("bad")
         await reconciler.settle()
     assert values(sink) == {"c": 1}
 
 
 async def test_restore_gets_the_targets_rows_before_anything_is_derived() -> None:
-    heard: list[object] = []
+    received: list[object] = []
 
     def derive(_owner: str) -> Iterable[Fact]:
-        heard.append("derive")
+        received.append("derive")
         return ()
 
-    reconciler = Reconciler("test", derive, FakeSink([Fact("a", 1)]), restore=heard.extend)
+    reconciler = Reconciler("test", derive, FakeSink([Fact("a", 1)]), restore=received.extend)
     async with running(reconciler):
         reconciler.touch("one")
         await reconciler.settle()
-    assert heard == [Fact("a", 1), "derive"]
+    assert received == [Fact("a", 1), "derive"]
 
 
 async def test_changes_that_never_end_do_not_delay_settle() -> None:
@@ -211,7 +211,7 @@ async def test_changes_that_never_end_do_not_delay_settle() -> None:
     written: list[Delta[Fact]] = []
 
     async def write(delta: Delta[Fact]) -> None:
-        world.asked["other"] = {"b": len(written)}
+        world.requested["other"] = {"b": len(written)}
         reconciler.touch("other")
         await FakeSink.write(sink, delta)
         written.append(delta)
@@ -231,7 +231,7 @@ async def test_settle_waits_for_a_change_that_came_during_the_turn() -> None:
 
     async def write(delta: Delta[Fact]) -> None:
         if not settled:
-            world.asked["one"] = {"a": 2}
+            world.requested["one"] = {"a": 2}
             reconciler.touch("one")
             settled.append(asyncio.create_task(reconciler.settle()))
         await FakeSink.write(sink, delta)
@@ -273,11 +273,11 @@ async def test_a_refused_row_stops_no_other_and_its_owner_gets_the_reason(caplog
         assert reconciler.counters.refused == 1
         assert "is refused and left out" in caplog.text
         batches = len(sink.batches)
-        world.asked["good"] = {"z": 1}
+        world.requested["good"] = {"z": 1}
         reconciler.touch("good")
         await reconciler.settle("good")
         assert len(sink.batches) == batches + 1, "the refused row is not tried with every batch"
-        world.asked["bad"] = {"b": 1}
+        world.requested["bad"] = {"b": 1}
         reconciler.touch("bad")
         await reconciler.settle("bad")
     assert values(sink) == {"b": 1, "z": 1}
@@ -292,7 +292,7 @@ async def test_a_refused_removal_is_reported_to_the_last_owner_of_the_row() -> N
         reconciler.touch("one", "other")
         await reconciler.settle("one", "other")
         sink.refuses = {"a"}
-        world.asked = {}
+        world.requested = {}
         reconciler.touch("one", "other")
         await reconciler.settle("other")
         with pytest.raises(RefusedError, match="the fake sink refuses 'a'"):
@@ -326,7 +326,7 @@ async def test_a_refused_row_is_tried_again_also_where_changes_never_cease(monke
         number = 0
         while "a" not in values(sink):
             number += 1
-            world.asked["other"] = {"b": number}
+            world.requested["other"] = {"b": number}
             reconciler.touch("other")
             await reconciler.settle()
             await asyncio.sleep(0.001)

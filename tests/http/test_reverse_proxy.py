@@ -15,7 +15,7 @@ from podwire.http.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 
 
 async def behind(request: web.BaseRequest) -> web.StreamResponse:
-    """What is asked: says what it was asked, redirects, streams, or echoes messages."""
+    """Reports the request, redirects, streams, or echoes messages."""
     if request.path == "/moved":
         return web.Response(status=302, headers={"Location": "/there", "X-Kept": "1"})
     if request.path == "/page":

@@ -16,10 +16,10 @@ def test_families() -> None:
 @sandboxed
 def test_a_wildcard_socket_answers_from_the_address_of_the_query() -> None:
     add_addresses("lo", "10.9.0.1/32", "10.9.0.2/32", "fd09::1/128", "fd09::2/128")
-    for wildcard, asked in (("0.0.0.0", ("10.9.0.1", "10.9.0.2")), ("::", ("fd09::1", "fd09::2"))):
+    for wildcard, requested in (("0.0.0.0", ("10.9.0.1", "10.9.0.2")), ("::", ("fd09::1", "fd09::2"))):
         server = DatagramSocket(wildcard, 5353)
         assert server.receive() is None
-        for address in asked:
+        for address in requested:
             with socket.socket(family_of(address), socket.SOCK_DGRAM) as client:
                 client.settimeout(30)
                 client.sendto(b"who", (address, 5353))

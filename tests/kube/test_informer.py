@@ -1,4 +1,4 @@
-"""The informer against a small HTTP server that says what a test tells it to."""
+"""The informer against a small HTTP server that answers what a test sets."""
 
 import asyncio
 import gzip
@@ -67,11 +67,11 @@ async def test_an_expired_version_lists_again_and_reports_what_was_missed() -> N
         return listing(5, item("a", 3)) if len(lists) == 1 else listing(50, item("b", 40))
 
     lists: list[int] = []
-    told: list[Change[ConfigMap]] = []
+    reported: list[Change[ConfigMap]] = []
     async with served(handler) as informer, asyncio.timeout(60):
-        informer.subscribe(told.append)
+        informer.subscribe(reported.append)
         await informer.wait_for(lambda: names(informer) == ["b"])
-    assert [(change.old is None, change.new is None) for change in told] == [
+    assert [(change.old is None, change.new is None) for change in reported] == [
         (True, False),
         (True, False),
         (False, True),
@@ -79,11 +79,11 @@ async def test_an_expired_version_lists_again_and_reports_what_was_missed() -> N
 
 
 async def test_an_absent_server_is_tried_until_it_answers() -> None:
-    asked = []
+    requested = []
 
     async def handler(_: web.Request) -> web.StreamResponse:
-        asked.append(1)
-        if len(asked) < 4:
+        requested.append(1)
+        if len(requested) < 4:
             return web.json_response({"reason": "ServiceUnavailable", "message": "not yet"}, status=503)
         return listing(5, item("a", 3))
 
@@ -96,11 +96,11 @@ async def test_a_late_listener_receives_the_existing_objects() -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         return listing(5, item("a", 3))
 
-    told: list[Change[ConfigMap]] = []
+    reported: list[Change[ConfigMap]] = []
     async with served(handler) as informer, asyncio.timeout(60):
         await informer.synced.wait()
-        informer.subscribe(told.append)
-        assert [change.new and change.new.metadata.name for change in told] == ["a"]
+        informer.subscribe(reported.append)
+        assert [change.new and change.new.metadata.name for change in reported] == ["a"]
 
 
 async def test_a_listener_that_raises_ends_it_even_with_what_looks_like_trouble_of_the_network() -> None:

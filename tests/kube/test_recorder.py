@@ -54,7 +54,7 @@ async def test_events_are_listed_and_sort_in_the_order_in_which_they_were_record
         listed = await events.when(20)
         assert [event["reason"] for event in listed] == reasons
         assert sorted(event["lastTimestamp"] for event in listed) == [event["lastTimestamp"] for event in listed]
-        assert len({event["lastTimestamp"] for event in listed}) == 20, "none is told at the same time as another"
+        assert len({event["lastTimestamp"] for event in listed}) == 20, "none is reported at the same time as another"
 
 
 async def test_equal_events_are_one_with_a_count_and_the_last_time() -> None:

@@ -34,8 +34,8 @@ def fill(
 def test_a_list_reports_only_differences() -> None:
     cache = watching(config_map("a", "1"), config_map("b", "2"), config_map("c", "3"))
     changes = fill(cache, "20", config_map("a", "1"), config_map("b", "5"), config_map("d", "6"))
-    told = {(c.old and c.old.metadata.name, c.new and c.new.metadata.name) for c in changes}
-    assert told == {("c", None), ("b", "b"), (None, "d")}
+    reported = {(c.old and c.old.metadata.name, c.new and c.new.metadata.name) for c in changes}
+    assert reported == {("c", None), ("b", "b"), (None, "d")}
     assert cache.version == "20"
 
 

@@ -1,4 +1,4 @@
-"""What kubectl asks the server about itself: schemas, resources, rights, versions, configuration, the proxy."""
+"""What kubectl requests of the server about itself: schemas, resources, rights, versions, configuration, the proxy."""
 
 from __future__ import annotations
 

@@ -150,6 +150,6 @@ def test_scale_changes_the_number_of_pods_if_it_is_as_expected(sets: Kubectl) ->
 def test_status_gives_up_when_there_is_no_progress(sets: Kubectl) -> None:
     sets("create", "deployment", "stuck", "--image=busybox", "--", "/no/such/program")
     sets("patch", "deployment", "stuck", "-p", '{"spec": {"progressDeadlineSeconds": 1}}')
-    told = sets.refused("rollout", "status", "deployment/stuck", "--timeout=60s")
-    assert told == 'error: deployment "stuck" exceeded its progress deadline\n'
+    reported = sets.refused("rollout", "status", "deployment/stuck", "--timeout=60s")
+    assert reported == 'error: deployment "stuck" exceeded its progress deadline\n'
     sets("delete", "deployment", "stuck", "--wait=false")

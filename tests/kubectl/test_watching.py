@@ -80,16 +80,16 @@ def test_informers_list_and_watch_or_stream(kubectl: Kubectl) -> None:
     kubectl("create", "configmap", "seen", "--from-literal=a=1")
     wait = ("wait", "configmap/seen", "--for=jsonpath={.data.a}=2", "--timeout=60s", "-v=8")
     with kubectl.started(*wait) as waiting:
-        asked: list[str] = []
-        while not any("watch=true" in url for url in asked):
-            asked += re.findall(r"/namespaces/\S*configmaps\?\S*", line(waiting))
+        requested: list[str] = []
+        while not any("watch=true" in url for url in requested):
+            requested += re.findall(r"/namespaces/\S*configmaps\?\S*", line(waiting))
         kubectl("patch", "cm", "seen", "-p", '{"data": {"a": "2"}}')
         assert waiting.wait(60) == 0
-    streams = [url for url in asked if "sendInitialEvents=true" in url]
-    assert bool(streams) is kubectl.newest, asked
+    streams = [url for url in requested if "sendInitialEvents=true" in url]
+    assert bool(streams) is kubectl.newest, requested
     if not kubectl.newest:
-        assert "watch=true" not in asked[0]
-        assert "resourceVersion=" in next(url for url in asked if "watch=true" in url)
+        assert "watch=true" not in requested[0]
+        assert "resourceVersion=" in next(url for url in requested if "watch=true" in url)
 
 
 @pytest.mark.proves("kubectl-events")

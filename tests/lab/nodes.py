@@ -68,7 +68,7 @@ class NodeOfTest:
         self._task = asyncio.create_task(self.kubelet.run())
 
     async def stop(self) -> None:
-        """As kill -9: nothing is told to anybody."""
+        """As kill -9: nothing is reported."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, self.kubelet.workers.cancel(), return_exceptions=True)

@@ -56,7 +56,7 @@ def _become(request: SpawnRequest) -> None:
 
 
 class ShimOfTest:
-    """A pod's folder, its shim, and short words for what a runtime asks."""
+    """A pod's folder, its shim, and short words for what a kubelet requests."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -111,7 +111,7 @@ def test_check_restart_and_del_of_an_adopted_link() -> None:
         assert f"the route to {ADDRESS[4]}/32" in answer["details"]
         assert node.cni("DEL", pod, check) == (0, None)
         assert node.cni("DEL", pod, check) == (0, None)
-        assert node.told[-1].startswith("forget shop/a")
+        assert node.reported[-1].startswith("release shop/a")
         assert node.host.run("ip", "link", "show", "veth77").returncode == 0, "it is the earlier plugin's to remove"
         assert node.cni("CHECK", pod, check)[0] == 1
         with (

@@ -113,7 +113,7 @@ def test_an_add_cut_off_by_kill_is_refused_undone_and_can_be_repeated() -> None:
         (node.folder / "hold").touch()
         pod = Host("a")
         adding = node.call("ADD", pod)
-        eventually(lambda: bool(node.told) and bool(node.links()))
+        eventually(lambda: bool(node.reported) and bool(node.links()))
         node.kill_without_mark()
         status, answer = finish(adding)
         assert (status, answer["code"]) == (1, 11)
@@ -133,7 +133,7 @@ def test_leftovers_hold_up_no_pod_without_the_api() -> None:
         (node,) = cluster.machines
         (node.folder / "hold").touch()
         adding = [node.call("ADD", Host(name)) for name in ("a", "b", "c")]
-        eventually(lambda: len(node.told) == 3, 60)
+        eventually(lambda: len(node.reported) == 3, 60)
         node.kill_without_mark()
         assert [finish(one)[0] for one in adding] == [1, 1, 1]
         (node.folder / "hold").unlink()
@@ -168,7 +168,7 @@ def test_a_namespace_that_died_with_the_agent_gives_its_addresses_back() -> None
         eventually(lambda: len(node.links()) == 1)
         node.start(*cluster.objects)
         eventually(lambda: stored(node) == ["b"])
-        assert node.told[-1] == "forget shop/a 10.244.1.2"
+        assert node.reported[-1] == "release shop/a 10.244.1.2"
         assert node.cni("CHECK", other, {"prevResult": other.result}) == (0, None)
 
 

@@ -111,9 +111,9 @@ def test_impossible_nodes_are_named_and_left_out(ranges: list[str], addresses: l
         spec=NodeSpec(pod_cidrs=tuple(ranges)),
         status=NodeStatus(addresses=tuple(NodeAddress("InternalIP", address) for address in addresses)),
     )
-    read, (told,) = read_node(node, DIRECT)
-    assert told.startswith("node bad: ")
-    assert fault in told
+    read, (reported,) = read_node(node, DIRECT)
+    assert reported.startswith("node bad: ")
+    assert fault in reported
     assert len(read.ranges) + len(read.addresses) == len(ranges) + len(addresses) - 1
 
 

@@ -113,8 +113,8 @@ def test_arp_of_a_pod_is_dropped() -> None:
         standing, before = addressing(node), node.dropped()
         for operation in (1, 2):
             claim = pack_mac(a.result["interfaces"][1]["mac"]) + ip_address(b.address(4)).packed
-            asked = bytes(6) + ip_address("169.254.1.1").packed
-            body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + claim + asked
+            requested = bytes(6) + ip_address("169.254.1.1").packed
+            body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + claim + requested
             for target in ("ff:ff:ff:ff:ff:ff", NODE_MAC):
                 send_frame(a, ethernet(body, 0x0806, target))
         eventually(lambda: node.dropped() >= before + 4, SECONDS)

@@ -106,7 +106,7 @@ class Counted:
 
 
 class Cluster:
-    """A view that is told of objects, and remembers who it called dirty and what rows they ask for."""
+    """A view that receives objects, and keeps which owners it called dirty and what rows they want."""
 
     def __init__(
         self, node: str = "node-1", always: Sequence[ClusterPolicy] = (), ranges: PodRanges | None = None
@@ -178,7 +178,7 @@ class Cluster:
         return self.verdict(source, destination, protocol, port).allowed
 
     def settle(self) -> set[Row]:
-        """Derive who is dirty, as the reconciler does; all rows that are asked for now."""
+        """Derive who is dirty, as the reconciler does; all rows that are requested now."""
         for owner in self.dirty:
             self.rows[owner] = frozenset(rows(owner, self.view, self.numbers))
         self.dirty.clear()

@@ -29,7 +29,7 @@ SOME = 4
 
 
 class Enforced:
-    """The table in the kernel of this thread's namespace, kept equal to what a cluster asks for."""
+    """The table in the kernel of this thread's namespace, kept equal to the policies of a cluster."""
 
     def __init__(self) -> None:
         self.sink = PolicySink.here()

@@ -89,7 +89,7 @@ class Wire:
 
     def reached(self, probes: list[Probe], expected: set[Probe]) -> set[Probe]:
         """The probes that came through. Waits long for those expected, and a moment more for the others."""
-        self._forget_arrivals()
+        self._drain_arrivals()
         open_ones: set[Probe] = set()
         with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
             for servers in self._servers.values():
@@ -131,7 +131,7 @@ class Wire:
                         made[number] = stack.enter_context(_socket(probe.target, kind))
         return [made[number] for number in range(len(probes))]
 
-    def _forget_arrivals(self) -> None:
+    def _drain_arrivals(self) -> None:
         for servers in self._servers.values():
             for server in servers:
                 if server.type == socket.SOCK_DGRAM:

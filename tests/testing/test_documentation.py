@@ -72,4 +72,4 @@ def test_the_tutorial_is_true(fresh_home: Home) -> None:
     questions = re.findall(rf"IP {client}\.(\d+) > [\d.]+\.80: Flags \[S\]", said)
     answers = re.findall(rf"\.80 > {client}\.(\d+): Flags \[S\.\]", said)
     assert len(set(answers)) == 1
-    assert set(questions) > set(answers), "the last connection is asked for, and nobody answers"
+    assert set(questions) > set(answers), "the last connection is requested, and nobody answers"

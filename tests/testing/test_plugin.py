@@ -28,7 +28,7 @@ def test_two(world): note(world)
 
 @pytest.fixture(autouse=True)
 def _own_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pytest-xdist tells the process of these tests is not meant for the runs inside them."""
+    """What pytest-xdist sets for the process of these tests is not meant for the runs inside them."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 
@@ -157,7 +157,7 @@ def test_a_mistake_in_a_test_shows_its_own_line_and_the_message_only(pytester: p
     places = [line for line in result.stdout.lines if re.match(r"\S+\.py:\d+: ", line)]
     assert len(places) == 4
     assert all(line.startswith(f"{written.name}:") for line in places), f"frames of podwire are shown: {places}"
-    assert "coredns" not in result.stdout.str(), "how the world started is told as if it were a fault"
+    assert "coredns" not in result.stdout.str(), "how the world started is reported as if it were a fault"
 
 
 @pytest.mark.long

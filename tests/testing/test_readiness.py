@@ -1,4 +1,4 @@
-"""What has not settled is told in words, and what has is not."""
+"""What has not settled is reported in words, and what has is not."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Terminal:
         os.close(self._ours)
 
     def resize(self, rows: int, columns: int) -> None:
-        """Change the size; the kernel tells the program."""
+        """Change the size; the kernel signals the program."""
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, keys: str) -> None:

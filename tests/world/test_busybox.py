@@ -139,9 +139,9 @@ def test_copies_go_through_its_tar(pods: World) -> None:
 @pytest.mark.parametrize(("image", "tool"), [("busybox", "wget -qO- --timeout={}"), ("curlimages/curl", "-s -m {}")])
 def test_the_command_of_all_tutorials_shows_what_a_policy_lets_through(pods: World, image: str, tool: str) -> None:
     name = image.rpartition("/")[2]
-    asks = ("run", f"asks-{name}", f"--image={image}", "--rm", "-i", "--restart=Never", "--")
-    assert "stand-in for nginx" in pods.kubectl(*asks, *tool.format(30).split(), "http://web").stdout
-    closed = pods.kubectl(*asks, *tool.format(2).split(), "http://closed", check=False)
+    run = ("run", f"run-{name}", f"--image={image}", "--rm", "-i", "--restart=Never", "--")
+    assert "stand-in for nginx" in pods.kubectl(*run, *tool.format(30).split(), "http://web").stdout
+    closed = pods.kubectl(*run, *tool.format(2).split(), "http://closed", check=False)
     assert closed.returncode != 0
     assert "stand-in" not in closed.stdout
 

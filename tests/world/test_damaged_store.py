@@ -22,11 +22,11 @@ def test_a_damaged_store_is_reported_and_a_restored_one_is_used(world: World) ->
     inside(world, f"kill -STOP $(pgrep -x pw-apiserver); cp {STORE} {STORE}.copy; cp {STORE}-wal {STORE}.copy-wal")
     inside(world, f"kill -9 $(pgrep -x pw-apiserver); : > {STORE}")
     eventually(lambda: "does not start" in world.home.podwire("logs", "--name", world.name, "apiserver").stdout)
-    told = world.home.podwire("status", "--name", world.name, check=False)
-    assert told.returncode == 1
+    reported = world.home.podwire("status", "--name", world.name, check=False)
+    assert reported.returncode == 1
     for words in (world.name, STORE, "the file is empty", "restore a copy", "podwire logs"):
-        assert words in told.stderr
-    assert "Traceback" not in told.stderr + world.home.podwire("logs", "--name", world.name, "apiserver").stdout
+        assert words in reported.stderr
+    assert "Traceback" not in reported.stderr + world.home.podwire("logs", "--name", world.name, "apiserver").stdout
     inside(world, f"cp {STORE}.copy {STORE}; cp {STORE}.copy-wal {STORE}-wal")
     eventually(lambda: world.kubectl("get", "configmap", "kept", check=False).returncode == 0, 60)
 

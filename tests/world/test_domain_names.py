@@ -72,8 +72,8 @@ def test_a_name_is_admitted_after_its_look_up_alone(quarter: World) -> None:
         resolver = quarter.kubectl(
             "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "jsonpath={.items[0].status.podIP}"
         ).stdout
-        asked = quarter.kubectl("-n", space, "exec", "client", "--", "nslookup", name, resolver).stdout
-        assert one in asked
+        requested = quarter.kubectl("-n", space, "exec", "client", "--", "nslookup", name, resolver).stdout
+        assert one in requested
         assert not connects(quarter, one), "the answer was not that of the cluster's DNS"
         assert connects(quarter, name, times=10)
         assert connects(quarter, one), "its time is not over"

@@ -186,7 +186,7 @@ def test_exit_codes_of_containers_and_of_exec(world: World, web: str, code: int)
 
 @pytest.mark.long
 def test_the_images_own_stop_signal_ends_it(world: World) -> None:
-    script = "trap 'echo told; exit 0' INT; echo ready; while :; do sleep 0.1; done"
+    script = "trap 'echo reported; exit 0' INT; echo ready; while :; do sleep 0.1; done"
     world.kubectl("run", "polite", "--image=web:v1", "--restart=Never", "--command", "--", "sh", "-c", script)
     eventually(lambda: world.kubectl("logs", "polite", check=False).stdout == "ready\n", what="the trap is set")
     world.kubectl("delete", "pod", "polite", "--grace-period=60", "--timeout=20s")

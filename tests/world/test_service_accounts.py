@@ -100,7 +100,7 @@ def test_the_worlds_own_processes_are_refused_nothing(pods: World) -> None:
     users = {event["user"]["username"] for event in refused if "impersonatedUser" not in event}
     own = [user for user, _ in clients(Topology(nodes=2)).values()]
     assert users & set(own) == set()
-    assert f"system:serviceaccount:{pods.namespace}:asker" in users, "the pod that asked for secrets"
+    assert f"system:serviceaccount:{pods.namespace}:asker" in users, "the pod that requested secrets"
 
 
 def _namespace(event: dict[str, Any]) -> str:

@@ -266,8 +266,12 @@ def test_a_refused_stream_says_why(pods: World) -> None:
 def test_services_and_pods_are_reached_through_the_api_server(pods: World) -> None:
     pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
     services = f"/api/v1/namespaces/{pods.namespace}/services"
-    asked = json.loads(pods.kubectl("get", "--raw", f"{services}/http:web:8080/proxy/some%20path?x=1").stdout)
-    assert (asked["standInFor"], asked["method"], asked["path"]) == ("nginx", "GET", "/some%20path?x=1")
+    request_seen = json.loads(pods.kubectl("get", "--raw", f"{services}/http:web:8080/proxy/some%20path?x=1").stdout)
+    assert (request_seen["standInFor"], request_seen["method"], request_seen["path"]) == (
+        "nginx",
+        "GET",
+        "/some%20path?x=1",
+    )
     pod = pods.jsonpath("pods", "{.items[0].metadata.name}", "-l", "app=web")
     assert "nginx" in pods.kubectl("get", "--raw", f"/api/v1/namespaces/{pods.namespace}/pods/{pod}:80/proxy").stdout
     assert pods.kubectl("get", "--raw", "/api/v1/nodes/node-1/proxy/healthz").stdout == "ok"

@@ -40,7 +40,7 @@ def on(verb: str, resource: str, group: str = "", name: str = "", namespace: str
 
 
 @pytest.mark.parametrize(
-    ("who", "asked", "allowed"),
+    ("who", "requested", "allowed"),
     [
         (ADMIN, on("delete", "secrets"), True),
         (ADMIN, Attributes("get", path="/anything"), True),
@@ -85,14 +85,14 @@ def on(verb: str, resource: str, group: str = "", name: str = "", namespace: str
     ],
 )
 async def test_rights_of_every_user_from_the_start(
-    authorize: Authorizer, who: User, asked: Attributes, allowed: bool
+    authorize: Authorizer, who: User, requested: Attributes, allowed: bool
 ) -> None:
-    assert authorize(who, asked).allowed is allowed
+    assert authorize(who, requested).allowed is allowed
 
 
 @pytest.mark.proves("rbac")
 @pytest.mark.parametrize(
-    ("name", "asked", "allowed"),
+    ("name", "requested", "allowed"),
     [
         ("view", on("list", "pods"), True),
         ("view", on("get", "pods/log"), True),
@@ -110,11 +110,11 @@ async def test_rights_of_every_user_from_the_start(
         ("cluster-admin", on("delete", "namespaces"), True),
     ],
 )
-async def test_the_roles_for_users(talk: Talk, name: str, asked: Attributes, allowed: bool) -> None:
+async def test_the_roles_for_users(talk: Talk, name: str, requested: Attributes, allowed: bool) -> None:
     await talk.ok("POST", f"{RBAC}/namespaces/default/rolebindings", binding("other", name, user("another")))
     await talk.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "a"}})
     await talk.ok("POST", f"{RBAC}/namespaces/a/rolebindings", binding("b", name, user("eve")))
-    assert talk.server.access.auth_filter.authorize(User("eve", (IN,)), asked).allowed is allowed
+    assert talk.server.access.auth_filter.authorize(User("eve", (IN,)), requested).allowed is allowed
 
 
 async def test_deleted_roles_and_rules_are_restored_at_the_next_start(talk: Talk) -> None:

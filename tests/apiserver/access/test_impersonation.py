@@ -18,11 +18,11 @@ class Rights:
     def __init__(self, *allowed: str) -> None:
         self.allowed = allowed
 
-    def __call__(self, user: User, asked: Attributes) -> Decision:
+    def __call__(self, user: User, requested: Attributes) -> Decision:
         assert user == EVE
-        assert asked.verb == "impersonate"
-        place = f"{asked.namespace}/" if asked.namespace else ""
-        return Decision(f"{asked.qualified_resource} {place}{asked.name}" in self.allowed)
+        assert requested.verb == "impersonate"
+        place = f"{requested.namespace}/" if requested.namespace else ""
+        return Decision(f"{requested.qualified_resource} {place}{requested.name}" in self.allowed)
 
 
 def header(name: str, value: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ async def test_self_subject_review(talk: Talk) -> None:
 
 @pytest.mark.proves("reviews")
 @pytest.mark.parametrize(
-    ("asked", "before", "after"),
+    ("requested", "before", "after"),
     [
         (LIST_PODS, False, True),
         ({"resourceAttributes": {**LIST_PODS["resourceAttributes"], "namespace": "other"}}, False, False),
@@ -34,11 +34,11 @@ async def test_self_subject_review(talk: Talk) -> None:
         (METRICS, False, False),
     ],
 )
-async def test_a_self_subject_access_review(talk: Talk, asked: dict[str, Any], before: bool, after: bool) -> None:
+async def test_a_self_subject_access_review(talk: Talk, requested: dict[str, Any], before: bool, after: bool) -> None:
     eve, path = talk.as_user("eve"), f"{AUTHORIZATION}/selfsubjectaccessreviews"
-    assert (await eve.ok("POST", path, review(**asked)))["status"]["allowed"] is before
+    assert (await eve.ok("POST", path, review(**requested)))["status"]["allowed"] is before
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
-    assert (await eve.ok("POST", path, review(**asked)))["status"]["allowed"] is after
+    assert (await eve.ok("POST", path, review(**requested)))["status"]["allowed"] is after
 
 
 @pytest.mark.proves("reviews")

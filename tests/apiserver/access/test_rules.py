@@ -16,7 +16,7 @@ PATHS = Rule(("get",), paths=("/healthz", "/apis/*"))
 
 
 @pytest.mark.parametrize(
-    ("rule", "asked", "allowed"),
+    ("rule", "requested", "allowed"),
     [
         (PODS, Attributes("get", "", "v1", "pods", name="a"), True),
         (PODS, Attributes("delete", "", "v1", "pods", name="a"), False),
@@ -45,8 +45,8 @@ PATHS = Rule(("get",), paths=("/healthz", "/apis/*"))
         (Rule(("get",), paths=("*",)), Attributes("get", path="/any/thing"), True),
     ],
 )
-def test_what_a_rule_allows(rule: Rule, asked: Attributes, allowed: bool) -> None:
-    assert Ruleset([rule]).allows(Question.of(asked)) is allowed
+def test_what_a_rule_allows(rule: Rule, requested: Attributes, allowed: bool) -> None:
+    assert Ruleset([rule]).allows(Question.of(requested)) is allowed
 
 
 def test_rules_add_up() -> None:

@@ -1,4 +1,4 @@
-"""Who owns what, as kubernetes.io "Server-Side Apply" tells it, and laws that hold for any configuration."""
+"""Who owns what, by kubernetes.io "Server-Side Apply", and laws that hold for any configuration."""
 
 from __future__ import annotations
 

@@ -119,8 +119,8 @@ async def test_a_dry_run_changes_nothing(talk: Talk) -> None:
     ],
 )
 async def test_an_apply_needs_a_field_manager(talk: Talk, query: str, message: str) -> None:
-    told = await refused(talk, f"{MAPS}/a", config_map(), query)
-    assert told == (422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {message}')
+    refusal = await refused(talk, f"{MAPS}/a", config_map(), query)
+    assert refusal == (422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {message}')
 
 
 async def test_only_an_apply_can_be_forced(talk: Talk) -> None:
@@ -131,7 +131,7 @@ async def test_only_an_apply_can_be_forced(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "told"),
+    ("change", "code", "expected_text"),
     [
         ({"metadata": {"name": "b"}}, 400, "does not match the name on the URL (a)"),
         ({"metadata": {"name": "a", "namespace": "other"}}, 400, "the namespace of the provided object does not match"),
@@ -144,12 +144,14 @@ async def test_only_an_apply_can_be_forced(talk: Talk) -> None:
     ],
 )
 @pytest.mark.parametrize("there", [False, True])
-async def test_what_cannot_be_applied(talk: Talk, change: Object, code: int, told: str, *, there: bool) -> None:
+async def test_what_cannot_be_applied(
+    talk: Talk, change: Object, code: int, expected_text: str, *, there: bool
+) -> None:
     if there:
         await talk.ok("POST", MAPS, config_map(), user_agent="me")
     answer = await refused(talk, f"{MAPS}/a", config_map(**change))
     assert answer[0] == code
-    assert told in answer[2]
+    assert expected_text in answer[2]
 
 
 @pytest.mark.parametrize("body", [b"[]", b"a: [", b"{", b"7"])
@@ -315,6 +317,6 @@ async def test_kinds_of_users_follow_their_markers_and_lists_without_are_atomic(
     }
     other = await apply(talk, path, thing(keyed=[{"name": "b"}], free={"z": 1}), "other")
     assert [entry["name"] for entry in other["spec"]["keyed"]] == ["a", "b"]
-    told = (await refused(talk, path, thing(list=[]), "fieldManager=other"))[2]
-    assert told == 'Apply failed with 1 conflict: conflict with "me": .spec.list'
+    refusal = (await refused(talk, path, thing(list=[]), "fieldManager=other"))[2]
+    assert refusal == 'Apply failed with 1 conflict: conflict with "me": .spec.list'
     assert ".spec.unknown: field not declared in schema" in (await refused(talk, path, thing(unknown=1)))[2]

@@ -11,7 +11,7 @@ def rule(text: str, message: str = "", **parts: Any) -> dict[str, Any]:
     return {"rule": text, "message": message, **parts}
 
 
-def told(schema: dict[str, Any], value: Any, old: Any = None) -> list[str]:
+def reported(schema: dict[str, Any], value: Any, old: Any = None) -> list[str]:
     return [str(cause) for cause in rules.problems(convert(schema), value, old)]
 
 
@@ -26,34 +26,36 @@ FIXED = spec(size={**INTEGER, "x-kubernetes-validations": [rule("self == oldSelf
 
 
 def test_a_rule_holds_or_its_message_is_reported() -> None:
-    assert told(LIMITS, {"spec": {"low": 1, "high": 2}}) == []
-    assert told(LIMITS, {"spec": {"low": 3, "high": 2}}) == ["spec: Invalid value: low above high"]
+    assert reported(LIMITS, {"spec": {"low": 1, "high": 2}}) == []
+    assert reported(LIMITS, {"spec": {"low": 3, "high": 2}}) == ["spec: Invalid value: low above high"]
 
 
 def test_plain_values_are_shown_and_a_rule_without_message_shows_itself() -> None:
     schema = spec(size={**INTEGER, "x-kubernetes-validations": [rule("self % 2 == 0")]})
-    assert told(schema, {"spec": {"size": 3}}) == ["spec.size: Invalid value: 3: failed rule: self % 2 == 0"]
+    assert reported(schema, {"spec": {"size": 3}}) == ["spec.size: Invalid value: 3: failed rule: self % 2 == 0"]
 
 
 def test_a_rule_that_fails_on_the_value_refuses_it() -> None:
-    [text] = told(LIMITS, {"spec": {"low": 1}})
+    [text] = reported(LIMITS, {"spec": {"low": 1}})
     assert text == "spec: Invalid value: no such key: high evaluating rule: low above high"
 
 
 @pytest.mark.proves("crd-rules")
 def test_a_transition_rule_compares_with_the_former_value() -> None:
-    assert told(FIXED, {"spec": {"size": 1}}) == []
-    assert told(FIXED, {"spec": {"size": 1}}, {"spec": {"size": 1}}) == []
-    assert told(FIXED, {"spec": {"size": 2}}, {"spec": {}}) == []
-    assert told(FIXED, {"spec": {"size": 2}}, {"spec": {"size": 1}}) == ["spec.size: Invalid value: 2: cannot change"]
+    assert reported(FIXED, {"spec": {"size": 1}}) == []
+    assert reported(FIXED, {"spec": {"size": 1}}, {"spec": {"size": 1}}) == []
+    assert reported(FIXED, {"spec": {"size": 2}}, {"spec": {}}) == []
+    assert reported(FIXED, {"spec": {"size": 2}}, {"spec": {"size": 1}}) == [
+        "spec.size: Invalid value: 2: cannot change"
+    ]
 
 
 def test_with_an_optional_old_self_creation_is_checked_too() -> None:
     rising = rule("!oldSelf.hasValue() && self == 0 || oldSelf.orValue(0) < self", "rises", optionalOldSelf=True)
     schema = spec(size={**INTEGER, "x-kubernetes-validations": [rising]})
-    assert told(schema, {"spec": {"size": 0}}) == []
-    assert told(schema, {"spec": {"size": 2}}, {"spec": {"size": 1}}) == []
-    assert told(schema, {"spec": {"size": 1}}, {"spec": {"size": 2}}) == ["spec.size: Invalid value: 1: rises"]
+    assert reported(schema, {"spec": {"size": 0}}) == []
+    assert reported(schema, {"spec": {"size": 2}}, {"spec": {"size": 1}}) == []
+    assert reported(schema, {"spec": {"size": 1}}, {"spec": {"size": 2}}) == ["spec.size: Invalid value: 1: rises"]
 
 
 @pytest.mark.parametrize(("list_type", "found"), [("map", ["spec.list[1]: Invalid value: fixed"]), ("atomic", [])])
@@ -67,7 +69,7 @@ def test_items_are_known_again_only_in_keyed_lists(list_type: str, found: list[s
     keys = {"x-kubernetes-list-map-keys": ["name"]} if list_type == "map" else {}
     before = {"spec": {"list": [{"name": "a", "n": 1}, {"name": "b", "n": 2}]}}
     after = {"spec": {"list": [{"name": "b", "n": 2}, {"name": "a", "n": 9}, {"name": "new", "n": 5}]}}
-    assert told(spec(list={**declared, **keys}), after, before) == found
+    assert reported(spec(list={**declared, **keys}), after, before) == found
 
 
 def test_message_expressions_reasons_and_field_paths() -> None:
@@ -77,7 +79,7 @@ def test_message_expressions_reasons_and_field_paths() -> None:
         rule("self.n < 5", "the plain one", messageExpression="self.nothing"),
         n=INTEGER,
     )
-    assert told(schema, {"spec": {"n": 7}}) == [
+    assert reported(schema, {"spec": {"n": 7}}) == [
         "spec: Forbidden: n is 7",
         "spec.n: Invalid value: at n",
         "spec: Invalid value: the plain one",
@@ -97,16 +99,16 @@ def test_rules_see_formats_escaped_names_and_the_object_s_name() -> None:
     )
     schema["x-kubernetes-validations"] = [rule("self.metadata.name == 'web' && !has(self.metadata.labels)")]
     value = {"namespace": "x", "a-b": 1, "since": "2025-01-01T00:00:00Z", "wait": "2m"}
-    assert told(schema, {"metadata": {"name": "web", "labels": {}}, "spec": value}) == []
-    assert len(told(schema, {"metadata": {"name": "db"}, "spec": {**value, "wait": "1s"}})) == 2
+    assert reported(schema, {"metadata": {"name": "web", "labels": {}}, "spec": value}) == []
+    assert len(reported(schema, {"metadata": {"name": "db"}, "spec": {**value, "wait": "1s"}})) == 2
 
 
 def test_a_rule_that_would_run_for_minutes_is_refused() -> None:
     unique = rule("self.list.all(x, self.list.exists_one(y, x == y))", "twice")
     schema = spec(unique, list={"type": "array", "items": INTEGER})
-    assert told(schema, {"spec": {"list": list(range(100))}}) == []
-    assert told(schema, {"spec": {"list": [1, 1]}}) == ["spec: Invalid value: twice"]
-    [text] = told(schema, {"spec": {"list": list(range(10_000))}})
+    assert reported(schema, {"spec": {"list": list(range(100))}}) == []
+    assert reported(schema, {"spec": {"list": [1, 1]}}) == ["spec: Invalid value: twice"]
+    [text] = reported(schema, {"spec": {"list": list(range(10_000))}})
     assert text.startswith("spec: Invalid value: call cost exceeds limit for rule: self.list.all")
 
 
@@ -122,7 +124,7 @@ def test_rules_that_cannot_be_compiled_are_named_and_not_evaluated() -> None:
     schema = spec(n={**INTEGER, "x-kubernetes-validations": [rule("self.?x.hasValue()"), rule("self > 1", "too low")]})
     [found] = rules.unusable(convert(schema), "v1")
     assert (found.path, found.rule) == ("v1.spec.n", "self.?x.hasValue()")
-    assert told(schema, {"spec": {"n": 1}}) == ["spec.n: Invalid value: 1: too low"]
+    assert reported(schema, {"spec": {"n": 1}}) == ["spec.n: Invalid value: 1: too low"]
 
 
 def test_parts_that_did_not_change_are_not_evaluated_again() -> None:

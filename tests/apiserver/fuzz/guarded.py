@@ -55,25 +55,27 @@ class Guarded:
     def ask(self, method: str, path: str, body: bytes = b"", **request: Any) -> Answer:
         """Ask, and judge the answer."""
         named: dict[str, Any] = {"user": ADMIN, **request}
-        asked = Request(method, path, body=body, source="192.0.2.1", **named)
+        requested = Request(method, path, body=body, source="192.0.2.1", **named)
         began = time.process_time()
-        answer = self._runner.run(self._answer(asked))
+        answer = self._runner.run(self._answer(requested))
         spent = time.process_time() - began
         assert spent < MOST_PROCESSOR_SECONDS, f"{spent:.1f} s of the processor for one request"
         judge(answer)
         return answer
 
-    def endures(self, asked: Asked) -> None:
+    def endures(self, requested: Asked) -> None:
         """Answer a request; what it wrote can be shown, and the server goes on as before."""
         with errors_raise():
-            answer = self.ask(asked.method, asked.path, asked.body, query=asked.query, headers=asked.headers)
-            if asked.method in WRITES and isinstance(answer, Response) and answer.code < 300:
+            answer = self.ask(
+                requested.method, requested.path, requested.body, query=requested.query, headers=requested.headers
+            )
+            if requested.method in WRITES and isinstance(answer, Response) and answer.code < 300:
                 readable(answer)
-                self.ask("GET", asked.path, headers={"accept": TABLE})
+                self.ask("GET", requested.path, headers={"accept": TABLE})
             self.works()
 
     def works(self) -> None:
-        """A good write is stored, with the next version, and told in the next list."""
+        """A good write is stored, with the next version, and reported in the next list."""
         self._count += 1
         before = self._server.store.version
         body = json.dumps({"metadata": {"name": f"good-{self._count}"}, "data": {"n": str(self._count)}}).encode()
@@ -128,20 +130,20 @@ def judge_refusal(code: int, body: bytes) -> None:
     if not body.startswith(b"{"):
         assert b"kind: Status" in body
         return
-    told = json.loads(body)
-    assert (told["kind"], told["apiVersion"], told["status"]) == ("Status", "v1", "Failure"), told
-    assert told["code"] == code
-    assert told["reason"]
-    assert told["message"]
-    assert FAULT not in told["message"], told
+    reported = json.loads(body)
+    assert (reported["kind"], reported["apiVersion"], reported["status"]) == ("Status", "v1", "Failure"), reported
+    assert reported["code"] == code
+    assert reported["reason"]
+    assert reported["message"]
+    assert FAULT not in reported["message"], reported
 
 
 def readable(answer: Response) -> None:
     """What was accepted can be read by podwire's own controllers: one that cannot would stop them all."""
     if not answer.content_type.startswith("application/json"):
         return
-    told = json.loads(answer.body)
-    found = OWN_KINDS.get((told["apiVersion"], told["kind"]))
+    reported = json.loads(answer.body)
+    found = OWN_KINDS.get((reported["apiVersion"], reported["kind"]))
     if found is not None:
         msgspec.json.decode(answer.body, type=found.type)
 
@@ -149,14 +151,14 @@ def readable(answer: Response) -> None:
 @contextmanager
 def errors_raise() -> Iterator[None]:
     """Whatever is logged as an error inside the block is raised at its end."""
-    heard = _Errors(logging.ERROR)
+    received = _Errors(logging.ERROR)
     root = logging.getLogger()
-    root.addHandler(heard)
+    root.addHandler(received)
     try:
         yield
     finally:
-        root.removeHandler(heard)
-    assert not heard.texts, heard.texts
+        root.removeHandler(received)
+    assert not received.texts, received.texts
 
 
 class _Errors(logging.Handler):

@@ -30,8 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 @pytest.mark.proves("bad-requests-fuzzed")
 @QUICK
 @given(requests())
-def test_any_request_has_a_proper_answer(server: Guarded, asked: Asked) -> None:
-    server.endures(asked)
+def test_any_request_has_a_proper_answer(server: Guarded, requested: Asked) -> None:
+    server.endures(requested)
 
 
 @pytest.mark.long
@@ -39,20 +39,20 @@ def test_any_request_has_a_proper_answer(server: Guarded, asked: Asked) -> None:
 @pytest.mark.proves("bad-requests-fuzzed")
 @LONG
 @given(requests())
-def test_any_of_many_requests_has_a_proper_answer(server: Guarded, asked: Asked) -> None:
-    server.endures(asked)
+def test_any_of_many_requests_has_a_proper_answer(server: Guarded, requested: Asked) -> None:
+    server.endures(requested)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.proves("bad-requests-leave-nothing")
 def test_refused_requests_leave_no_memory_behind(server: Guarded) -> None:
-    asked = _reads_and_dry_runs(1000)
+    requested = _reads_and_dry_runs(1000)
     for _ in range(3):
-        _send(server, asked)
+        _send(server, requested)
     before = _resident()
     for _ in range(10):
-        _send(server, asked)
+        _send(server, requested)
     assert _resident() - before < MOST_GROWTH
     assert server.watchers == 0
 
@@ -63,16 +63,16 @@ def _reads_and_dry_runs(number: int) -> list[Asked]:
 
     @settings(max_examples=number, derandomize=True, database=None, phases=[Phase.generate])
     @given(requests())
-    def collect(asked: Asked) -> None:
-        query = {**asked.query, "dryRun": ("All",)}
-        found.append(Asked(asked.method, asked.path, query, asked.headers, asked.body))
+    def collect(requested: Asked) -> None:
+        query = {**requested.query, "dryRun": ("All",)}
+        found.append(Asked(requested.method, requested.path, query, requested.headers, requested.body))
 
     collect()
-    return [asked for asked in found if asked.method != "DELETE"]
+    return [requested for requested in found if requested.method != "DELETE"]
 
 
-def _send(server: Guarded, asked: list[Asked]) -> None:
-    for one in asked:
+def _send(server: Guarded, requested: list[Asked]) -> None:
+    for one in requested:
         server.ask(one.method, one.path, one.body, query=one.query, headers=one.headers)
 
 

@@ -117,9 +117,9 @@ async def test_an_evicted_pod_has_a_condition(talk: Talk) -> None:
 async def test_exec_needs_an_upgrade(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod(nodeName="n1"))
     assert (await talk.refused("GET", f"{PODS}/web/exec?command=ls"))[0] == 400
-    asked = await talk.answer("POST", f"{PODS}/web/exec?command=ls")  # the runtime says why, it runs nothing
-    assert isinstance(asked, Relay)
-    assert not asked.streams
+    requested = await talk.answer("POST", f"{PODS}/web/exec?command=ls")  # the runtime says why, it runs nothing
+    assert isinstance(requested, Relay)
+    assert not requested.streams
 
 
 # kinds with more to them

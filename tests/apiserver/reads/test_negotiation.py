@@ -237,22 +237,22 @@ async def test_schemas_are_cached_for_ever_by_their_hash(talk: Talk) -> None:
 
 @pytest.mark.proves("openapi-v3-index")
 async def test_kubectl_fetches_schemas_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
     handle = served.server.api.handle
 
     async def noted(request: Request) -> Answer:
-        asked.append(request.path)
+        requested.append(request.path)
         return await handle(request)
 
     monkeypatch.setattr(served.server.api, "handle", noted)
     for _ in range(2):
         await served.kubectl("explain", "pod.spec")
-    assert (asked.count("/openapi/v3"), asked.count("/openapi/v3/api/v1")) == (2, 1)
+    assert (requested.count("/openapi/v3"), requested.count("/openapi/v3/api/v1")) == (2, 1)
 
 
 @pytest.mark.proves("deprecated-versions-warn", "warning-headers")
 async def test_requests_of_endpoints_get_a_deprecation_warning(talk: Talk) -> None:
-    told = ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)
+    reported = ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)
     new = {"metadata": {"name": "web"}, "subsets": []}
     for method, path, body in (
         ("POST", ENDPOINTS, new),
@@ -261,7 +261,7 @@ async def test_requests_of_endpoints_get_a_deprecation_warning(talk: Talk) -> No
     ):
         answer = await talk.answer(method, path, body)
         assert isinstance(answer, Response | WatchAnswer)
-        assert answer.warnings == told
+        assert answer.warnings == reported
     silent = await talk.answer("GET", MAPS)
     assert isinstance(silent, Response)
     assert silent.warnings == ()

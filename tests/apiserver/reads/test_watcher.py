@@ -31,7 +31,7 @@ def follow(store: Store, watcher: Watcher) -> Watcher:
     return watcher
 
 
-def told(watcher: Watcher) -> list[tuple[str, str, str]]:
+def reported(watcher: Watcher) -> list[tuple[str, str, str]]:
     """Type, name and version of every line that can be taken now."""
     lines = b""
     while chunk := watcher.take():
@@ -47,7 +47,7 @@ async def test_changes_are_sent_in_order() -> None:
     await put(store, obj("a"))
     await put(store, obj("a", data=1))
     await remove(store, "a")
-    assert told(watcher) == [("ADDED", "a", "1"), ("MODIFIED", "a", "2"), ("DELETED", "a", "3")]
+    assert reported(watcher) == [("ADDED", "a", "1"), ("MODIFIED", "a", "2"), ("DELETED", "a", "3")]
 
 
 async def test_other_storages_and_namespaces_are_not_sent() -> None:
@@ -56,7 +56,7 @@ async def test_other_storages_and_namespaces_are_not_sent() -> None:
     await put(store, obj("a"), "others")
     await put(store, obj("b", "elsewhere"))
     await put(store, obj("c"))
-    assert told(watcher) == [("ADDED", "c", "3")]
+    assert reported(watcher) == [("ADDED", "c", "3")]
 
 
 @pytest.mark.proves("watch-selectors")
@@ -68,7 +68,7 @@ async def test_objects_enter_and_leave_a_selection() -> None:
     await put(store, obj("a", labels={"app": "web", "x": "1"}))
     await put(store, obj("a", labels={"app": "db"}))
     await remove(store, "a")
-    assert told(watcher) == [("ADDED", "a", "2"), ("MODIFIED", "a", "3"), ("DELETED", "a", "4")]
+    assert reported(watcher) == [("ADDED", "a", "2"), ("MODIFIED", "a", "3"), ("DELETED", "a", "4")]
 
 
 @pytest.mark.proves("watch-selectors")
@@ -91,7 +91,7 @@ async def test_a_watch_by_name_gets_that_object_only() -> None:
     watcher = follow(store, Watcher(selecting(fields="metadata.name=b"), PLAIN))
     await put(store, obj("a"))
     await put(store, obj("b"))
-    assert told(watcher) == [("ADDED", "b", "2")]
+    assert reported(watcher) == [("ADDED", "b", "2")]
 
 
 @pytest.mark.proves("watch-shared-bytes")
@@ -171,12 +171,12 @@ def test_bookmarks_come_every_minute_and_before_the_end() -> None:
     watcher = Watcher(selecting(), PLAIN, bookmarks=True, started=0, ends=100)
     assert watcher.next_tick == 60
     watcher.tick(59, 5)
-    assert told(watcher) == []
+    assert reported(watcher) == []
     watcher.tick(60, 6)
-    assert told(watcher) == [("BOOKMARK", "", "6")]
+    assert reported(watcher) == [("BOOKMARK", "", "6")]
     assert watcher.next_tick == 98
     watcher.tick(98, 7)
-    assert told(watcher) == [("BOOKMARK", "", "7")]
+    assert reported(watcher) == [("BOOKMARK", "", "7")]
     assert watcher.next_tick == 100
     watcher.tick(100, 7)
     assert watcher.finished
@@ -196,7 +196,7 @@ async def test_an_ended_stream_still_gives_what_it_has() -> None:
     await put(store, obj("a"))
     watcher.end()
     assert not watcher.finished
-    assert told(watcher) == [("ADDED", "a", "1")]
+    assert reported(watcher) == [("ADDED", "a", "1")]
     assert watcher.finished
 
 
@@ -220,7 +220,7 @@ async def test_a_watcher_that_fails_ends_and_the_others_receive_all() -> None:
         hub.add("things", watcher)
     for name in ("a", "b"):
         await put(store, obj(name))
-    assert [name for _, name, _ in told(goes_on)] == ["a", "b"]
+    assert [name for _, name, _ in reported(goes_on)] == ["a", "b"]
     assert (fails.take(), fails.finished, len(hub)) == (b"", True, 1)
 
 
@@ -247,7 +247,7 @@ async def replayed(steps: list[tuple[str, str]], begin: int) -> None:
     for name, app in steps[begin:]:
         await step(store, name, app)
     last = 0
-    for kind, name, version in told(watcher):
+    for kind, name, version in reported(watcher):
         assert int(version) > last
         assert (kind == "ADDED") is (name not in state)
         last = int(version)

@@ -39,11 +39,11 @@ async def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     path = str(tmp_path / "store.db")
     writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, path, stdout=asyncio.subprocess.PIPE)
     assert writer.stdout is not None
-    told = [await writer.stdout.readline() for _ in range(400)]
+    reported = [await writer.stdout.readline() for _ in range(400)]
     writer.kill()
-    told += [line async for line in writer.stdout]
+    reported += [line async for line in writer.stdout]
     await writer.wait()
-    acknowledged = [line.decode().split() for line in told if line.endswith(b"\n")]
+    acknowledged = [line.decode().split() for line in reported if line.endswith(b"\n")]
     store = Store(path)
     for name, count, version in acknowledged:
         found = store.get(key(f"{name}-{count}"))

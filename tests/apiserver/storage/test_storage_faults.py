@@ -109,7 +109,7 @@ async def test_a_store_on_a_full_disk_can_be_opened_and_read() -> None:
 @sandboxed
 async def test_kill_9_on_a_full_disk_loses_nothing() -> None:
     path = small_disk()
-    await killed_rounds(path, 3, lambda told: len(told) >= 200)
+    await killed_rounds(path, 3, lambda reported: len(reported) >= 200)
 
 
 @pytest.mark.long
@@ -119,36 +119,38 @@ async def test_kill_9_on_a_full_disk_loses_nothing() -> None:
 async def test_kill_9_on_a_full_disk_loses_nothing_in_many_rounds() -> None:
     SMALL_DISK.mkdir()
     namespaces.mount("none", str(SMALL_DISK), "tmpfs", data="size=8m")
-    await killed_rounds(str(SMALL_DISK / "store.db"), 60, lambda told: len(told) >= random.randrange(200))
+    await killed_rounds(str(SMALL_DISK / "store.db"), 60, lambda reported: len(reported) >= random.randrange(200))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("durability", ["durable", "plain"])
 async def test_kill_9_loses_nothing_in_many_rounds(tmp_path: Path, durability: str) -> None:
-    await killed_rounds(str(tmp_path / "store.db"), 60, lambda told: len(told) >= random.randrange(400), durability)
+    await killed_rounds(
+        str(tmp_path / "store.db"), 60, lambda reported: len(reported) >= random.randrange(400), durability
+    )
 
 
 async def killed_rounds(
     path: str, rounds: int, enough: Callable[[list[bytes]], bool], durability: str = "plain"
 ) -> None:
-    """Start writers and kill them, again and again; whatever they were told is there afterwards."""
+    """Start writers and kill them, again and again; whatever was acknowledged is there afterwards."""
     acknowledged: dict[str, int] = {}
     for number in range(rounds):
         arguments = (sys.executable, "-c", WRITER, path, str(number), durability)
         writer = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
         assert writer.stdout is not None
         assert await asyncio.wait_for(writer.stdout.readline(), 60) == b"ready\n"
-        told: list[bytes] = []
-        while not enough(told):
+        reported: list[bytes] = []
+        while not enough(reported):
             try:
-                told.append(await asyncio.wait_for(writer.stdout.readline(), 2))
+                reported.append(await asyncio.wait_for(writer.stdout.readline(), 2))
             except TimeoutError:  # the disk is full: nothing more is acknowledged
                 break
         writer.kill()
-        told += [line async for line in writer.stdout]
+        reported += [line async for line in writer.stdout]
         await writer.wait()
-        acknowledged.update((name, int(version)) for name, version in (line.split() for line in _whole(told)))
+        acknowledged.update((name, int(version)) for name, version in (line.split() for line in _whole(reported)))
         store = Store(path)
         found = {stored.key.name: stored.version for stored in store.objects("things")}
         assert acknowledged.items() <= found.items()
@@ -161,16 +163,16 @@ def _whole(lines: list[bytes]) -> list[str]:
 
 
 async def test_a_failing_listener_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    store, heard = Store(":memory:"), list[Event]()
+    store, received = Store(":memory:"), list[Event]()
 
     def broken(_: object) -> None:
         raise RuntimeError("broken")
 
     store.subscribe(broken)
-    store.subscribe(heard.extend)
+    store.subscribe(received.extend)
     async with asyncio.timeout(60):
         await put(store, obj("a"))
-    assert [event.key.name for event in heard] == ["a"]
+    assert [event.key.name for event in received] == ["a"]
     assert "a listener failed at version 1" in caplog.text
 
 

@@ -39,13 +39,13 @@ async def test_versions_come_from_one_counter() -> None:
 @pytest.mark.proves("no-op-writes")
 async def test_a_write_that_changes_nothing_takes_no_version_and_makes_no_event() -> None:
     store = Store(":memory:")
-    told: list[Event] = []
-    store.subscribe(told.extend)
+    reported: list[Event] = []
+    store.subscribe(reported.extend)
     first = await put(store, obj("a", data={"x": 1}))
     assert await put(store, obj("a", data={"x": 1})) == first
-    assert (store.version, len(told)) == (1, 1)
+    assert (store.version, len(reported)) == (1, 1)
     await put(store, obj("a", data={"x": 2}))
-    assert (store.version, len(told)) == (2, 2)
+    assert (store.version, len(reported)) == (2, 2)
 
 
 async def test_waiting_writes_share_a_commit_and_see_each_other() -> None:
@@ -232,11 +232,11 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
 
 async def test_events_of_one_commit_come_in_order() -> None:
     store = Store(":memory:")
-    told: list[int] = []
+    reported: list[int] = []
 
     def listen(events: Sequence[Event]) -> None:
-        told.extend(event.version for event in events)
+        reported.extend(event.version for event in events)
 
     store.subscribe(listen)
     await asyncio.gather(*(put(store, obj(str(count))) for count in range(30)))
-    assert told == list(range(1, 31))
+    assert reported == list(range(1, 31))

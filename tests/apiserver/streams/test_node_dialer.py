@@ -147,7 +147,7 @@ async def test_the_proxy_of_a_node_is_its_kubelet_and_that_of_a_pod_the_pod(clus
         for path in ("/api/v1/nodes/n1/proxy/stats/summary", f"{PODS}/https:web:{kubelet.port}/proxy/stats/summary"):
             async with client.get(path) as answer:
                 body = await answer.text()
-                # The pod's own server asks for a client certificate, which only kubelets are given.
+                # The pod's own server requests a client certificate, which only kubelets are given.
                 assert (answer.status, "line" in body) == ((200, True) if "nodes" in path else (503, False)), body
     assert kubelet.seen == ["/stats/summary"]
 

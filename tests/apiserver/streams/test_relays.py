@@ -12,10 +12,10 @@ from tests.apiserver.http.sessions import session
 
 @pytest.fixture
 async def runtime(served: Served) -> AsyncIterator[list[str]]:
-    asked: list[str] = []
+    requested: list[str] = []
 
     async def handle(raw: web.BaseRequest) -> web.StreamResponse:
-        asked.append(raw.path_qs)
+        requested.append(raw.path_qs)
         if raw.path.startswith("/containerLogs"):
             return web.Response(text="line 1\nline 2\n")
         if "forbidden" in raw.path_qs:
@@ -43,14 +43,14 @@ async def runtime(served: Served) -> AsyncIterator[list[str]]:
         ready = {"status": {"phase": "Running"}}
         merge = {"Content-Type": "application/merge-patch+json"}
         await client.patch("/api/v1/namespaces/default/pods/web/status", json=ready, headers=merge)
-    yield asked
+    yield requested
     await runner.cleanup()
 
 
 async def test_kubectl_logs(served: Served, runtime: list[str]) -> None:
     assert await served.kubectl("logs", "web", "--tail=5") == "line 1\nline 2\n"
-    (asked,) = runtime
-    assert asked.partition("&reader=kubernetes-admin/")[0] == "/containerLogs/default/web/main?tailLines=5"
+    (requested,) = runtime
+    assert requested.partition("&reader=kubernetes-admin/")[0] == "/containerLogs/default/web/main?tailLines=5"
 
 
 async def test_kubectl_exec(served: Served, runtime: list[str]) -> None:

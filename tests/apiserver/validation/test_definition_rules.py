@@ -8,7 +8,7 @@ from podwire.apiserver.validation.definition_rules import problems
 from tests.apiserver.custom.widgets import Object, manifest, version
 
 
-def told(obj: Object, old: Object | None = None) -> list[str]:
+def reported(obj: Object, old: Object | None = None) -> list[str]:
     for one in filter(None, (obj, old)):
         complete(one)
     return [str(cause) for cause in problems(Field("", obj), None if old is None else Field("", old))]
@@ -16,18 +16,18 @@ def told(obj: Object, old: Object | None = None) -> list[str]:
 
 def with_schema(schema: Any) -> list[str]:
     prefix = "spec.versions[0].schema.openAPIV3Schema"
-    return [text.removeprefix(prefix) for text in told(manifest(version(schema={"openAPIV3Schema": schema})))]
+    return [text.removeprefix(prefix) for text in reported(manifest(version(schema={"openAPIV3Schema": schema})))]
 
 
 def with_field(**keywords: Any) -> list[str]:
-    """What is told of one field's schema."""
+    """What is reported of one field's schema."""
     texts = with_schema({"type": "object", "properties": {"f": keywords}})
     return [text.removeprefix(".properties[f]") for text in texts]
 
 
 def test_a_right_definition_passes() -> None:
-    assert told(manifest()) == []
-    assert told(manifest(version("v1beta1", storage=False), version("v1"))) == []
+    assert reported(manifest()) == []
+    assert reported(manifest(version("v1beta1", storage=False), version("v1"))) == []
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_right_definition_passes() -> None:
     ],
 )
 def test_a_wrong_definition_is_reported_with_its_field(change: dict[str, Any], message: str) -> None:
-    assert any(message in text for text in told(manifest(**change))), told(manifest(**change))
+    assert any(message in text for text in reported(manifest(**change))), reported(manifest(**change))
 
 
 @pytest.mark.parametrize(
@@ -63,25 +63,25 @@ def test_a_wrong_definition_is_reported_with_its_field(change: dict[str, Any], m
     ],
 )
 def test_paths_of_a_version_must_lead_somewhere(parts: dict[str, Any], message: str) -> None:
-    assert any(message in text for text in told(manifest(version(**parts))))
+    assert any(message in text for text in reported(manifest(version(**parts))))
 
 
 def test_protected_groups_need_an_approval() -> None:
     obj = manifest(group="example.k8s.io")
     obj["metadata"]["name"] = "widgets.example.k8s.io"
-    assert "protected groups must have approval annotation" in told(obj)[0]
+    assert "protected groups must have approval annotation" in reported(obj)[0]
     obj["metadata"]["annotations"] = {"api-approved.kubernetes.io": "https://example.com/1"}
-    assert told(obj) == []
+    assert reported(obj) == []
 
 
 def test_what_stored_objects_rely_on_stays() -> None:
     old = manifest()
     old["status"] = {"conditions": [{"type": "Established", "status": "True"}], "storedVersions": ["v1"]}
-    assert told(manifest(scope="Cluster"), old) == ['spec.scope: Invalid value: "Cluster": field is immutable']
-    assert told(manifest(scope="Cluster"), manifest()) == []
+    assert reported(manifest(scope="Cluster"), old) == ['spec.scope: Invalid value: "Cluster": field is immutable']
+    assert reported(manifest(scope="Cluster"), manifest()) == []
     without = manifest(version("v2"))
     without["status"] = old["status"]
-    assert "missing from spec.versions; v1 was previously a storage version" in told(without, old)[0]
+    assert "missing from spec.versions; v1 was previously a storage version" in reported(without, old)[0]
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,7 @@ ALLOWED: list[tuple[str, Any]] = [
 ]
 
 
-def told(path: str, value: Any) -> list[str]:
+def reported(path: str, value: Any) -> list[str]:
     if path == "spec":
         containers = [{"image": "i:1", **one} for one in value["containers"]]
         return problems("v1 Pod", {"spec": {**value, "containers": containers}})
@@ -321,18 +321,18 @@ def told(path: str, value: Any) -> list[str]:
 @pytest.mark.proves("schema-messages")
 @pytest.mark.parametrize(("path", "value", "expected"), REFUSED)
 def test_a_wrong_part_of_a_pod_is_refused(path: str, value: Any, expected: str) -> None:
-    assert any(expected in text for text in told(path, value)), told(path, value)
+    assert any(expected in text for text in reported(path, value)), reported(path, value)
 
 
 @pytest.mark.parametrize(("path", "value"), ALLOWED)
 def test_a_right_part_of_a_pod_is_not(path: str, value: Any) -> None:
-    assert told(path, value) == []
+    assert reported(path, value) == []
 
 
 def test_a_template_may_leave_out_host_ports_and_a_pod_gets_them() -> None:
     ports = {"hostNetwork": True, "containers": [{"name": "a", "ports": [{"containerPort": 80}]}]}
-    assert told("spec", ports) == []
+    assert reported("spec", ports) == []
     wrong = {"hostNetwork": True, "containers": [{"name": "a", "ports": [{"containerPort": 80, "hostPort": 81}]}]}
-    assert told("spec", wrong) == [
+    assert reported("spec", wrong) == [
         "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"
     ]

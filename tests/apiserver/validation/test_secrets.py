@@ -1,4 +1,4 @@
-"""What each type of Secret asks for."""
+"""What each type of Secret requires."""
 
 import base64
 from typing import Any

@@ -11,7 +11,7 @@ BALANCED = {"spec.type": "LoadBalancer"}
 POINT = {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}
 
 
-def told(name: str, status: dict[str, Any], changes: dict[str, Any] | None = None) -> list[str]:
+def causes(name: str, status: dict[str, Any], changes: dict[str, Any] | None = None) -> list[str]:
     resource, old = kind(name), make(name, changes)
     defaults.apply(resource, old)
     obj = {**old, "status": status}
@@ -71,7 +71,7 @@ def told(name: str, status: dict[str, Any], changes: dict[str, Any] | None = Non
     ],
 )
 def test_a_wrong_report_is_refused(name: str, changes: dict[str, Any], status: dict[str, Any], expected: str) -> None:
-    assert expected in told(name, status, changes)
+    assert expected in causes(name, status, changes)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_a_wrong_report_is_refused(name: str, changes: dict[str, Any], status: d
     ],
 )
 def test_a_right_report_is_accepted(name: str, changes: dict[str, Any], status: dict[str, Any]) -> None:
-    assert told(name, status, changes) == []
+    assert causes(name, status, changes) == []

@@ -57,7 +57,7 @@ def test_an_evicted_pod_does_not_count_until_it_ends_or_its_entry_expires() -> N
     assert status.conditions[0].reason == "SufficientPods"
 
 
-async def test_the_status_follows_pods_and_forgets_those_that_ended() -> None:
+async def test_the_status_follows_pods_and_drops_those_that_ended() -> None:
     api = FakeApi()
     spec = {"replicas": 2, "selector": SELECTOR, "template": {}}
     uid = api.put(REPLICA_SETS, "web", "shop", spec=spec)["metadata"]["uid"]

@@ -8,8 +8,8 @@ from tests.controllers.build import deployment
 
 
 def test_zeros_replace_former_values_and_collisions_are_written_from_the_first_one_on() -> None:
-    told = whole(DaemonSetStatus(number_ready=1), unless_zero=COLLISIONS)
-    assert (told["numberReady"], told["numberAvailable"], COLLISIONS in told) == (1, 0, False)
+    reported = whole(DaemonSetStatus(number_ready=1), unless_zero=COLLISIONS)
+    assert (reported["numberReady"], reported["numberAvailable"], COLLISIONS in reported) == (1, 0, False)
     assert whole(DaemonSetStatus(collision_count=1), unless_zero=COLLISIONS)[COLLISIONS] == 1
     assert whole(StatefulSetStatus())[COLLISIONS] == 0, "upstream's controller of StatefulSets always sends it"
 

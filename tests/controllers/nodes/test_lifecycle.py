@@ -111,7 +111,7 @@ async def at_work(
 ) -> AsyncIterator[None]:
     informers, recorder = SharedInformers(api), Recorder(api, "test")
     settings = NodeHealth(
-        grace_seconds=grace, unready_seconds=unready, force_seconds=3.0, silence="nothing is heard of it"
+        grace_seconds=grace, unready_seconds=unready, force_seconds=3.0, silence="nothing is received from it"
     )
     lifecycle = NodeLifecycle(api, informers, recorder, settings, Clock(clock.now, clock.monotonic))
     async with running(informers, lifecycle, recorder):
@@ -139,7 +139,7 @@ async def test_a_node_that_does_not_renew_its_lease_is_unreachable_and_loses_its
         await api.until(lambda: pods(api) == ["on-node-1"])
         (condition,) = api.objects["nodes"][NamespacedName("", "node-2")]["status"]["conditions"]
         assert (condition["status"], condition["reason"]) == ("Unknown", "NodeStatusUnknown")
-        assert condition["message"] == "nothing is heard of it"
+        assert condition["message"] == "nothing is received from it"
         renew(api, clock, "node-2")
         api.put(NODES, "node-2", status=node_fields("node-2")["status"])
         await api.until(lambda: not taints(api, "node-2"))

@@ -32,12 +32,12 @@ def test_the_current_set_is_found_by_template_whatever_its_hash_label() -> None:
 
 
 def test_a_set_whose_template_the_server_completed_differently_is_still_the_current_one() -> None:
-    asked = deployment(template=template("a"))
-    labels = deployment_revisions.body(asked, 1, 1)["metadata"]["labels"]
+    requested = deployment(template=template("a"))
+    labels = deployment_revisions.body(requested, 1, 1)["metadata"]["labels"]
     completed = template("a", labels)
     completed["spec"]["dnsPolicy"] = "ClusterFirst"
     made = replica_set(1, "made", template=completed, metadata={"labels": labels})
-    assert deployment_revisions.split(asked, [made]) == (made, [])
+    assert deployment_revisions.split(requested, [made]) == (made, [])
     assert deployment_revisions.split(deployment(template=template("b")), [made]) == (None, [made])
 
 

@@ -125,12 +125,12 @@ async def test_an_authorization_service_decides(edge: RealIngress) -> None:
     assert found.received.headers["x-user"] == "ann"
     assert "x-group" not in found.received.headers, "a header that the service does not set is no client's"
     assert found.all("set-cookie") == ["session=1; Path=/", "second=2"]
-    asked = edge.backends["auth"].seen[-1]
-    assert (asked.method, asked.path) == ("GET", "/verify?from=auth.test")
-    assert asked.headers["host"] == "auth.shop.svc.cluster.local"
-    assert asked.headers["x-original-url"] == "http://auth.test/a?b=c"
-    assert asked.headers["x-original-method"] == "GET"
-    assert asked.headers["x-auth-request-redirect"] == "/a?b=c"
+    requested = edge.backends["auth"].seen[-1]
+    assert (requested.method, requested.path) == ("GET", "/verify?from=auth.test")
+    assert requested.headers["host"] == "auth.shop.svc.cluster.local"
+    assert requested.headers["x-original-url"] == "http://auth.test/a?b=c"
+    assert requested.headers["x-original-method"] == "GET"
+    assert requested.headers["x-auth-request-redirect"] == "/a?b=c"
     for token, status in {"bad": 403, "": 401, "down": 500, "moved": 500}.items():
         before = len(edge.backends["web"].seen)
         assert (await edge.get("auth.test", x_token=token)).status == status
@@ -148,10 +148,10 @@ async def test_clients_are_sent_to_sign_in(edge: RealIngress) -> None:
     found = await edge.get("signin.test", "/a?b=c")
     assert found.status == 302
     assert found.header("location") == "https://login.test/start?x=1&rd=http://signin.test%2Fa%3Fb%3Dc"
-    asked = edge.backends["auth"].seen[-1]
-    assert (asked.method, asked.headers["x-sent"]) == ("POST", "yes")
-    assert asked.headers["x-auth-request-redirect"] == "https://signin.test/after"
-    assert asked.headers["x-original-uri"] == "/a?b=c"
+    requested = edge.backends["auth"].seen[-1]
+    assert (requested.method, requested.headers["x-sent"]) == ("POST", "yes")
+    assert requested.headers["x-auth-request-redirect"] == "https://signin.test/after"
+    assert requested.headers["x-original-uri"] == "/a?b=c"
     always = await edge.get("signin.test", x_token="good", x_want_status="404")
     assert (always.status, len(always.all("set-cookie"))) == (404, 2)
     only = await edge.get("auth.test", x_token="good", x_want_status="404")

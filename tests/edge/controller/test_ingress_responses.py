@@ -151,13 +151,13 @@ async def test_copies_of_requests(edge: RealIngress) -> None:
 async def test_pages_of_errors(edge: RealIngress) -> None:
     found = await edge.get("errors.test", "/a?b=c", x_want_status="418", accept="text/x")
     assert (found.status, found.body, found.header("content-type")) == (410, "page for 418", "text/x-page")
-    asked = edge.backends["pages"].seen[-1].headers
+    requested = edge.backends["pages"].seen[-1].headers
     wanted = {
         "x-code": "418", "x-format": "text/x", "x-original-uri": "/a?b=c", "x-namespace": "shop",
         "x-ingress-name": "errors", "x-service-name": "web", "x-service-port": "80", "host": "errors.test",
     }  # fmt: skip
-    assert {name: asked.get(name) for name in wanted} == wanted
-    assert asked["x-request-id"]
+    assert {name: requested.get(name) for name in wanted} == wanted
+    assert requested["x-request-id"]
     assert (await edge.get("errors.test", x_want_status="500")).status == 500
     head = await edge.get("errors.test", method="HEAD", x_want_status="404")
     assert (head.status, head.body) == (410, "")

@@ -304,8 +304,8 @@ async def test_headers_are_set_added_and_removed(edge: Edge) -> None:
 
 
 async def test_a_preflight_gets_what_it_requested(edge: Edge) -> None:
-    asked = ("Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-1, x-2")
-    status, text = await edge.get("/cors", "Origin: https://a.b.bar.test", *asked, method="OPTIONS")
+    requested = ("Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-1, x-2")
+    status, text = await edge.get("/cors", "Origin: https://a.b.bar.test", *requested, method="OPTIONS")
     assert status == 200
     for line in (
         "access-control-allow-origin: https://a.b.bar.test",
@@ -319,12 +319,12 @@ async def test_a_preflight_gets_what_it_requested(edge: Edge) -> None:
 
 
 async def test_a_preflight_of_another_origin_is_answered_without_permission(edge: Edge) -> None:
-    asked = "Access-Control-Request-Method: GET"
+    requested = "Access-Control-Request-Method: GET"
     assert (
         "access-control-allow-origin: https://one.test\r\n"
-        in (await edge.get("/cors-one", "Origin: https://one.test", asked, method="OPTIONS"))[1]
+        in (await edge.get("/cors-one", "Origin: https://one.test", requested, method="OPTIONS"))[1]
     )
-    status, text = await edge.get("/cors-one", "Origin: https://two.test", asked, method="OPTIONS")
+    status, text = await edge.get("/cors-one", "Origin: https://two.test", requested, method="OPTIONS")
     assert status == 200
     assert "access-control-allow-origin" not in text
     assert "options /cors-one" not in text, "the backend repeats what it received"

@@ -110,9 +110,11 @@ def test_each_condition_that_fails_is_named() -> None:
 
 
 @given(st.lists(st.sampled_from(["/", "/a", "/a/b", "/b"]), max_size=6), st.sampled_from(["/", "/a", "/a/b/c", "/c"]))
-def test_the_first_route_that_matches_is_taken_and_the_order_is_that_of_the_host(paths: list[str], asked: str) -> None:
+def test_the_first_route_that_matches_is_taken_and_the_order_is_that_of_the_host(
+    paths: list[str], requested: str
+) -> None:
     host = VirtualHost("t", "*", tuple(route(path(PREFIX, one), number) for number, one in enumerate(paths)))
-    found = list(tried(host, Request("a", asked)))
+    found = list(tried(host, Request("a", requested)))
     assert [one.route for one in found] == list(host.routes)
     fitting = [one for one in found if not one.mismatches]
     assert [one for one in found if one.is_taken] == fitting[:1]

@@ -39,6 +39,6 @@ def test_a_pod_that_was_made_later_and_one_of_the_nodes_network_do_not_count() -
 
 
 def test_what_the_node_knew_is_kept() -> None:
-    told = msgspec.structs.replace(PING, source=Endpoint("y", (), "first"))
+    reported = msgspec.structs.replace(PING, source=Endpoint("y", (), "first"))
     known = PodNames([pod("a", "10.0.0.1", "2026-01-01T00:00:00Z")])
-    assert names(known.completed(told)) == ("first", "")
+    assert names(known.completed(reported)) == ("first", "")

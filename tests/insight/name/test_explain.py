@@ -66,7 +66,7 @@ COREFILE = (
 )
 
 
-def asked(name: str, client: str, *texts: str, corefile: str = COREFILE) -> Report:
+def requested(name: str, client: str, *texts: str, corefile: str = COREFILE) -> Report:
     return report(name, client, Objects(snapshot(SHOP, *texts), {"Corefile": corefile}))
 
 
@@ -79,7 +79,7 @@ def reasons(found: Report) -> list[str]:
 
 
 def test_a_service_of_the_own_namespace_is_the_first_query() -> None:
-    found = asked("web", "shop/frontend")
+    found = requested("web", "shop/frontend")
     assert rows(found) == [
         ("web.shop.svc.cluster.local.", "A", "NOERROR"),
         ("web.shop.svc.cluster.local.", "AAAA", "NODATA"),
@@ -90,7 +90,7 @@ def test_a_service_of_the_own_namespace_is_the_first_query() -> None:
 
 
 def test_an_outside_name_goes_through_the_search_list_first() -> None:
-    found = asked("api.github.com", "shop/frontend")
+    found = requested("api.github.com", "shop/frontend")
     assert [one.name for one in found.queries[::2]] == [
         "api.github.com.shop.svc.cluster.local.",
         "api.github.com.svc.cluster.local.",
@@ -100,44 +100,44 @@ def test_an_outside_name_goes_through_the_search_list_first() -> None:
     assert found.queries[-1].origin == "forwarded to 192.0.2.53"
     assert reasons(found) == ["SearchListInVain"]
     assert "Write api.github.com. with the last dot" in found.findings[0].remedy
-    assert len(asked("api.github.com.", "shop/frontend").queries) == 2
+    assert len(requested("api.github.com.", "shop/frontend").queries) == 2
 
 
 def test_the_pods_own_ndots_and_searches_count() -> None:
-    found = asked("api.github.com", "shop/tuned")
+    found = requested("api.github.com", "shop/tuned")
     assert found.resolver.ndots == 2
     assert rows(found)[0] == ("api.github.com.", "A", "FORWARDED")
     assert reasons(found) == []
-    found = asked("web.corp.test.", "shop/tuned")
+    found = requested("web.corp.test.", "shop/tuned")
     assert found.queries[0].records == ("192.0.2.7",)
     assert found.queries[0].origin == ""
 
 
 def test_an_external_name_leads_to_where_its_target_is_forwarded() -> None:
-    found = asked("out", "shop/frontend")
+    found = requested("out", "shop/frontend")
     assert rows(found)[0] == ("out.shop.svc.cluster.local.", "A", "FORWARDED")
 
 
 def test_a_service_of_another_namespace_is_named() -> None:
-    found = asked("cart", "shop/frontend")
+    found = requested("cart", "shop/frontend")
     assert "OtherNamespace" in reasons(found)
     assert found.findings[-1].remedy == "Write cart.stock."
 
 
 def test_policies_between_the_pod_and_the_name_server() -> None:
-    found = asked("web", "shop/frontend", DENY)
+    found = requested("web", "shop/frontend", DENY)
     assert found.answer == "not resolved: no query reaches the cluster's DNS"
     assert found.findings[0].text.startswith(
         "DNS blocked by default-deny egress: shop/default-deny isolates shop/frontend"
     )
     assert "port: 53" in found.changes[0].yaml
     assert "DNS blocked by default-deny egress" in shown(found, json=False)
-    by_udp = asked("web", "shop/frontend", DENY, WEB_ONLY)
+    by_udp = requested("web", "shop/frontend", DENY, WEB_ONLY)
     assert reasons(by_udp) == ["DnsBlockedByTcp"]
 
 
 def test_a_pod_that_does_not_use_the_clusters_dns() -> None:
-    found = asked("web", "pod/host", "", "")
+    found = requested("web", "pod/host", "", "")
     assert found.queries == ()
     assert reasons(found) == ["OtherNameServer"]
     assert found.findings[0].remedy == "Set dnsPolicy to ClusterFirstWithHostNet."
@@ -155,8 +155,8 @@ def test_a_written_corefile_is_read(tmp_path: Path) -> None:
 
 def test_what_cannot_be_explained_is_an_error_or_said() -> None:
     with pytest.raises(EndError, match="only pods have a resolver"):
-        asked("web", "outside")
-    found = asked("web", "shop/frontend", corefile=". {\ngeoip\n}")
+        requested("web", "outside")
+    found = requested("web", "shop/frontend", corefile=". {\ngeoip\n}")
     assert reasons(found) == ["CorefileRejected"]
     assert "line 2: unknown plugin" in found.findings[0].text
 
@@ -191,23 +191,27 @@ spec: {type: ExternalName, externalName: db-0.db.shop.svc.cluster.local}
 
 
 def test_a_written_headless_service_has_the_addresses_of_its_pods() -> None:
-    found = asked("db", "shop/frontend", HEADLESS)
+    found = requested("db", "shop/frontend", HEADLESS)
     assert found.queries[0].records == ("an address of pod shop/db-3", "an address of pod shop/db-4")
-    assert rows(asked("db-4.db", "shop/frontend", HEADLESS))[0] == ("db-4.db.shop.svc.cluster.local.", "A", "NOERROR")
-    first = asked("db-0.db", "shop/frontend", HEADLESS).queries[0]
+    assert rows(requested("db-4.db", "shop/frontend", HEADLESS))[0] == (
+        "db-4.db.shop.svc.cluster.local.",
+        "A",
+        "NOERROR",
+    )
+    first = requested("db-0.db", "shop/frontend", HEADLESS).queries[0]
     assert (first.code, first.records) == ("NXDOMAIN", ())
     nobody = HEADLESS.replace("replicas: 2", "replicas: 0")
-    assert "NoReadyEndpoint" in reasons(asked("db", "shop/frontend", nobody))
+    assert "NoReadyEndpoint" in reasons(requested("db", "shop/frontend", nobody))
 
 
 def test_an_alias_is_named_with_what_its_target_is() -> None:
-    found = asked("out", "shop/frontend")
+    found = requested("out", "shop/frontend")
     assert found.answer == "an alias of api.example.org., which is forwarded to 192.0.2.53"
     assert len(found.queries) == 2
     assert found.queries[0].records == ("CNAME api.example.org.",)
     assert found.queries[0].origin == "Service shop/out, forwarded to 192.0.2.53"
-    inside = asked("database", "shop/frontend", HEADLESS)
+    inside = requested("database", "shop/frontend", HEADLESS)
     assert inside.queries[0].records == ("CNAME db-4.db.shop.svc.cluster.local.", "an address of pod shop/db-4")
-    lost = asked("lost", "shop/frontend", HEADLESS)
+    lost = requested("lost", "shop/frontend", HEADLESS)
     assert "AliasOfNothing" in reasons(lost)
     assert "no address" not in shown(inside, json=False)

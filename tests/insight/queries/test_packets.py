@@ -34,9 +34,9 @@ def exchange(name: str, address: str, number: int, family: int = 0, began: float
         answer.answer.append(dns.rrset.from_text(query.question[0].name, 5, "IN", "A", address))
     else:
         answer.set_rcode(dns.rcode.NXDOMAIN)
-    asked = frame(CLIENT[family], SERVER[family], (4000, 53), query.to_wire())
+    requested = frame(CLIENT[family], SERVER[family], (4000, 53), query.to_wire())
     answered = frame(SERVER[family], CLIENT[family], (53, 4000), answer.to_wire())
-    return pcap.record(began, asked, len(asked)) + pcap.record(began + 0.002, answered, len(answered))
+    return pcap.record(began, requested, len(requested)) + pcap.record(began + 0.002, answered, len(answered))
 
 
 @pytest.mark.parametrize("family", [0, 1])
@@ -56,8 +56,8 @@ def test_answers_are_joined_with_their_questions(family: int, size: int) -> None
 
 def test_an_answer_without_its_question_has_no_latency() -> None:
     raw = exchange("web.test", "192.0.2.1", 1)
-    asked = pcap.RECORD_BYTES + pcap.captured_bytes(raw[: pcap.RECORD_BYTES])
-    (found,) = AnswerStream().feed(pcap.header() + raw[asked:])
+    requested = pcap.RECORD_BYTES + pcap.captured_bytes(raw[: pcap.RECORD_BYTES])
+    (found,) = AnswerStream().feed(pcap.header() + raw[requested:])
     assert found.seconds is None
     assert b"latency" not in encode(flow_of(found), found)
 

@@ -163,10 +163,12 @@ def test_names_are_searched_for_in_the_domains(tmp_path: Path, name: str) -> Non
     assert (code, output.strip()) == (0, "Name: web.default.svc.cluster.local")
 
 
-@pytest.mark.parametrize(("name", "asked"), [("none", "none"), ("none.example.", "none.example."), ("10.0.0.1", "")])
-def test_an_unknown_name_is_an_error(applets: Applets, name: str, asked: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "requested"), [("none", "none"), ("none.example.", "none.example."), ("10.0.0.1", "")]
+)
+def test_an_unknown_name_is_an_error(applets: Applets, name: str, requested: str) -> None:
     code, output, _ = applets.run("nslookup", name)
-    assert (code, output.strip()) == (1, f"can't find {asked or name}")
+    assert (code, output.strip()) == (1, f"can't find {requested or name}")
 
 
 def test_servers_that_do_not_answer_are_not_tried_for_each_domain(applets: Applets) -> None:

@@ -1,4 +1,4 @@
-"""What an image asks for and what the pod makes of it."""
+"""What an image configures, and what the pod changes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs, exec and attach as kubectl asks for them, through a real API server."""
+"""Logs, exec and attach as kubectl requests them, through a real API server."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ async def test_deletion_waits_for_the_program_and_leaves_nothing() -> None:
 
 @in_world
 async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> None:
-    asked, listening = asyncio.Event(), asyncio.Event()
+    requested, listening = asyncio.Event(), asyncio.Event()
     spawn, send = ForkSpawner.spawn, ShimClient.request
 
     async def late(self: ForkSpawner, request: SpawnRequest) -> int:
@@ -75,7 +75,7 @@ async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> N
 
     async def noted(self: ShimClient, request: messages.Request) -> None:
         if isinstance(request, messages.Stop):
-            asked.set()
+            requested.set()
         await send(self, request)
 
     with patch.object(ForkSpawner, "spawn", late), patch.object(ShimClient, "request", noted):
@@ -83,7 +83,7 @@ async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> N
             await home.create("web", {"name": "main", "image": "nginx"})
             await until(lambda: bool(home.kubelet.workers))
             await home.delete("web", grace_seconds=3600)
-            await asyncio.wait_for(asked.wait(), DEADLINE)
+            await asyncio.wait_for(requested.wait(), DEADLINE)
             listening.set()
             await home.gone("web")
 

@@ -92,10 +92,10 @@ def test_what_every_container_finds() -> None:
     ]
 
 
-@pytest.mark.parametrize(("machine", "told"), [(SINGLE, True), (FULL, False)])
-def test_tar_keeps_no_owners_where_there_is_one_id(machine: Machine, told: bool) -> None:
+@pytest.mark.parametrize(("machine", "reported"), [(SINGLE, True), (FULL, False)])
+def test_tar_keeps_no_owners_where_there_is_one_id(machine: Machine, reported: bool) -> None:
     _, values = expanded(*pod({}), Sources(), machine)
-    assert ("TAR_OPTIONS" in values) == told
+    assert ("TAR_OPTIONS" in values) == reported
 
 
 def test_arguments_are_expanded() -> None:

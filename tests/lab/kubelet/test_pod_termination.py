@@ -99,7 +99,7 @@ async def test_a_hook_that_takes_too_long_is_cut_off() -> None:
 @in_world
 async def test_a_pod_that_is_active_for_too_long_fails() -> None:
     async with node() as home:
-        grace = {"terminationGracePeriodSeconds": 1}  # they may be asked to end before their trap is set
+        grace = {"terminationGracePeriodSeconds": 1}  # they may be ended before their trap is set
         await home.create("early", shell(OBEDIENT), activeDeadlineSeconds=1, **grace)
         await home.create("web", shell(OBEDIENT), activeDeadlineSeconds=600, **grace)
         await home.create("done", shell("true"), restartPolicy="Never")

@@ -31,7 +31,7 @@ class Issuer(Client):
 
     def __init__(self, lifetime: timedelta = timedelta(hours=1)) -> None:
         super().__init__(Credentials("", "", "", ""))
-        self.asked: list[tuple[NamespacedName, Mapping[str, Any]]] = []
+        self.requested: list[tuple[NamespacedName, Mapping[str, Any]]] = []
         self.lifetime = lifetime
         self.refuses = False
 
@@ -39,8 +39,8 @@ class Issuer(Client):
         assert kind.resource == "serviceaccounts"
         if self.refuses:
             raise ApiError(403, "Forbidden", "not today")
-        self.asked.append((key, spec))
-        return ServiceAccountToken(f"token {len(self.asked)}", datetime.now(UTC) + self.lifetime)
+        self.requested.append((key, spec))
+        return ServiceAccountToken(f"token {len(self.requested)}", datetime.now(UTC) + self.lifetime)
 
 
 def nothing() -> None:
@@ -53,7 +53,7 @@ async def test_a_token_is_requested_for_the_pod_and_once() -> None:
     one = pod(token(expirationSeconds=3607), serviceAccountName="bot")
     assert await tokens.refresh(one) == ""
     assert await tokens.refresh(one) == ""
-    ((key, spec),) = issuer.asked
+    ((key, spec),) = issuer.requested
     assert key == NamespacedName("ns", "bot")
     bound = {"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": "u"}
     assert spec == {"audiences": [], "expirationSeconds": 3607, "boundObjectRef": bound}
@@ -65,7 +65,7 @@ async def test_each_audience_has_its_own() -> None:
     issuer = Issuer()
     tokens = PodTokens(issuer, nothing)
     await tokens.refresh(pod(token(), token(audience="vault"), {"configMap": {"name": "c"}}))
-    assert [spec["audiences"] for _, spec in issuer.asked] == [[], ["vault"]]
+    assert [spec["audiences"] for _, spec in issuer.requested] == [[], ["vault"]]
     assert tokens.texts == {("", 3600): "token 1", ("vault", 3600): "token 2"}
     tokens.stop()
 

@@ -20,10 +20,10 @@ def probe(**settings: object) -> Probe:
 
 
 def test_thresholds() -> None:
-    asked = probe(successThreshold=2, failureThreshold=3)
+    requested = probe(successThreshold=2, failureThreshold=3)
     tally, seen = Tally(), []
     for success in (True, True, False, False, True, False, False, False, True, True):
-        tally = tally.add(asked, success=success)
+        tally = tally.add(requested, success=success)
         seen.append(tally.verdict.value[0])
     assert "".join(seen) == "ussssssffs"
 
@@ -97,7 +97,7 @@ async def test_tcp_and_exec_and_time() -> None:
 
 async def test_startup_comes_before_the_others_and_liveness_ends_the_container() -> None:
     answers = {"start": [1, 0], "ready": [0, 0, 0], "live": [0, 1]}
-    heard: list[Health | str] = []
+    received: list[Health | str] = []
     ended = asyncio.Event()
 
     async def execute(command: tuple[str, ...], _: float) -> int:
@@ -105,11 +105,11 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
         return left.pop(0) if len(left) > 1 else left[0]
 
     async def kill(grace_seconds: int | None) -> None:
-        heard.append(f"killed within {grace_seconds}")
+        received.append(f"killed within {grace_seconds}")
         ended.set()
 
     def tell(notice: PodEvent) -> None:
-        heard.append(notice.message)
+        received.append(notice.message)
 
     container = Container(
         name="c",
@@ -120,13 +120,13 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
         ),
     )
     assert initial_health(container) == Health(started=False, ready=False)
-    watch = ContainerProbes(Prober(container, "", execute), Listeners(heard.append, tell, kill))
+    watch = ContainerProbes(Prober(container, "", execute), Listeners(received.append, tell, kill))
     task = asyncio.ensure_future(watch.run())
     async with asyncio.timeout(60):
         await ended.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert heard[:2] == [Health(started=False, ready=False), "Startup probe failed: command start ended with 1"]
-    assert heard[2] == Health(started=True, ready=False)
-    assert Health(started=True, ready=True) in heard
-    assert heard[-2:] == ["Container c failed liveness probe, will be restarted", "killed within 7"]
+    assert received[:2] == [Health(started=False, ready=False), "Startup probe failed: command start ended with 1"]
+    assert received[2] == Health(started=True, ready=False)
+    assert Health(started=True, ready=True) in received
+    assert received[-2:] == ["Container c failed liveness probe, will be restarted", "killed within 7"]

@@ -60,7 +60,7 @@ class Host:
         return found
 
 
-async def asked(client: socket.socket, data: bytes) -> bytes:
+async def requested(client: socket.socket, data: bytes) -> bytes:
     client.send(data)
     return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65535), DEADLINE)
 
@@ -68,16 +68,16 @@ async def asked(client: socket.socket, data: bytes) -> bytes:
 async def test_each_client_has_one_flow_and_gets_its_own_answers() -> None:
     async with echo() as target:
         with Host(target) as host, host.client() as one, host.client() as two:
-            first, second = await asked(one, b"one"), await asked(two, b"two")
+            first, second = await requested(one, b"one"), await requested(two, b"two")
             assert (first[:3], second[:3]) == (b"one", b"two")
-            assert await asked(one, b"one") == first, "from the same port again"
+            assert await requested(one, b"one") == first, "from the same port again"
             assert host.world.made == 2
 
 
 async def test_large_datagrams_stay_whole() -> None:
     async with echo() as target:
         with Host(target) as host, host.client() as client:
-            assert (await asked(client, b"x" * 60_000)).startswith(b"x" * 60_000)
+            assert (await requested(client, b"x" * 60_000)).startswith(b"x" * 60_000)
 
 
 async def test_what_is_refused_is_tried_again_with_the_next_datagram() -> None:
@@ -86,7 +86,7 @@ async def test_what_is_refused_is_tried_again_with_the_next_datagram() -> None:
         await until(lambda: host.world.made == 1 and not host.relay._flows)
         async with echo() as target:
             host.targets = (target,)
-            assert (await asked(client, b"found")).startswith(b"found")
+            assert (await requested(client, b"found")).startswith(b"found")
 
 
 async def test_datagrams_without_a_target_are_lost_alone() -> None:
@@ -95,14 +95,14 @@ async def test_datagrams_without_a_target_are_lost_alone() -> None:
         await until(lambda: host.resolved == 1 and not host.relay._flows)
         async with echo() as target:
             host.targets = (target,)
-            assert (await asked(client, b"found")).startswith(b"found")
+            assert (await requested(client, b"found")).startswith(b"found")
 
 
 async def test_the_flow_that_was_idle_for_longest_makes_room() -> None:
     async with echo() as target:
         with Host(target, most=2) as host, host.client() as one, host.client() as two, host.client() as three:
             for client in (one, two, one, three):
-                await asked(client, b"x")
+                await requested(client, b"x")
             assert set(host.relay._flows) == {one.getsockname(), three.getsockname()}
             assert len(host.flows) == 2
         assert len(host.flows) == 0
@@ -112,5 +112,5 @@ async def test_idle_flows_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(udp, "IDLE_SECONDS", 0.02)
     async with echo() as target:
         with Host(target) as host, host.client() as client:
-            await asked(client, b"x")
+            await requested(client, b"x")
             await until(lambda: not host.relay._flows)

@@ -1,4 +1,4 @@
-"""A stand-in as it runs in a pod: forked into a root without Python, asked with curl and sockets."""
+"""A stand-in as it runs in a pod: forked into a root without Python; its clients are curl and sockets."""
 
 import contextlib
 import http.client

@@ -93,7 +93,7 @@ async def test_a_leaf_is_signed_for_its_node_and_is_in_the_ledger() -> None:
     assert "runs no pod" in await one.sign("two", FRONT)
 
 
-async def test_a_ledger_forgets_what_has_expired() -> None:
+async def test_a_ledger_drops_what_has_expired() -> None:
     one = Controller(MeshApi())
     await one.tick()
     await one.sign("one", FRONT)

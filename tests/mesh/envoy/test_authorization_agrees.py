@@ -47,15 +47,15 @@ async def check_request(
     request = as_read(path, host, method, roles, claims)
     is_read = connection.port in HTTP and needs_requests(policies, connection.port)
     first = connection_decision(policies, connection, reads_requests=is_read)
-    told = "\n".join(map(repr, (connection, request, roles, *policies)))
+    reported = "\n".join(map(repr, (connection, request, roles, *policies)))
     if not is_read:
         seen = await envoy.banner(number, connection)
-        assert seen == (BANNER if first.allowed else b""), f"{first}\n{told}"
+        assert seen == (BANNER if first.allowed else b""), f"{first}\n{reported}"
         return f"connection {first.outcome}"
     status = await envoy.status(number, connection, lines)
     expected = request_decision(policies, connection, request)
     wanted = (200 if expected.allowed else 403) if first.allowed else 0
-    assert status == wanted, f"{status}, not {wanted}: {first} {expected}\n{told}"
+    assert status == wanted, f"{status}, not {wanted}: {first} {expected}\n{reported}"
     assert first.allowed or not expected.allowed, "what refuses a connection refuses all its requests"
     return f"request {expected.outcome}" if first.allowed else "refused before requests"
 
@@ -68,8 +68,8 @@ async def agree(tmp_path: Path, seed: int, workloads: int, questions: int) -> se
     found: set[str] = set()
     async with authorized(tmp_path, policies, tokens) as envoy:
         for number in range(workloads):
-            asked = (check_request(dice, signed, envoy, number, policies[number]) for _ in range(questions))
-            found.update(await asyncio.gather(*asked))
+            requested = (check_request(dice, signed, envoy, number, policies[number]) for _ in range(questions))
+            found.update(await asyncio.gather(*requested))
     return found
 
 

@@ -59,7 +59,7 @@ def test_clients_without_a_table_pass_where_routes_are_those_of_other_namespaces
 
 
 class Envoy:
-    """What is asked of a proxy."""
+    """Requests to a proxy."""
 
     def __init__(self) -> None:
         self.behind = False

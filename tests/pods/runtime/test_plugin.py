@@ -136,7 +136,7 @@ def test_add_returns_what_exists_and_check_agrees() -> None:
         assert pod.result["routes"] == [{"dst": "0.0.0.0/0", "gw": "169.254.1.1"}, {"dst": "::/0", "gw": "fe80::1"}]
         assert node.links() == [host["name"]]
         assert node.cni("CHECK", pod, {"prevResult": pod.result}) == (0, None)
-        assert node.told == ["admit shop/a 10.244.1.2"]
+        assert node.reported == ["admit shop/a 10.244.1.2"]
 
 
 DAMAGES = (
@@ -195,7 +195,7 @@ def test_del_leaves_nothing_and_may_be_repeated() -> None:
         for _ in range(2):
             assert node.cni("DEL", pod, {"prevResult": pod.result}) == (0, None)
         assert snapshot(node.host) == before
-        assert node.told == ["admit shop/a 10.244.1.2", "forget shop/a 10.244.1.2"]
+        assert node.reported == ["admit shop/a 10.244.1.2", "release shop/a 10.244.1.2"]
         assert node.cni("DEL", None, None, CNI_CONTAINERID="unheard-of", CNI_IFNAME="eth0") == (0, None)
 
 
@@ -269,8 +269,8 @@ def test_results_have_the_form_of_their_version() -> None:
         for version in SUPPORTED_VERSIONS:
             _, result = node.cni("ADD", Host(f"pod-{version}"), {"cniVersion": version})
             assert result["cniVersion"] == version
-            told = ["4", "6"] if version.startswith("0.") else [None, None]
-            assert [entry.get("version") for entry in result["ips"]] == told
+            reported = ["4", "6"] if version.startswith("0.") else [None, None]
+            assert [entry.get("version") for entry in result["ips"]] == reported
             assert ("mtu" in result["interfaces"][1]) == (version == "1.1.0")
 
 
@@ -297,7 +297,7 @@ def test_nothing_passes_before_the_gate_opens() -> None:
         (node.folder / "hold").touch()
         pod = Host("a")
         adding = node.call("ADD", pod)
-        eventually(lambda: bool(node.told) and "10.244.1.2" in pod.run("ip", "address").stdout)
+        eventually(lambda: bool(node.reported) and "10.244.1.2" in pod.run("ip", "address").stdout)
         assert pod.run("ping", "-c1", "-W1", "172.18.0.2", check=False).returncode != 0
         (node.folder / "hold").unlink()
         assert finish(adding)[0] == 0

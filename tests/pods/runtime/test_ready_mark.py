@@ -121,7 +121,7 @@ def test_an_add_whose_agent_is_killed_is_served_by_the_next_one(install: Callabl
         (node,) = cluster.machines
         (node.folder / "hold").touch()
         adding = node.call("ADD", Host("a"))
-        eventually(lambda: bool(node.told) and bool(node.links()))
+        eventually(lambda: bool(node.reported) and bool(node.links()))
         kill(node)
         (node.folder / "hold").unlink()
         node.start(*cluster.objects)

@@ -40,12 +40,12 @@ async def test_what_is_false_is_denied_and_the_rest_admitted(talk: Talk) -> None
 
 
 async def test_messages_and_reasons(talk: Talk) -> None:
-    told = {"expression": SMALL, "message": "too large", "reason": "RequestEntityTooLarge"}
+    reported = {"expression": SMALL, "message": "too large", "reason": "RequestEntityTooLarge"}
     counted = {
         "expression": "size(object.data) <= 2",
         "messageExpression": "string(size(object.data)) + ' is more than 2'",
     }
-    await bound(talk, policy(told))
+    await bound(talk, policy(reported))
     assert (await talk.refused("POST", CONFIG_MAPS, config_map(x="1", y="2")))[:2] == (413, "RequestEntityTooLarge")
     await talk.ok("PUT", f"{POLICIES}/checked", {**(await talk.ok("GET", f"{POLICIES}/checked")), **_spec(counted)})
     assert await denied(talk, "POST", CONFIG_MAPS, config_map(x="1", y="2", z="3")) == "3 is more than 2"
