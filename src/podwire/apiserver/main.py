@@ -187,7 +187,7 @@ class ApiServer:
             self._definitions.admit,
             *self.access.admission,
         )
-        judge = bound_policies(self.registry, self.store, self.access.permits)
+        judge = bound_policies(self.registry, self.store, self.access.auth_filter.authorize)
         return Writer(self.registry, self.store, admission, _now, self._ranges.removed, judge)
 
     def _make_api(self) -> Api:

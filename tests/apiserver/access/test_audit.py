@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.audit import AuditLog, Outcome
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.base.requests import Request
 from podwire.apiserver.main import running

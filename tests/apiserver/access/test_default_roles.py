@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from podwire.apiserver.access import bootstrap_policy
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.filters import Authorizer
 from podwire.apiserver.access.rbac import Rbac
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.kinds.builtin import registry
 from podwire.apiserver.storage.store import Store

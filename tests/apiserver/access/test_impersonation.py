@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.apiserver.access.attributes import Attributes, Decision
 from podwire.apiserver.access.impersonation import impersonate
+from podwire.apiserver.base.attributes import Attributes, Decision
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.base.status import StatusError
 

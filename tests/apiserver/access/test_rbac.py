@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.rbac import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -14,6 +13,7 @@ from podwire.apiserver.access.rbac import (
     ROLES,
     Rbac,
 )
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.storage.transaction import stored_object

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.rules import Question, Rule, Ruleset, merged
+from podwire.apiserver.base.attributes import Attributes
 
 PODS = Rule(("get", "list"), ("",), ("pods",))
 ANY_VERB = Rule(("*",), ("apps",), ("deployments",))

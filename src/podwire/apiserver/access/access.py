@@ -10,7 +10,6 @@ import msgspec
 from podwire.apiserver.access import bootstrap_policy
 from podwire.apiserver.access.account_secrets import account_secrets
 from podwire.apiserver.access.aggregation import Aggregation
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.audit import AuditLog
 from podwire.apiserver.access.escalation import no_escalation
 from podwire.apiserver.access.filters import AuthFilter, Authorizer
@@ -26,11 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes.admission import Admission
-    from podwire.apiserver.writes.admission_policies.authorizer import Check
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/openid/v1/jwks"
@@ -78,11 +75,6 @@ class Access:
         """Finish what is being written."""
         await self._aggregation.stop()
         self.close()
-
-    def permits(self, user: User, check: Check) -> tuple[bool, str]:
-        """Return whether a user may do what an admission policy reads of its `authorizer`, and the reason."""
-        decision = self.auth_filter.authorize(user, Attributes(*msgspec.structs.astuple(check)))
-        return decision.allowed, decision.reason
 
     def close(self) -> None:
         """Close the audit log, of a server that was not started."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from podwire.apiserver.access.attributes import Attributes
+    from podwire.apiserver.base.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
 

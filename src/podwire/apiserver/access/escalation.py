@@ -9,16 +9,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access import rbac
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.rules import ANY, Rule, merged
 from podwire.apiserver.base import status
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.base.authentication import MASTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podwire.apiserver.access.attributes import Authorize
     from podwire.apiserver.access.rbac import Rbac
+    from podwire.apiserver.base.attributes import Authorize
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.writes.admission import Admission, Write
 

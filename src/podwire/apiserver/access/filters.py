@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from podwire.apiserver.access import node_restriction
-from podwire.apiserver.access.attributes import Attributes, Decision, refusal
 from podwire.apiserver.access.impersonation import impersonate
 from podwire.apiserver.base import status
+from podwire.apiserver.base.attributes import Attributes, Decision, refusal
 from podwire.apiserver.base.authentication import ANONYMOUS, MASTERS
 from podwire.pki.jwt import TokenError
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from podwire.apiserver.access.attributes import Attributes, refusal
 from podwire.apiserver.access.tokens import PREFIX, account_groups
 from podwire.apiserver.base import status
+from podwire.apiserver.base.attributes import Attributes, refusal
 from podwire.apiserver.base.authentication import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.access.attributes import Authorize
+    from podwire.apiserver.base.attributes import Authorize
 
 HEADERS = "impersonate-"
 """How the names of all these headers begin, in lower case."""

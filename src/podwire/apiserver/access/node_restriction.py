@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
-    from podwire.apiserver.access.attributes import Attributes
+    from podwire.apiserver.base.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.storage.store import Store
 

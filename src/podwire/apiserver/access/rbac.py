@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.access.attributes import Decision
 from podwire.apiserver.access.rules import Question, Rule, Ruleset
+from podwire.apiserver.base.attributes import Decision
 from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from podwire.apiserver.access.attributes import Attributes
+    from podwire.apiserver.base.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.storage.revisions import Event, Stored
     from podwire.apiserver.storage.store import Store

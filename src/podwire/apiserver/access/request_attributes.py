@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.base import status
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.reads import selectors
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.rules import merged
 from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.base.authentication import MASTERS, User
 from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.bodies.reader import without_nulls
@@ -21,10 +21,10 @@ from podwire.pki.jwt import TokenError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.apiserver.access.attributes import Authorize
     from podwire.apiserver.access.rbac import Rbac
     from podwire.apiserver.access.rules import Rule
     from podwire.apiserver.access.tokens import Tokens
+    from podwire.apiserver.base.attributes import Authorize
     from podwire.apiserver.base.requests import Response
     from podwire.apiserver.call import Call
 

@@ -12,7 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.access.attributes import Attributes
+    from podwire.apiserver.base.attributes import Attributes
 
 Object = dict[str, Any]
 

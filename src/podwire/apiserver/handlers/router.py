@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from podwire.apiserver.access.access import Access
-    from podwire.apiserver.access.attributes import Attributes
+    from podwire.apiserver.base.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.definitions.on_demand import OnDemandDefinitions

@@ -9,32 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from podwire.apiserver.base.attributes import Attributes
 from podwire.apiserver.base.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
 
 if TYPE_CHECKING:
+    from podwire.apiserver.base.attributes import Authorize
     from podwire.apiserver.writes.admission_policies.matching import Subject
 
 Value = dict[str, Any]
 Function = Callable[..., Any]
-
-
-class Check(msgspec.Struct, frozen=True):
-    """What a user may do, or not: a verb on a resource, or on a path that is none."""
-
-    verb: str
-    group: str = ""
-    version: str = "*"
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
-
-
-Permits = Callable[[User, Check], tuple[bool, str]]
-"""Returns whether the user may, and the reason."""
 
 
 def variable(user: User, subject: Subject) -> Value:
@@ -52,12 +35,13 @@ def variable(user: User, subject: Subject) -> Value:
     return {**made, "requestResource": {**made, "check": request}}
 
 
-def functions(permits: Permits) -> Mapping[str, Function]:
+def functions(authorize: Authorize) -> Mapping[str, Function]:
     """Return the functions on it, by their names in expressions."""
 
     def check(value: Value, verb: str) -> Value:
-        allowed, reason = permits(User(**_kept(value["user"])), Check(verb, **value["check"]))
-        return {"allowed": allowed, "reason": reason}
+        attributes = Attributes(verb, **{"version": "*", **value["check"]})
+        decision = authorize(User(**_kept(value["user"])), attributes)
+        return {"allowed": decision.allowed, "reason": decision.reason}
 
     return {
         "serviceAccount": _service_account,

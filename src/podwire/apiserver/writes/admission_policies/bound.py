@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from podwire.apiserver.writes.admission_policies.names import BINDINGS
 
 if TYPE_CHECKING:
+    from podwire.apiserver.base.attributes import Authorize
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes.admission import Judge, Write
-    from podwire.apiserver.writes.admission_policies.authorizer import Permits
 
 
-def bound_policies(registry: Registry, store: Store, permits: Permits) -> Judge:
-    """Return what judges the writes to a store; `permits` is what the variable `authorizer` reads."""
+def bound_policies(registry: Registry, store: Store, authorize: Authorize) -> Judge:
+    """Return what judges the writes to a store; `authorize` is what the variable `authorizer` reads."""
     found: list[Judge] = []
 
     def judge(write: Write, operation: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def bound_policies(registry: Registry, store: Store, permits: Permits) -> Judge:
         if not found:
             from podwire.apiserver.writes.admission_policies.judge import AdmissionPolicies
 
-            found.append(AdmissionPolicies(registry, store, permits).judge)
+            found.append(AdmissionPolicies(registry, store, authorize).judge)
         return found[0](write, operation)
 
     return judge

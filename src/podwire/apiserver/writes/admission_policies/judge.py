@@ -23,10 +23,10 @@ from podwire.apiserver.writes.admission_policies.program import Program, Violati
 from podwire.kube.selectors import matches
 
 if TYPE_CHECKING:
+    from podwire.apiserver.base.attributes import Authorize
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes.admission import Write
-    from podwire.apiserver.writes.admission_policies.authorizer import Permits
 
 Object = dict[str, Any]
 
@@ -44,10 +44,10 @@ class _NoParamsError(Exception):
 class AdmissionPolicies:
     """The policies of a store, each compiled once."""
 
-    def __init__(self, registry: Registry, store: Store, permits: Permits) -> None:
+    def __init__(self, registry: Registry, store: Store, authorize: Authorize) -> None:
         self._registry = registry
         self._store = store
-        self._functions = authorizer.functions(permits)
+        self._functions = authorizer.functions(authorize)
         self._programs: dict[str, tuple[int, Program]] = {}
 
     def judge(self, write: Write, operation: str) -> tuple[str, ...]:
