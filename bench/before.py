@@ -7,30 +7,24 @@ tree's Python: fresh namespaces, or a world of its own, for each (`before_probe.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import statistics
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.datapath import passing_nanoseconds
-from bench.isolation import in_sandbox
-from podwire.kernel.nftables import Nftables
-
 PROBE = Path(__file__).with_name("before_probe.py").read_text()
 HERE = Path(__file__).parent.parent
-ROUNDS = {"start": 5, "memory": 2, "api": 3, "restart": 2, "zygote": 1}
-PACKETS, PACKET_ROUNDS = 100_000, 7
+ROUNDS = {"start": 5, "memory": 2, "api": 3, "restart": 2, "packet": 3, "zygote": 1}
 
 
-def sample(tree: Path, name: str, size: int) -> dict[str, float | str]:
+def sample(tree: Path, name: str, size: int) -> dict[str, float]:
     """One sample of a tree. Raises SystemExit with its output where it fails."""
     command = [str(tree / ".venv/bin/python"), "-", name, str(size)]
     done = subprocess.run(command, cwd=tree, input=PROBE, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{tree}: {name}: {done.stderr}")
-    found: dict[str, float | str] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -38,16 +32,7 @@ def samples(trees: dict[str, Path], name: str, size: int) -> Iterator[tuple[str,
     """Figure, tree and value; the trees take turns."""
     for _ in range(ROUNDS[name]):
         for tree, folder in trees.items():
-            yield from ((figure, tree, float(value)) for figure, value in sample(folder, name, size).items())
-
-
-def packets(trees: dict[str, Path]) -> Iterator[tuple[str, str, float]]:
-    """Nanoseconds of an established packet that is no pod's, with the rules of each tree's node and with none."""
-    rules = {tree: str(sample(folder, "rules", 0)["rules"]) for tree, folder in trees.items()}
-    for _ in range(PACKET_ROUNDS):
-        for tree, text in {**rules, "none": ""}.items():
-            load = functools.partial(Nftables().run, text) if text else None
-            yield "established UDP packet, ns", tree, in_sandbox(passing_nanoseconds, load, PACKETS)
+            yield from ((figure, tree, value) for figure, value in sample(folder, name, size).items())
 
 
 def table(found: Iterator[tuple[str, str, float]]) -> Iterator[str]:
@@ -56,7 +41,7 @@ def table(found: Iterator[tuple[str, str, float]]) -> Iterator[str]:
     for figure, tree, value in found:
         values.setdefault(figure, {}).setdefault(tree, []).append(value)
     for figure, of in values.items():
-        middle = min if figure.endswith(" ns") else statistics.median
+        middle = min if figure.endswith(", ns") else statistics.median
         yield f"{figure:60} " + "  ".join(f"{tree} {middle(taken):.4g}" for tree, taken in of.items())
 
 
@@ -64,13 +49,12 @@ def main() -> None:
     """Print the figures of both trees side by side."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path, help="the checkout to compare with")
-    parser.add_argument("--only", default=",".join([*ROUNDS, "packets"]), help="parts, with commas between")
+    parser.add_argument("--only", default=",".join(ROUNDS), help="parts, with commas between")
     parser.add_argument("--size", type=int, default=2_000, help="Services, and pods of the API server")
     options = parser.parse_args()
     trees = {"before": options.before.resolve(), "now": HERE}
     for name in options.only.split(","):
-        found = packets(trees) if name == "packets" else samples(trees, name, options.size)
-        for line in table(found):
+        for line in table(samples(trees, name, options.size)):
             print(line, flush=True)
 
 

@@ -22,9 +22,55 @@ from tests.world.harness import Home, World
 from bench import api_watches, api_writes, endpoint_change, world
 from bench.isolation import in_sandbox
 
-Sample = Iterator[tuple[str, float | str]]
+Sample = Iterator[tuple[str, float]]
 REST_SECONDS = 2.0
 """An agent that has used no processor time for this long has written everything."""
+
+
+PACKETS = """
+import ctypes, os, signal, socket, subprocess, time
+NEW_NETWORK, libc = 0x40000000, ctypes.CDLL(None)
+def host(number):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        libc.prctl(1, signal.SIGKILL)
+        libc.unshare(NEW_NETWORK)
+        os.write(writer, b"x")
+        signal.pause()
+    os.read(reader, 1)
+    inside = f"nsenter --net=/proc/{pid}/ns/net ip"
+    for line in (
+        f"ip link add out{number} type veth peer name eth0 netns {pid}",
+        f"ip address add 10.77.{number}.1/24 dev out{number}",
+        f"ip link set out{number} up",
+        f"{inside} address add 10.77.{number}.2/24 dev eth0",
+        f"{inside} link set eth0 up",
+        f"{inside} route add default via 10.77.{number}.1",
+    ):
+        subprocess.run(line.split(), check=True)
+    libc.setns(os.open(f"/proc/{pid}/ns/net", os.O_RDONLY), NEW_NETWORK)
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((f"10.77.{number}.2", 5000))
+    libc.setns(home, NEW_NETWORK)
+    return made
+home = os.open("/proc/self/ns/net", os.O_RDONLY)
+client, server = host(1), host(2)
+client.settimeout(10), server.settimeout(10)
+client.connect(("10.77.2.2", 5000))
+client.send(b"x")
+server.sendto(b"x", server.recvfrom(9)[1])
+client.recv(9)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+best = []
+for _ in range(30):
+    began = time.perf_counter_ns()
+    for _ in range(10_000):
+        client.send(b"x")
+    best.append((time.perf_counter_ns() - began) / 10_000)
+print(min(best))
+"""
+"""The least of 30 samples: other work on the machine only adds to it."""
 
 
 @contextmanager
@@ -123,10 +169,11 @@ def zygote(_: int) -> Sample:
     yield "modules of others in the zygote", len(sys.modules) - own
 
 
-def rules(_: int) -> Sample:
-    """The rules of a node, as text."""
+def packet(_: int) -> Sample:
+    """An established packet between two hosts that are no pods, through a node without Services and policies."""
     with running(1) as one:
-        yield "rules", one.run_in("node-1", "nft", "list", "ruleset").stdout
+        taken = one.run_in("node-1", sys.executable, "-c", PACKETS, timeout=300).stdout
+        yield "established UDP packet that is no pod's, ns", float(taken)
 
 
 SAMPLES: dict[str, Callable[[int], Sample]] = {
@@ -135,7 +182,7 @@ SAMPLES: dict[str, Callable[[int], Sample]] = {
     "api": api,
     "restart": restart,
     "zygote": zygote,
-    "rules": rules,
+    "packet": packet,
 }
 
 if __name__ == "__main__":

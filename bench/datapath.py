@@ -14,7 +14,6 @@ import socket
 import statistics
 import struct
 import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.policy.cluster import Cluster, namespace, pod
@@ -79,23 +78,14 @@ def isolate() -> None:
 
 
 def packet_nanoseconds(rules: bool, count: int) -> float:
-    """The time of a packet that is no pod's, with all rules of a node or with none."""
-
-    def load() -> None:
-        load_rules(rules)
-        asyncio.run(Enforced().enforce(Cluster()))
-
-    return passing_nanoseconds(load if rules else None, count)
-
-
-def passing_nanoseconds(load: Callable[[], object] | None, count: int) -> float:
     """The time of a UDP packet of an established flow through a node, between two that are no pods."""
     wire = Wire({})
     wire.plug("outside/a", CLIENT, "eth1")
     wire.plug("outside/b", SERVER, "eth2")
     enter_network(wire.node.path)
-    if load is not None:
-        load()
+    load_rules(rules)
+    if rules:
+        asyncio.run(Enforced().enforce(Cluster()))
     with inside_network(wire.hosts["outside/a"].path):
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with inside_network(wire.hosts["outside/b"].path):
