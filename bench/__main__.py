@@ -116,10 +116,10 @@ def api_figures(*, quick: bool) -> Iterator[Figure]:
 
 def _watch_figures(watchers: int, rate: float, pods: int, goal: float | None) -> Iterator[Figure]:
     found = in_sandbox(api_watches.sample, watchers, rate, 10, pods)
-    told = f"{watchers:,} watchers at {rate:g} writes/s"
-    yield Figure(f"{told}, delivery, median", found.median, "ms")
-    yield Figure(f"{told}, delivery, 99th percentile", found.p99, "ms", goal)
-    yield Figure(f"{told}, memory of a watcher with its connection", found.bytes_a_watcher / 1024, "KB")
+    load = f"{watchers:,} watchers at {rate:g} writes/s"
+    yield Figure(f"{load}, delivery, median", found.median, "ms")
+    yield Figure(f"{load}, delivery, 99th percentile", found.p99, "ms", goal)
+    yield Figure(f"{load}, memory of a watcher with its connection", found.bytes_a_watcher / 1024, "KB")
 
 
 PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {

@@ -302,7 +302,7 @@ def cgroup_names(world: World) -> list[str]:
 
 
 def test_no_container_writes_to_the_store_the_cgroups_or_the_hosts_devices(world: World) -> None:
-    before, groups, null = contents(store(world.home)), cgroup_names(world), os.stat("/dev/null").st_mode
+    before, null = contents(store(world.home)), os.stat("/dev/null").st_mode
     script = (
         "echo changed > /www/index.html; rm -r /old /bin/tar; touch /bin/new; echo x > /etc/passwd;"
         "chmod 700 /bin/busybox; chmod 0 /dev/null; mkdir /sys/fs/cgroup/evil; mkdir /old; ls /old; cat /www/index.html"
@@ -325,7 +325,7 @@ def test_no_container_writes_to_the_store_the_cgroups_or_the_hosts_devices(world
     assert "seen" not in said, "a folder that replaces one of the image is empty"
     assert said.count("Read-only file system") == 2, said
     assert contents(store(world.home)) == before
-    assert cgroup_names(world) == groups
+    assert "evil" not in cgroup_names(world), "others may come and go: programs of this machine may make some beside it"
     assert os.stat("/dev/null").st_mode == null
 
 

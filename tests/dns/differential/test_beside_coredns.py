@@ -15,12 +15,12 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import pytest
-from bench import dns as peers
 from bench.api_server import api_server, make_keys
 from bench.isolation import in_sandbox
 from bench.peer_programs import MissingPeerError, built
 from bench.wire import Connection
 
+from bench import dns as peers
 from tests.dns.differential.random_objects import NAMESPACES, Cluster, questions
 from tools.conformance import programs
 

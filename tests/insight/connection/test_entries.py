@@ -69,7 +69,6 @@ def started(world: World, namespace: str, seed: int) -> tuple[Entries, Snapshot]
     for one in world.kubectl.json("pods", "-n", namespace)["items"]:
         entries.pods[one["metadata"]["name"]]["address"] = one["status"]["podIP"]
 
-
     def balanced() -> bool:
         for one in world.kubectl.json("services", "-n", namespace)["items"]:
             entries.services[one["metadata"]["name"]] = one
