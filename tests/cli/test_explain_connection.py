@@ -90,8 +90,11 @@ def test_bad_input_is_one_message_and_exit_status_2(text: str, error: str) -> No
         (("-f", "absent.yaml", "a", "b"), "no such file or folder"),
         (("-f", SHOP, "-f", "live", "a", "b"), "cannot be joined with files"),
         (("-f", SHOP, "--pod-range", "ten", "shop/frontend", "shop/backend"), "--pod-range"),
-        (("-k", SHOP, "a", "b"), f"-k {SHOP}: "),
-        (("-f", SHOP, "shop/frontend"), "Missing argument"),
+        (("-k", SHOP, "a", "b"), f"-k {SHOP}: unable to find one of "),
+        (("-k", "absent", "a", "b"), "Error: absent: no such file or folder; there is "),
+        (("-f", SHOP, "shop/frontend"), "Missing argument 'TO"),
+        (("-f", SHOP), "Missing argument 'FROM'"),
+        (("-f", SHOP, "shop/frontend", "node-1:80"), "node-1: nothing has this name; the files have no Node"),
     ],
 )
 def test_wrong_arguments_are_one_message_and_exit_status_2(arguments: tuple[str, ...], error: str) -> None:

@@ -46,7 +46,7 @@ def test_an_option_that_means_nothing_is_refused(
 def test_a_name_of_the_environment_is_for_other_commands(tmp_path: Path) -> None:
     file = str(tmp_path / "reach.yaml")
     found = CliRunner().invoke(podwire, ["verify", file], env={"PODWIRE_NAME": "w"})
-    assert "reach.yaml: No such file" in found.output
+    assert "reach.yaml: no such file" in found.output
 
 
 def test_folders_and_names_of_any_form_are_quoted_in_generated_files(tmp_path: Path) -> None:

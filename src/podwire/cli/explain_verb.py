@@ -15,6 +15,9 @@ from podwire.cli.request_options import question_of, request_options
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
+_ASKS_FOR_HELP = frozenset(("-h", "--help"))
+
+
 class Explanations(click.Group):
     """Subcommands; two words that begin with none of them are a client and what it connects to."""
 
@@ -26,7 +29,7 @@ class Explanations(click.Group):
         elif len(words) > 1 and "://" in args[words[1]]:
             rest = [one for number, one in enumerate(args) if number not in words[:2]]
             args = ["url", args[words[1]], "--from", args[words[0]], *rest]
-        elif words:
+        elif args and not _ASKS_FOR_HELP.intersection(args):
             args = ["connection", *args]
         return super().parse_args(ctx, args)
 

@@ -54,5 +54,5 @@ def test_a_path_is_one_of_the_current_folder(repository: Path, monkeypatch: pyte
 @pytest.mark.usefixtures("repository")
 @pytest.mark.parametrize("name", ["absent:deploy", "HEAD:absent", "HEAD:../..", "--help:deploy", ":deploy"])
 def test_what_is_no_revision_is_one_error(name: str) -> None:
-    with pytest.raises(ManifestError, match=f"^-f {name}: "):
+    with pytest.raises(ManifestError, match=f"^{name}: "):
         reading.read([name])

@@ -101,5 +101,5 @@ def test_a_chart_and_empty_input_name_the_remedy(tmp_path: Path, monkeypatch: py
     with pytest.raises(ManifestError, match=r"Chart\.yaml:1: this is a Helm chart: render it first"):
         reading.read([str(tmp_path)])
     monkeypatch.setattr("sys.stdin", StringIO(""))
-    with pytest.raises(ManifestError, match=r"no object on standard input"):
+    with pytest.raises(ManifestError, match=r"standard input: there is no object"):
         reading.read(["-"])

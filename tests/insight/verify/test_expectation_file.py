@@ -75,7 +75,7 @@ def test_a_file_may_be_an_empty_list_for_kubectl() -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(ExpectationError, match=r"no-such\.yaml: No such file"):
+    with pytest.raises(ExpectationError, match=r"no-such\.yaml: no such file"):
         expectation_file.read("no-such.yaml")
 
 

@@ -49,6 +49,8 @@ def resolve(text: str, snapshot: Snapshot, namespace: str = "", *, is_client: bo
         raise EndError(f"{text}: is no IP address: write four numbers of 0 to 255, or a name")
     if "." in text and "/" not in text:
         return dns_names.resolve(text, snapshot, namespace)
+    if "node" in text and snapshot.is_planned and not snapshot.nodes:
+        raise EndError(f"{text}: nothing has this name; the files have no Node: write its address, or add the object")
     raise unknown(text, text.rpartition("/")[2] if "/" not in text else text, _all_names(text, snapshot))
 
 

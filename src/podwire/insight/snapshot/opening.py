@@ -58,6 +58,6 @@ def open_snapshot(sources: Sources, choice: Choice | None = None, *, with_reques
         is_closed = chosen.world is not None and chosen.world.default_deny
         return msgspec.structs.replace(found, default_deny=is_closed, serves_nginx=is_world)
     if LIVE in sources.names:
-        raise ManifestError(f"-f {LIVE}: cannot be joined with files: give either")
+        raise ManifestError(f"{LIVE}: cannot be joined with files: give either")
     written = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)
     return snapshot_of(written, sources.namespace, sources.pod_ranges)

@@ -34,7 +34,7 @@ def texts(name: str, left: int, *, is_recursive: bool) -> Iterator[Text]:
     """
     place = _place(name)
     if not _succeeds("cat-file", "-e", place.name):
-        raise AbsentError(f"-f {name}: no such file or folder in this revision{_hint(place)}")
+        raise AbsentError(f"{name}: no such file or folder in this revision{_hint(place)}")
     kind = _git(name, "cat-file", "-t", place.name).decode().strip()
     for file in [place.path] if kind == "blob" else _listed(name, place, is_recursive):
         content = _git(name, "cat-file", "blob", f"{place.revision}:{file}")
@@ -45,7 +45,7 @@ def texts(name: str, left: int, *, is_recursive: bool) -> Iterator[Text]:
         try:
             yield Text(shown, content.decode())
         except UnicodeDecodeError as error:
-            raise SourceError(f"-f {shown}: {error}") from None
+            raise SourceError(f"{shown}: {error}") from None
 
 
 def is_revision(revision: str) -> bool:
@@ -87,11 +87,11 @@ def _place(name: str) -> Place:
     """Raise SourceError for what is no revision, or a path outside of the repository."""
     revision, _, path = name.partition(":")
     if revision.startswith("-") or not revision:
-        raise SourceError(f"-f {name}: no such file or folder")
+        raise SourceError(f"{name}: no such file or folder")
     here = PurePosixPath(_git(name, "rev-parse", "--show-prefix").decode().strip() or ".")
     inside = PurePosixPath(os.path.normpath(here / path)) if not os.path.isabs(path) else PurePosixPath(path[1:])
     if inside.parts[:1] == ("..",):
-        raise SourceError(f"-f {name}: the path is outside of the repository")
+        raise SourceError(f"{name}: the path is outside of the repository")
     _git(name, "rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
     return Place(revision, inside, here)
 
@@ -129,9 +129,9 @@ def _git(name: str, *arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     except OSError as error:
-        raise SourceError(f"-f {name}: no such file or folder, and git cannot be run: {error}") from None
+        raise SourceError(f"{name}: no such file or folder, and git cannot be run: {error}") from None
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().partition("\n")[0]
         shown = f": {reason}" if reason else ""
-        raise SourceError(f"-f {name}: no such file or folder, and no revision of git{shown}")
+        raise SourceError(f"{name}: no such file or folder, and no revision of git{shown}")
     return done.stdout

@@ -24,9 +24,9 @@ def read(
     except SourceError as error:
         raise ManifestError(str(error)) from None
     if not found:
-        shown = ", ".join((*(f"-f {one}" for one in given), *(f"-k {one}" for one in folders)))
+        shown = ", ".join((*given, *(f"-k {one}" for one in folders)))
         if given == (STANDARD_INPUT,) and not folders:
-            raise NothingThereError("-f -: there is no object on standard input: see whether its program failed")
+            raise NothingThereError("standard input: there is no object: see whether its program failed")
         raise NothingThereError(f"{shown}: there is no object: name files that end in {', '.join(SUFFIXES)}")
     return found
 

@@ -25,4 +25,4 @@ class Text(msgspec.Struct, frozen=True):
 
 def too_large(name: str) -> SourceError:
     """Return the error of a name with which all are larger than MOST_BYTES."""
-    return SourceError(f"-f {name}: all files together are larger than {MOST_BYTES >> 20} MB: name fewer objects")
+    return SourceError(f"{name}: all files together are larger than {MOST_BYTES >> 20} MB: name fewer objects")

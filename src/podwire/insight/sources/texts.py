@@ -41,7 +41,7 @@ def _texts(name: str, left: int, is_recursive: bool) -> Iterator[Text]:
 
         yield from git_revision.texts(name, left, is_recursive=is_recursive)
     else:
-        raise AbsentError(f"-f {name}: no such file or folder{nearest_path.hint(path, _entries)}")
+        raise absent(name)
 
 
 def _files(folder: Path, is_recursive: bool) -> list[Path]:
@@ -49,10 +49,16 @@ def _files(folder: Path, is_recursive: bool) -> list[Path]:
     return sorted(one for one in found if one.suffix in SUFFIXES and one.is_file())
 
 
+def absent(name: str) -> AbsentError:
+    """Return the error for a path that does not exist, with the nearest ones."""
+    return AbsentError(f"{name}: no such file or folder{nearest_path.hint(Path(name), _entries)}")
+
+
 def _entries(folder: PurePath) -> list[str] | None:
-    """Return the folders in a folder, and the files that are read; None where it cannot be listed."""
+    """Return the folders in a folder, and the files that are read, but hidden ones; None where it cannot be listed."""
     try:
-        return [one.name for one in Path(folder).iterdir() if one.suffix in SUFFIXES or one.is_dir()]
+        found = [one for one in Path(folder).iterdir() if not one.name.startswith(".")]
+        return [one.name for one in found if one.suffix in SUFFIXES or one.is_dir()]
     except OSError:
         return None
 
@@ -63,14 +69,14 @@ def _file(path: Path, left: int) -> Text:
             raise too_large(str(path))
         return Text(str(path), path.read_text())
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"-f {path}: {error}") from None
+        raise SourceError(f"{path}: {error}") from None
 
 
 def _standard_input(left: int) -> str:
     try:
         found = sys.stdin.read(left + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"-f -: {error}") from None
+        raise SourceError(f"standard input: {error}") from None
     if len(found) > left:
-        raise too_large(STANDARD_INPUT)
+        raise too_large("standard input")
     return found

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from podwire.insight.sources.texts import absent
 from podwire.insight.verify.expectations import Document, Entry, Expectation, Expectations, connections
 from podwire.insight.verify.question import url_fault
 
@@ -25,6 +26,8 @@ class ExpectationError(Exception):
 def read(name: str) -> Expectations:
     """Return the expectations of a file. Raises ExpectationError."""
     path = Path(name)
+    if not path.exists():
+        raise ExpectationError(str(absent(name)))
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ExpectationError(f"{name}: larger than {MOST_BYTES >> 20} MB: split it")
