@@ -76,7 +76,7 @@ def test_a_file_of_100_mb_is_not_read_where_the_limit_is_less(tmp_path: Path, mo
 def test_yaml_of_too_many_values_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = written(tmp_path, POD + "---\n" + POD)
     monkeypatch.setattr(yaml_values, "MOST_NODES", 9)
-    with pytest.raises(ManifestError, match=r"a\.yaml:7: no YAML: more than 9 values"):
+    with pytest.raises(ManifestError, match=r"a\.yaml:7: more than 9 values, aliases included: name fewer"):
         reading.read([name])
 
 

@@ -122,6 +122,8 @@ def _documents(text: Text) -> Iterator[tuple[int, int, Any]]:
 def _fault(text: Text, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark is not None else 1
+    if isinstance(error, yaml_values.TooManyValuesError):
+        return f"{text.name}:{line}: {error.problem}"
     if "{{" in text.content:
         return (
             f"{text.name}:{line}: this is a template, not YAML: render it first ('helm template CHART'), and give -f -"

@@ -40,6 +40,10 @@ class NoValueError(yaml.MarkedYAMLError):
     """Valid YAML that is no value of an API: keys that are no texts, a key twice, too many nodes."""
 
 
+class TooManyValuesError(NoValueError):
+    """A text has more values than are read."""
+
+
 class Anchored:
     """The value of an anchor, and the nodes in it."""
 
@@ -170,8 +174,9 @@ class _Builder:
             raise NoValueError(problem=f"'{event.value}' is no {tag}", problem_mark=event.start_mark) from None
 
 
-def _too_many(event: Any) -> NoValueError:
-    return NoValueError(problem=f"more than {MOST_NODES:,} values, aliases included", problem_mark=event.start_mark)
+def _too_many(event: Any) -> TooManyValuesError:
+    text = f"more than {MOST_NODES:,} values, aliases included: name fewer objects"
+    return TooManyValuesError(problem=text, problem_mark=event.start_mark)
 
 
 def _merged(key: Any, value: Any) -> dict[str, Any]:
