@@ -105,5 +105,5 @@ def describe_client(table: Any, port: int) -> None:
 
 
 def _path_has(text: str) -> Any:
-    found = string_pb2.StringMatcher(contains=text, ignore_case=True)
+    found = string_pb2.StringMatcher(contains=text, ignore_case=text != text.upper())  # else each path is copied
     return rbac_pb2.Permission(url_path=path_pb2.PathMatcher(path=found))
