@@ -110,7 +110,7 @@ def test_what_is_not_used_makes_room() -> None:
 def test_questions_in_turns_that_fit_are_all_kept() -> None:
     _, parsed = query()
     wires = [dns.message.make_query(f"n{number:02}.test", "A").to_wire() for number in range(20)]
-    table = ReadyAnswers(20 * 500)
+    table = ReadyAnswers(20 * 210)
     for wire in wires:
         table.keep(wire, parsed, Response(), 512, 0.0)
     for _ in range(3):
@@ -122,8 +122,19 @@ def test_questions_in_turns_that_fit_are_all_kept() -> None:
 
 def test_the_table_is_bounded() -> None:
     _, parsed = query()
-    table = ReadyAnswers(10 * 500)
+    table = ReadyAnswers(10 * 210)
     for number in range(1000):
         table.keep(dns.message.make_query(f"n{number:03}.test", "A").to_wire(), parsed, Response(), 512, 0.0)
         assert len(table) <= 11
     assert len(table) >= 8
+
+
+def test_an_answer_that_stays_as_it_is_takes_no_more_than_its_bytes() -> None:
+    table = ReadyAnswers()
+    wire, parsed = query()
+    answer = table.keep(wire, parsed, Response(), 512, 0.0)
+    assert answer is not None
+    assert table.entry(wire) == answer[2:]
+    assert table.counts[0] == 0
+    assert table.find([wire], 0.0) == [answer]
+    assert table.counts[0] == 1

@@ -13,17 +13,17 @@ import msgspec
 from podwire.dns.message import HEADER, TC, Query, Response
 from podwire.dns.outcome import Outcome, Relayed, sent
 
-MOST_BYTES = 16 << 20
+MOST_BYTES = 8 << 20
 LARGEST_ANSWER = 1232
 _TTL_PLACE = 4 - 2
 """From the fixed part of a record (type, class, time to live) in a message to its time to live in the `head`."""
 _FOR_EVER = float("inf")
-_OVERHEAD = 400
-"""Of an entry and its key, in bytes."""
+_OVERHEAD, _TURNING_OVERHEAD = 120, 400
+"""Of an entry and its key, in bytes: of a still one and of any other."""
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An answer without its number.
+    """An answer without its number, whose records change places or grow older.
 
     Attributes:
         head: what comes before the records that change places; the whole answer where none do.
@@ -47,6 +47,10 @@ class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
     ends: float = 0.0
 
 
+Entry = bytes | ReadyAnswer
+"""Most answers stay as they are: these are their bytes alone."""
+
+
 class ReadyAnswers:
     """A bounded table. One of 0 bytes is empty.
 
@@ -55,8 +59,8 @@ class ReadyAnswers:
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES, changed: Callable[[int], None] = lambda _: None) -> None:
-        self._young: dict[bytes, ReadyAnswer] = {}
-        self._old: dict[bytes, ReadyAnswer] = {}
+        self._young: dict[bytes, Entry] = {}
+        self._old: dict[bytes, Entry] = {}
         self._bytes = 0
         self._most_bytes = most_bytes
         self._changed = changed
@@ -81,9 +85,9 @@ class ReadyAnswers:
         answers: list[bytes | None] = []
         for raw in raws:
             found = young.get(raw[2:])
-            if found is not None and found.until > now and not found.cuts:  # most answers: calls would cost more
-                counts[found.rcode] += 1
-                answers.append(raw[:2] + found.head)
+            if isinstance(found, bytes):  # most answers: calls would cost more
+                counts[found[1] & 0xF] += 1
+                answers.append(raw[:2] + found)
             else:
                 answers.append(self._find(raw, now))
                 young = self._young
@@ -97,6 +101,9 @@ class ReadyAnswers:
             if found is None:
                 return None
             self._young[key] = found
+        if isinstance(found, bytes):
+            self.counts[found[1] & 0xF] += 1
+            return raw[:2] + found
         if found.until <= now:
             if found.ends <= now:
                 return None
@@ -104,11 +111,11 @@ class ReadyAnswers:
         self.counts[found.rcode] += 1
         return _answer(found, raw)
 
-    def entry(self, raw: bytes) -> ReadyAnswer | None:
+    def entry(self, raw: bytes) -> Entry | None:
         """What is kept for these bytes."""
         return self._young.get(raw[2:])
 
-    def put(self, raw: bytes, found: ReadyAnswer) -> None:
+    def put(self, raw: bytes, found: Entry) -> None:
         """Keep an answer to these bytes that another process made."""
         self._put(raw[2:], found)
 
@@ -121,9 +128,9 @@ class ReadyAnswers:
         if found is None:
             return None
         self._put(raw[2:], found)
-        return _answer(found, raw)
+        return raw[:2] + found if isinstance(found, bytes) else _answer(found, raw)
 
-    def _put(self, key: bytes, found: ReadyAnswer) -> None:
+    def _put(self, key: bytes, found: Entry) -> None:
         before = self._young.pop(key, None) or self._old.pop(key, None)
         if before is not None:
             self._bytes -= _size(key, before)
@@ -135,8 +142,10 @@ class ReadyAnswers:
             self._bytes -= _size(*self._old.popitem())
 
 
-def _size(key: bytes, found: ReadyAnswer) -> int:
-    return len(key) + len(found.head) + len(found.turning) + len(found.tail) + _OVERHEAD
+def _size(key: bytes, found: Entry) -> int:
+    if isinstance(found, bytes):
+        return len(key) + len(found) + _OVERHEAD
+    return len(key) + len(found.head) + len(found.turning) + len(found.tail) + _TURNING_OVERHEAD
 
 
 def _answer(found: ReadyAnswer, raw: bytes) -> bytes:
@@ -158,7 +167,7 @@ def _aged(found: ReadyAnswer, now: float) -> ReadyAnswer:
     return msgspec.structs.replace(found, head=bytes(head), until=min(found.until + passed, found.ends))
 
 
-def _entry(query: Query, outcome: Outcome, limit: int, now: float) -> ReadyAnswer | None:
+def _entry(query: Query, outcome: Outcome, limit: int, now: float) -> Entry | None:
     still = msgspec.structs.replace(outcome, turned=False) if isinstance(outcome, Response) else outcome
     wire = sent(query, still, limit)
     if len(wire) > LARGEST_ANSWER:
@@ -175,7 +184,7 @@ def _entry(query: Query, outcome: Outcome, limit: int, now: float) -> ReadyAnswe
         lives = tuple(one.fixed + _TTL_PLACE for one in outcome.reply.records)
         return ReadyAnswer(wire[2:], b"", b"", (), until, rcode, lives, now + outcome.lasts)
     if not turning:
-        return ReadyAnswer(wire[2:], b"", b"", (), until, rcode)
+        return ReadyAnswer(wire[2:], b"", b"", (), until, rcode) if outcome.seconds is not None else wire[2:]
     start = HEADER.size + len(query.question)
     cuts, place = [], 0
     for one in outcome.answer:

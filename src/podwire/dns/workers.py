@@ -23,7 +23,7 @@ import msgspec
 from podwire.dns.forward import DEADLINE_SECONDS
 from podwire.dns.listen import NOBODY, Answer, DatagramListener, Peer, Responder
 from podwire.dns.message import servfail
-from podwire.dns.ready_answers import ReadyAnswer, ReadyAnswers
+from podwire.dns.ready_answers import Entry, ReadyAnswers
 from podwire.kernel import memory
 from podwire.kernel.datagram import DatagramSocket
 
@@ -52,7 +52,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag=True):
     number: int
     answer: bytes | None
     version: int
-    kept: ReadyAnswer | None = None
+    kept: Entry | None = None
 
 
 class Listen(msgspec.Struct, frozen=True, array_like=True, tag=True):
