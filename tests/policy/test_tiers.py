@@ -130,6 +130,10 @@ def test_default_deny() -> None:
     assert found.allows("x/a", "kube-system/dns", "TCP", 53)
     assert not found.allows("x/a", "kube-system/dns", "TCP", 80)
     assert found.allows("kube-system/dns", "9.9.9.9", "UDP", 53)
+    host_network = "172.18.0.3"
+    assert found.allows(host_network, "kube-system/dns", "UDP", 53), "pods of other nodes' network have their address"
+    assert not found.allows(host_network, "kube-system/dns", "TCP", 80)
+    assert not found.allows(host_network, "x/a", "UDP", 53)
     decided = found.verdict("x/a", "y/a").egress.decided_by
     assert decided is not None
     assert (decided.tier, decided.policy) == (Tier.DEFAULT, "--default-deny")

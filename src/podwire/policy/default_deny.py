@@ -20,7 +20,7 @@ DEFAULT_DENY = (
         Tier.DEFAULT,
         0,
         DNS_PODS,
-        (TierRule(Action.ACCEPT, (_ALL,), _DNS, "DNS of all pods"),),
+        (TierRule(Action.ACCEPT, None, _DNS, "DNS, of host-network pods of other nodes too"),),
         (TierRule(Action.ACCEPT, None, None, "the API server and upstream DNS servers"),),
     ),
     ClusterPolicy(
