@@ -110,7 +110,7 @@ def test_what_is_not_used_makes_room() -> None:
 def test_questions_in_turns_that_fit_are_all_kept() -> None:
     _, parsed = query()
     wires = [dns.message.make_query(f"n{number:02}.test", "A").to_wire() for number in range(20)]
-    table = ReadyAnswers(20 * 210)
+    table = ReadyAnswers(20 * 180)
     for wire in wires:
         table.keep(wire, parsed, Response(), 512, 0.0)
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_questions_in_turns_that_fit_are_all_kept() -> None:
 
 def test_the_table_is_bounded() -> None:
     _, parsed = query()
-    table = ReadyAnswers(10 * 210)
+    table = ReadyAnswers(10 * 180)
     for number in range(1000):
         table.keep(dns.message.make_query(f"n{number:03}.test", "A").to_wire(), parsed, Response(), 512, 0.0)
         assert len(table) <= 11
