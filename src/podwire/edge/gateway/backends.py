@@ -36,8 +36,8 @@ ENCRYPTED_PROTOCOLS = frozenset(("https", "kubernetes.io/wss"))
 """Those that need a BackendTLSPolicy, which has the name and the authorities of the certificate."""
 
 _BY_KIND = {
-    "HTTPRoute": (HTTP_PROTOCOLS, "kubernetes.io/h2c or kubernetes.io/ws"),
-    "GRPCRoute": (GRPC_PROTOCOLS, "grpc or kubernetes.io/h2c"),
+    "HTTPRoute": (HTTP_PROTOCOLS, "kubernetes.io/h2c, kubernetes.io/ws"),
+    "GRPCRoute": (GRPC_PROTOCOLS, "grpc, kubernetes.io/h2c"),
 }
 
 STREAM_PROTOCOLS = {Transport.TCP: "TCP", Transport.UDP: "UDP"}
@@ -114,6 +114,6 @@ def _port(
     transport = protocols.get(protocol) if found.protocol == "TCP" else None
     if transport is None:
         text = f"port {port} of Service {key} has protocol {found.protocol}, appProtocol {protocol or 'none'}"
-        remedy = f"needs TCP and appProtocol http, {names} for this kind of route"
+        remedy = f"needs TCP and appProtocol http, {names}, or https with a BackendTLSPolicy, for this kind of route"
         return Unresolved("UnsupportedProtocol", f"{field}: {text}: {remedy}")
     return Cluster(ServicePort(key.namespace, key.name, found.port), transport)
