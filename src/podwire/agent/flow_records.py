@@ -31,7 +31,6 @@ GROUP = 9731
 """The group of NFLOG in policy.nft and allowed.nft."""
 DATAGRAMS_A_TURN = 8
 """Of some packets each: other tasks get their turn in between."""
-"""Before the group is opened again, while the agent before this one still has it."""
 JOURNAL_SECONDS = 60.0
 """Before a journal that could not be opened is tried again."""
 REASON = "PolicyDropped"

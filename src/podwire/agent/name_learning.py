@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 PACKETS_A_TURN = 32
 WAIT_SECONDS = 1.0
 """Longest time that an answer waits for its rows."""
-"""Before the queue is opened again, while the agent before this one still has it."""
 SAVE_SECONDS = 5.0
 """Longest time for which a later end of a known address is in no file."""
 

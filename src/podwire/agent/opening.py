@@ -12,6 +12,7 @@ from podwire.kernel.netlink import NetlinkError
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 1.0
+"""Before a source is opened again, while the agent before this one still has it."""
 SourceT = TypeVar("SourceT")
 
 
