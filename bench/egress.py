@@ -26,8 +26,9 @@ from bench.isolation import background, in_sandbox
 from podwire.egress.element_sink import ElementSink
 from podwire.egress.model import EVERYWHERE
 from podwire.egress.route_sink import RouteSink
-from podwire.egress.rows import THROW, UNREACHABLE, VIA, ElementRow, RouteRow, RuleRow, WayRow
+from podwire.egress.rows import THROW, UNREACHABLE, VIA, RouteRow, RuleRow, WayRow
 from podwire.engine.row import Delta
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
 

@@ -6,9 +6,10 @@ import ipaddress
 
 from podwire.egress.element_sink import ElementSink, is_loaded
 from podwire.egress.route_sink import RouteSink
-from podwire.egress.rows import THROW, UNREACHABLE, VIA, ElementRow, RouteRow, RuleRow, WayRow
+from podwire.egress.rows import THROW, UNREACHABLE, VIA, RouteRow, RuleRow, WayRow
 from podwire.engine.row import Delta
 from podwire.kernel import links
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.links import Vxlan
 from podwire.kernel.netlink import Netlink
 from tests.sandbox import sandboxed

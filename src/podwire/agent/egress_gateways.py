@@ -19,11 +19,12 @@ from podwire.announcement.uplinks import uplinks
 from podwire.egress.element_sink import ElementSink, is_loaded
 from podwire.egress.model import Source
 from podwire.egress.route_sink import PROTOCOL, RouteSink
-from podwire.egress.rows import VIA, ElementRow, RouteRow, WayRow
+from podwire.egress.rows import VIA, RouteRow, WayRow
 from podwire.egress.view import CLUSTER, EgressView
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Refusal
 from podwire.engine.sink import RefusedError
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import IPAddress, parsed
 from podwire.kube.core import Namespace, Node, Pod

@@ -12,6 +12,7 @@ import msgspec
 from podwire.agent.config import AgentConfig
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import IPAddress, Part
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import parsed
@@ -27,7 +28,6 @@ from podwire.kube.watch import Change
 from podwire.kube.work_queue import WorkQueue
 from podwire.policy.peers import PeerPod
 from podwire.redirection.enrolment import ENABLED, NODE_PROXY, REDIRECTED, enrolled
-from podwire.redirection.rows import ElementRow
 from podwire.redirection.sink import RedirectionSink, is_loaded
 from podwire.redirection.view import CLUSTER, LocalPod, RedirectionView
 

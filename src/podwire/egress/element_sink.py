@@ -6,11 +6,11 @@ import ipaddress
 from collections.abc import Iterable
 from importlib import resources
 
-from podwire.egress.rows import ElementRow
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables
-from podwire.kernel.elements import Change, Part, Range, transactions
+from podwire.kernel.element_row import ElementRow, element_change
+from podwire.kernel.elements import Part, Range, transactions
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
@@ -76,15 +76,10 @@ class ElementSink:
 
     def _write(self, delta: Delta[ElementRow]) -> None:
         try:
-            for text in transactions(TABLE, map(_change, delta.changes())):
+            for text in transactions(TABLE, map(element_change, delta.changes())):
                 self._nft.run(text)
         except NftablesError as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
-
-
-def _change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
-    old, new = rows
-    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
 
 
 def _key(collection: str, key: tuple[Part, ...]) -> tuple[Part, ...]:

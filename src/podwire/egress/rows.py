@@ -7,33 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 import msgspec
 
 from podwire.egress.model import Gateway, Source
-from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part
-
-
-class ElementRow(msgspec.Struct, frozen=True):
-    """An element of a set or map of egress.nft."""
-
-    collection: str
-    parts: tuple[Part, ...]
-    value: tuple[Part, ...] = ()
-
-    @property
-    def key(self) -> Hashable:
-        """Set and element."""
-        return (self.collection, self.parts)
-
-    @property
-    def stage(self) -> int:
-        """The elements are independent of each other."""
-        return 0
-
-    @property
-    def element(self) -> Element:
-        """As nftables takes it."""
-        return Element(self.collection, self.parts, self.value)
-
-    def __str__(self) -> str:
-        return f"{self.collection} {self.element.text}"
+from podwire.kernel.element_row import ElementRow
+from podwire.kernel.elements import IPAddress, IPNetwork
 
 
 class WayRow(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ import msgspec
 
 from podwire.egress import model
 from podwire.egress.model import Gateway, Source
-from podwire.egress.rows import ElementRow, RouteRow, element_rows, route_rows
+from podwire.egress.rows import RouteRow, element_rows, route_rows
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.addresses import usable
 from podwire.kube.core import Namespace, Node

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables
+from podwire.kernel.element_row import ElementRow, element_change
 from podwire.kernel.elements import transactions
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
-from podwire.redirection.rows import ElementRow, element_change
 from podwire.redirection.sink import TABLE, TABLE_NAME
 
 FRONTENDS = (

@@ -2,42 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from podwire.kernel.elements import Change, Element, IPAddress, IPNetwork, Part
-
-
-class ElementRow(msgspec.Struct, frozen=True):
-    """An element of a set of redirection.nft."""
-
-    collection: str
-    parts: tuple[Part, ...]
-
-    @property
-    def key(self) -> Hashable:
-        """Set and element."""
-        return (self.collection, self.parts)
-
-    @property
-    def stage(self) -> int:
-        """The elements are independent of each other."""
-        return 0
-
-    @property
-    def element(self) -> Element:
-        """As nftables takes it."""
-        return Element(self.collection, self.parts)
-
-    def __str__(self) -> str:
-        return f"{self.collection} {self.element.text}"
-
-
-def element_change(rows: tuple[ElementRow | None, ElementRow | None]) -> Change:
-    """The elements of a row before and after a change."""
-    old, new = rows
-    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
+from podwire.kernel.element_row import ElementRow
+from podwire.kernel.elements import IPAddress, IPNetwork
 
 
 def pod_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:

@@ -13,6 +13,7 @@ from typing import cast
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables, policy_routes, sysctl
+from podwire.kernel.element_row import ElementRow, element_change
 from podwire.kernel.elements import IPAddress, Part, Range, transactions
 from podwire.kernel.netlink import Netlink, NetlinkError, Request
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
@@ -22,7 +23,7 @@ from podwire.kernel.setdump import SetDump
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.redirection.capture import LAST_PORT, MARK, PROTOCOL, ROUTE_TABLE, RULE_PREFERENCE
-from podwire.redirection.rows import ElementRow, element_change, identified_rows
+from podwire.redirection.rows import identified_rows
 
 TABLE_NAME = "podwire-redirection"
 TABLE = f"inet {TABLE_NAME}"

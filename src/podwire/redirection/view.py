@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.meta import NamespacedName
 from podwire.redirection.enrolment import pod_enrolled
-from podwire.redirection.rows import ElementRow, peer_rows, pod_rows, range_rows
+from podwire.redirection.rows import peer_rows, pod_rows, range_rows
 
 CLUSTER = NamespacedName("", "")
 """The owner of rows that belong to no pod."""

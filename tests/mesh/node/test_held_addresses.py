@@ -17,6 +17,7 @@ from podwire.edge.xds.proxy import Proxy
 from podwire.edge.xds.resource import ENDPOINTS, LISTENER, SECRET
 from podwire.engine.row import Delta
 from podwire.kernel import sysctl
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.nftables import Nftables
 from podwire.kube.client import Client
 from podwire.kube.core import Pod, PodStatus
@@ -25,7 +26,7 @@ from podwire.kube.gateway_api import PROXIES
 from podwire.kube.meta import ObjectMeta
 from podwire.mesh.node.held_addresses import HeldAddresses
 from podwire.redirection.enrolment import NODE_PROXY
-from podwire.redirection.rows import ElementRow, identified_rows, pod_rows
+from podwire.redirection.rows import identified_rows, pod_rows
 from podwire.redirection.sink import TABLE, RedirectionSink
 from tests.sandbox import sandboxed
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from podwire.edge.xds.proxy import Proxy
 from podwire.edge.xds.resource import LISTENER
 from podwire.engine.reconcile import Reconciler
+from podwire.kernel.element_row import ElementRow
 from podwire.kube.addresses import IPAddress
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.envoy.routed import ROUTED, RoutedService
 from podwire.mesh.node.routing import Routing
 from podwire.redirection.frontend_sink import FrontendSink
-from podwire.redirection.rows import ElementRow, frontend_rows, routed_rows
+from podwire.redirection.rows import frontend_rows, routed_rows
 from podwire.redirection.sink import is_loaded
 
 LOADED_SECONDS = 0.2

@@ -9,11 +9,12 @@ from podwire.edge.xds.proxy import Proxy
 from podwire.edge.xds.resource import ENDPOINTS, LISTENER, SECRET
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import RefusedError, Sink
+from podwire.kernel.element_row import ElementRow
 from podwire.kube.addresses import IPAddress
 from podwire.mesh.envoy.inside import INSIDE, INSIDE_TLS, LEG
 from podwire.mesh.envoy.listeners import INBOUND, INBOUND_TLS, OUTBOUND
 from podwire.redirection.frontend_sink import FrontendSink
-from podwire.redirection.rows import ElementRow, identified_rows
+from podwire.redirection.rows import identified_rows
 from podwire.redirection.sink import IDENTIFIED, is_loaded
 
 LOADED_SECONDS = 0.2
