@@ -12,11 +12,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from podwire.kernel import namespaces, sysctl
 from podwire.kernel.sysctl_record import SysctlRecord

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from podwire.kernel.namespaces import enter_network, remove_network_namespace
 from podwire.kernel.sysctl_record import SysctlRecord

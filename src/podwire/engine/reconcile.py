@@ -7,9 +7,10 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic
+
+import msgspec
 
 from podwire.engine.row import OwnerT, RowT
 from podwire.engine.sink import OrderedSink, RefusedError, SinkError
@@ -40,8 +41,7 @@ MOST_REFUSED = 64
 """Refusals in one search after which the target itself is taken to be at fault, and no row."""
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(msgspec.Struct):
     """What a reconciler has done since it was made, for metrics."""
 
     turns: int = 0

@@ -10,7 +10,6 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -30,8 +29,7 @@ class Range(msgspec.Struct, frozen=True, order=True):
     last: int | IPAddress
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Word:
+class Word(msgspec.Struct, frozen=True, order=True):
     """One of nft's own words: a protocol such as tcp, or the name of an interface."""
 
     text: str

@@ -9,8 +9,9 @@ import enum
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from podwire.kernel.elements import Element, Part, Range, Word
 
@@ -38,8 +39,7 @@ class Field(enum.Enum):
         return self.value[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(msgspec.Struct, frozen=True):
     """A set, or a map where it has a value. `interval` is nft's flag of that name."""
 
     name: str

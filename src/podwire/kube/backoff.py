@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(slots=True)
-class Backoff:
+class Backoff(msgspec.Struct):
     """Seconds to wait before the next try: `first`, then times `growth` each, at most `longest`, up to a tenth more."""
 
     first: float

@@ -7,7 +7,6 @@ client-go `tools/record/event.go`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +37,7 @@ class EventKey(msgspec.Struct, frozen=True):
     message: str
 
 
-@dataclass(slots=True)
-class _Series:
+class _Series(msgspec.Struct):
     """How often an event occurred, and the name of its Event object."""
 
     first: datetime

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -21,8 +20,7 @@ MASQUERADE_PORTS = range(32768, 65536)
 """Source ports of masqueraded packets, as pods.nft has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(msgspec.Struct, frozen=True):
     """VXLAN between the nodes: its network identifier and UDP port. Raises ValueError for ones that cannot work.
 
     `version` is the IP version of the packets that carry it; 0: IPv4 from nodes that have such an address.

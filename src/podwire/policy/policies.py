@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.feed import AwaitableFeed, Feed, first_set
@@ -56,8 +57,7 @@ class PeerFeed(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFeeds:
+class PolicyFeeds(msgspec.Struct, frozen=True):
     """What policies are about. `pods` are this node's, `peers` those of others."""
 
     pods: AwaitableFeed[Pod]
