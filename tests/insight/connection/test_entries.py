@@ -24,13 +24,13 @@ from tests.insight.connection import random_entries
 from tests.insight.connection.random_entries import ADDRESSES, Entries, Entry
 from tests.insight.connection.test_differential import read
 
-TRIES = 6
+TRIES = 5
 """Of each connection: a Service of two endpoints draws one."""
 PROBE = f"""
 import concurrent.futures, json, socket, sys
 def one(target):
     try:
-        with socket.create_connection(target, 2): return True
+        with socket.create_connection(target, 1): return True
     except OSError: return False
 targets = [tuple(each) for each in json.loads(sys.argv[1]) for _ in range({TRIES})]
 with concurrent.futures.ThreadPoolExecutor(64) as pool: found = list(pool.map(one, targets))

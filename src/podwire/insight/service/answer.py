@@ -12,6 +12,7 @@ from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.report import Finding, Report, Severity
 from podwire.insight.service.text import text
+from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.opening import Sources, open_snapshot
 from podwire.insight.snapshot.snapshot import Topic
 from podwire.insight.target import Target, UnreachableError
@@ -59,7 +60,7 @@ def answer(question: Question, target: Target) -> Report:
 
 def of_files(question: Question, sources: Sources) -> Report:
     """Return the report of written objects. Raises ManifestError and NoAnswerError."""
-    snapshot = open_snapshot(sources)
+    snapshot = assumed_dns.completed(open_snapshot(sources))
     service = snapshot.service(question.service)
     if service is None:
         raise NoAnswerError(reading.missing(question.service, planned.keys(snapshot)))

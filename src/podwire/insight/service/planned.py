@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 
 import msgspec
 
 from podwire.insight.pod_reading import PodReading
 from podwire.insight.service.objects import ServiceObjects
-from podwire.insight.service.report import PortLine, Report
+from podwire.insight.service.report import Finding, PortLine, Report, Severity
 from podwire.insight.snapshot import expansion
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.core import Node
@@ -54,7 +54,23 @@ def without_assigned(report: Report, snapshot: Snapshot) -> Report:
     nodes = (
         msgspec.structs.replace(one, ports=tuple(_without(port, known) for port in one.ports)) for one in report.nodes
     )
-    return msgspec.structs.replace(report, frontends=tuple(frontends), nodes=tuple(nodes))
+    return msgspec.structs.replace(
+        report, frontends=tuple(frontends), nodes=tuple(nodes), findings=tuple(_findings(report))
+    )
+
+
+def _findings(report: Report) -> Iterator[Finding]:
+    """Yield the findings; on which nodes pods will be, and where not, is not known before they are scheduled."""
+    endpoints = (one for line in report.nodes for port in line.ports for one in port.endpoints)
+    is_known = all(one.node for one in endpoints)
+    for one in report.findings:
+        if one.reason == "NoLocalEndpoint" and not is_known:
+            field, _, _ = one.text.partition(" is Local")
+            what = "connections from outside" if field == "externalTrafficPolicy" else "connections from their pods"
+            text = f"{field} is Local: nodes without a pod of the Service drop {what}."
+            yield Finding(Severity.NOTE, one.reason, text, "On which nodes its pods will be is not known.")
+        else:
+            yield one
 
 
 def _without(port: PortLine, known: Set[str]) -> PortLine:

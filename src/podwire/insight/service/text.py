@@ -64,8 +64,9 @@ def _frontend(line: FrontendLine) -> tuple[str, ...]:
 
 def _node(line: NodeLine, *, with_node_ports: bool) -> Iterator[str]:
     yield f"ON {_joined([_name(node) for node in line.nodes])}"
-    if with_node_ports:
-        yield f"  node ports on {_joined([one for node in line.nodes for one in node.node_port_addresses])}"
+    addresses = [one for node in line.nodes for one in node.node_port_addresses]
+    if with_node_ports and addresses:
+        yield f"  node ports on {_joined(addresses)}"
     for port in line.ports:
         name = f"{port.name}: " if port.name else ""
         yield f"  {name}{port.port}/{port.protocol} to target port {port.target_port}, {port.family}"
