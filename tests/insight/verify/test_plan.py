@@ -101,14 +101,16 @@ def test_outside_comes_by_load_balancers_and_node_ports_and_goes_to_its_own_addr
 
 def test_the_node_port_of_a_service_is_judged_by_its_endpoints() -> None:
     snapshot, places = shop()
-    snapshot = msgspec.structs.replace(snapshot, nodes=(Node(metadata=ObjectMeta(name="node-1")),))
-    clients = ("shop/client", "shop/other", "outside")
-    wanted = [Expectation(one, "node-1", 30080, "TCP", "deny", "x.yaml:3") for one in clients]
-    allowed, denied, outside = plans(wanted, snapshot, places)
+    nodes = tuple(Node(metadata=ObjectMeta(name=name)) for name in ("node-1", "node-2"))
+    snapshot = msgspec.structs.replace(snapshot, nodes=nodes)
+    ways = (("shop/client", "node-1"), ("shop/other", "node-2"), ("outside", "node-1"), ("shop/client", "node-2"))
+    wanted = [Expectation(*way, 30080, "TCP", "deny", "x.yaml:3") for way in ways]
+    allowed, denied, outside, elsewhere = plans(wanted, snapshot, places)
     assert targets(outside) == {("outside", "172.18.0.2", 30080)}
     assert {one.destination.endpoints for one in allowed.connections} == {(("10.244.1.2", 80), ("10.244.2.2", 80))}
     assert {one.is_modelled for one in allowed.connections} == {True}
     assert {one.is_modelled for one in denied.connections} == {False}
+    assert {one.is_modelled for one in elsewhere.connections} == {None}  # it arrives by the address of the node, too
 
 
 def test_a_deny_has_controls_from_the_nodes_of_both_ends() -> None:

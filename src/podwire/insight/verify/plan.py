@@ -187,6 +187,8 @@ def _modelled(source: Place, destination: Destination, places: Places) -> bool |
     """Return the model's verdict; through a Service that of all its endpoints, where it is the same."""
     if not source.is_pod and not source.node:
         return None  # the addresses that clients outside have at a pod depend on the way
+    if destination.is_translated and _node_of(destination.address, places) not in ("", source.node):
+        return None  # so do those of clients on one node at the port of another
     own = source.address(_version(destination.address))
     here = places.party(own)
     found: set[bool | None] = set()
@@ -196,6 +198,10 @@ def _modelled(source: Place, destination: Destination, places: Places) -> bool |
         is_open = None if of_mesh is Verdict.UNDECIDABLE else of_mesh is Verdict.ALLOWED
         found.add(admitted and is_open)
     return found.pop() if len(found) == 1 else None
+
+
+def _node_of(address: str, places: Places) -> str:
+    return next((one.node for one in places.nodes.values() if address in one.addresses), "")
 
 
 def _version(address: str) -> int:
