@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from bench import http_load, ingress_static
 from bench.figure import Figure
 from bench.gateway_requests import ENVOY_FLAGS, HOST, running, static_configuration
 from bench.http_load import Load, NoLoadClientError
+from bench.isolation import processor_seconds
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.pki.certificates import Authority, KeyPair
@@ -45,21 +47,32 @@ CASES = {
 HOSTS = ingress_static.Hosts(PLAIN, SECURE, CASES["rewrite"][1], CASES["rate limit"][1], MOST)
 
 
+class Sample(msgspec.Struct, frozen=True):
+    """One run, and the edge's processor time for a request, in microseconds: a busy machine changes it less."""
+
+    load: Load
+    processor: float
+
+
 class Samples(msgspec.Struct, frozen=True):
     """The samples of one case.
 
     `hand` are those of an Envoy that does the same by hand, `bare` of one that only forwards, in plain text only.
     """
 
-    nginx: tuple[Load, ...]
-    envoy: tuple[Load, ...]
-    hand: tuple[Load, ...]
-    bare: tuple[Load, ...] = ()
+    nginx: tuple[Sample, ...]
+    envoy: tuple[Sample, ...]
+    hand: tuple[Sample, ...]
+    bare: tuple[Sample, ...] = ()
 
 
-def _ratio(ours: tuple[Load, ...], theirs: tuple[Load, ...]) -> float:
+def _ratio(ours: tuple[Sample, ...], theirs: tuple[Sample, ...]) -> float:
     """Return the median of the ratios of neighbouring samples' rates."""
-    return statistics.median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
+    return statistics.median(one.load.rate / other.load.rate for one, other in zip(ours, theirs, strict=True))
+
+
+def _processor(samples: tuple[Sample, ...]) -> float:
+    return statistics.median(one.processor for one in samples)
 
 
 def figures(*, quick: bool) -> Iterator[Figure]:
@@ -77,10 +90,12 @@ def figures(*, quick: bool) -> Iterator[Figure]:
         ours = f"Ingress, {name}: rate to that of an Envoy by hand"
         yield Figure(ours, _ratio(pair.envoy, pair.hand), "x", HAND_GOAL, at_least=True)
         shown = f"Ingress, {name}, {CONNECTIONS} connections"
-        rates = [statistics.median(one.rate for one in samples) for samples in (pair.envoy, pair.nginx)]
-        slowest = [statistics.median(one.p99 for one in samples) for samples in (pair.envoy, pair.nginx)]
+        rates = [statistics.median(one.load.rate for one in samples) for samples in (pair.envoy, pair.nginx)]
+        slowest = [statistics.median(one.load.p99 for one in samples) for samples in (pair.envoy, pair.nginx)]
         yield Figure(f"{shown}: requests a second", rates[0], "/s", peer=f"nginx {rates[1]:,.0f}/s")
         yield Figure(f"{shown}: p99", slowest[0], "ms", peer=f"nginx {slowest[1]:.2f} ms")
+        peers = f"nginx {_processor(pair.nginx):.0f} us, Envoy by hand {_processor(pair.hand):.0f} us"
+        yield Figure(f"{shown}: processor time of a request", _processor(pair.envoy), "us", peer=peers)
         yield Figure(f"{shown}: rate to nginx's", _ratio(pair.envoy, pair.nginx), "x", GOAL, at_least=True)
 
 
@@ -91,6 +106,7 @@ async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, Sampl
     objects, ingresses = _ingresses(backend, pair)
     certificate = folder / "secure.pem"
     certificate.write_bytes(pair.certificate + pair.key)
+    processes: dict[int, frozenset[int]] = {}
     static = {
         hand.http: ingress_static.edge(hand.http, hand.https, backend, HOSTS, certificate),
         bare: static_configuration(bare, (backend, backend), is_edge=False),
@@ -103,26 +119,48 @@ async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, Sampl
             server = Nginx(folder / name, text, 1)
             stack.callback(server.kill)
             server.start(port)
+            processes[port] = _children(os.getpid()).difference(*processes.values())
         await stack.enter_async_context(served(folder, envoy, ingresses, objects))
+        processes[envoy.http] = _children(os.getpid()).difference(*processes.values())
         for port, configuration in static.items():
             command = (BINARY, "--config-yaml", json.dumps(configuration), *ENVOY_FLAGS)
             stack.enter_context(running(folder / f"{port}.log", port, *command))
+            processes[port] = _children(os.getpid()).difference(*processes.values())
         found = {}
         for name, case in CASES.items():
             edges = (nginx, envoy, hand, Edge(bare, bare)) if name == "plain" else (nginx, envoy, hand)
-            found[name] = await asyncio.to_thread(_samples, edges, case, seconds, rounds)
+            found[name] = await asyncio.to_thread(_samples, edges, processes, case, seconds, rounds)
         return found
 
 
-def _samples(edges: tuple[Edge, ...], case: tuple[str, str, str], seconds: float, rounds: int) -> Samples:
+def _children(pid: int) -> frozenset[int]:
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return frozenset(int(one) for file in files for one in file.read_text().split())
+
+
+def _processor_seconds(pids: frozenset[int]) -> float:
+    """Of an edge's processes with their workers."""
+    return sum(processor_seconds(one) for pid in pids for one in (pid, *_children(pid)))
+
+
+def _samples(
+    edges: tuple[Edge, ...],
+    processes: Mapping[int, frozenset[int]],
+    case: tuple[str, str, str],
+    seconds: float,
+    rounds: int,
+) -> Samples:
+    """Return samples of the edges in turn; `processes` are theirs by their port of plain HTTP."""
     scheme, host, target = case
-    samples: dict[Edge, list[Load]] = {edge: [] for edge in edges}
+    samples: dict[Edge, list[Sample]] = {edge: [] for edge in edges}
     for edge in edges * rounds:
         url = f"{edge.urls[scheme == 'https']}{target}"
+        before = _processor_seconds(processes[edge.http])
         found = http_load.measure(url, seconds, connections=CONNECTIONS, host=host)
+        used = _processor_seconds(processes[edge.http]) - before
         if found.failed:
             raise RuntimeError(f"{found.failed} answers of {url} are errors")
-        samples[edge].append(found)
+        samples[edge].append(Sample(found, used / (found.rate * seconds) * 1e6))
     return Samples(*(tuple(one) for one in samples.values()))
 
 
