@@ -9,7 +9,9 @@ from podwire.dns.service_names import ServiceNames
 from podwire.dns.service_nodes import ServiceNode, service_node
 
 MOST_RECORDS = 8192
-"""Of all that is kept, but for the newest Service: 4 MB."""
+"""Of all that is kept, but for the newest Service: 2 MB."""
+NODE_RECORDS = 4
+"""What a node takes besides its records, in records: most have one, and take a kilobyte."""
 
 
 class Expansions:
@@ -30,7 +32,7 @@ class Expansions:
         if made is None:
             return None
         self._kept.setdefault(name, {})[key] = made
-        self._records += made.weight
+        self._records += NODE_RECORDS + made.weight
         while self._records > MOST_RECORDS and len(self._kept) > 1:
             self._drop(self._kept.popitem(last=False)[1])
         return made
@@ -45,4 +47,4 @@ class Expansions:
         self._records = 0
 
     def _drop(self, nodes: dict[tuple[str, ...], ServiceNode]) -> None:
-        self._records -= sum(one.weight for one in nodes.values())
+        self._records -= sum(NODE_RECORDS + one.weight for one in nodes.values())
