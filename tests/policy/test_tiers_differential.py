@@ -144,7 +144,7 @@ async def test_packets_are_what_the_apis_say() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("start", range(2000, 2400, 50))
+@pytest.mark.parametrize("start", range(2000, 2400, 20))
 @sandboxed
 async def test_packets_are_what_the_apis_say_hundreds_of_times(start: int) -> None:
-    await packets(range(start, start + 50))
+    await packets(range(start, start + 20))
