@@ -12,7 +12,7 @@ import pytest
 from podwire.kube.core import Pod
 from podwire.kube.volumes import EmptyDirVolumeSource
 from podwire.lab.kubelet.empty_dir import EmptyDirs, disk_usage
-from podwire.lab.kubelet.eviction import StorageUsage, excess, largest, limited, shortage
+from podwire.lab.kubelet.eviction import StorageUsage, excess, largest, limited, pause, shortage
 from podwire.lab.kubelet.node_conditions import Readings
 from tests.sandbox import in_world
 
@@ -82,6 +82,11 @@ def test_the_message_of_a_shortage() -> None:
     assert shortage(Readings(memory=0, storage=10 * MI, storage_total=100 * MI)) == ""
     expected = "The node was low on resource: ephemeral-storage. Threshold quantity: 10Mi, available: 9Mi. "
     assert shortage(Readings(memory=0, storage=9 * MI, storage_total=100 * MI)) == expected
+
+
+@pytest.mark.parametrize(("spent", "seconds"), [(0.001, 1.0), (0.2, 4.0), (3.0, 10.0)])
+def test_a_measurement_that_takes_long_is_repeated_within_ten_seconds(spent: float, seconds: float) -> None:
+    assert pause(spent) == seconds
 
 
 def test_usage_is_what_files_occupy(tmp_path: Path) -> None:

@@ -26,8 +26,10 @@ EVICTED = "Evicted"
 STORAGE = "ephemeral-storage"
 CRITICAL = frozenset({"system-node-critical", "system-cluster-critical"})
 PERIOD_SECONDS = 1.0
+LONGEST_PERIOD_SECONDS = 10.0
+"""How often the kubelet of Kubernetes measures (`cmd/kubelet/app` evictionMonitoringPeriod)."""
 MEASURING_SHARE = 20
-"""Measuring takes at most one part in so many of the kubelet's time."""
+"""Measuring takes at most one part in so many of the kubelet's processor time, within the longest period."""
 
 
 class StorageUsage(msgspec.Struct, frozen=True):
@@ -102,6 +104,11 @@ def pod_limit(pod: Pod) -> Decimal | None:
     return max([lasting, *passing])
 
 
+def pause(spent: float) -> float:
+    """Return the seconds until the next measurement, after one that took so many of processor time."""
+    return min(max(PERIOD_SECONDS, spent * MEASURING_SHARE), LONGEST_PERIOD_SECONDS)
+
+
 def _binary(pod: Pod, number: Decimal) -> str:
     """Return a sum as Go prints it: with the first limit's kind of unit."""
     first = next(str(limit) for entry in _lasting(pod) if (limit := entry.resources.limits.get(STORAGE)) is not None)
@@ -148,7 +155,7 @@ class EvictionMonitor:
     async def run(self) -> None:
         """Measure and evict until cancelled."""
         while True:
-            began = time.monotonic()
+            began = time.thread_time()
             for worker in list(self._workers()):
                 if limited(worker.pod) and worker.active:
                     if message := excess(worker.pod, measure(worker)):
@@ -156,7 +163,7 @@ class EvictionMonitor:
                     await asyncio.sleep(0)
             if message := shortage(self._readings()):
                 self._evict_largest(message)
-            await asyncio.sleep(max(PERIOD_SECONDS, (time.monotonic() - began) * MEASURING_SHARE))
+            await asyncio.sleep(pause(time.thread_time() - began))
 
     def _evict_largest(self, message: str) -> None:
         """Evict one pod, and none while one that was evicted before still ends."""
