@@ -74,10 +74,10 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     """Show whether FROM may connect to TO, by which policies and rules, and what would allow it.
 
     The word `connection` may be left out. Both are pods, workloads (shop/frontend, deploy/frontend), Services, nodes,
-    IP addresses, host names or `outside`. With -f, -k or '-' nothing but these files is read; else the world of --name
-    or the cluster of kubectl's current context. The exit status is 0 whatever the answer is, with --exit-code 1
-    unless the connection is certainly allowed, and 2 without an answer: for wrong arguments, names or files, or without
-    an API server.
+    IP addresses, networks (10.0.0.0/8), host names or `outside`. With -f, -k or '-' nothing but these files is read;
+    else the world of --name or the cluster of kubectl's current context. The exit status is 0 whatever the answer is,
+    with --exit-code 1 unless the connection is certainly allowed, and 2 without an answer: for wrong arguments, names
+    or files, or without an API server.
 
     \b
     podwire explain -f examples/shop shop/frontend shop/database:5432

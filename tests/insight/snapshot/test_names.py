@@ -102,6 +102,11 @@ def test_a_name_of_nothing_or_of_several_things_is_an_error_with_names(text: str
         ("[fd00::1]", ("fd00::1", "None")),
         ("fd00::1", ("fd00::1", "None")),
         ("shop/web", ("shop/web", "None")),
+        ("10.0.0.0/8:53/udp", ("10.0.0.0/8", "53/UDP")),
+        ("fd00::/56", ("fd00::/56", "None")),
+        ("[fd00::/56]:80", ("fd00::/56", "80/TCP")),
+        ("shop/web (1 of 3 pods)", ("shop/web", "None")),
+        ("shop/web (1 of 3 pods):80", ("shop/web", "80/TCP")),
     ],
 )
 def test_a_port_follows_a_colon(text: str, parts: tuple[str, str]) -> None:

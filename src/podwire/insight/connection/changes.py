@@ -6,7 +6,6 @@ and the rule has no other port or peer; else a new policy is made. Each end that
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Set
@@ -145,7 +144,7 @@ def _peers(other: Point, subject: Point, context: Context) -> list[Object]:
         block: Object = {"cidr": _ALL[other.family]}
         pods = [str(one) for one in context.snapshot.pod_ranges.networks if one.version == other.family]
         return [{"ipBlock": {**block, "except": pods} if pods else block}]
-    return [{"ipBlock": {"cidr": str(ipaddress.ip_network(one))}} for one in other.addresses]
+    return [{"ipBlock": {"cidr": str(one)}} for one in other.blocks]
 
 
 def selector_of(workload: Workload, context: Context) -> Object:

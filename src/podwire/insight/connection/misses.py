@@ -107,7 +107,7 @@ def _unknown_address(point: Point) -> str:
         return f"it depends on the address that {point.name} gets ({', '.join(map(str, point.networks))})"
     if point.kind is Kind.OUTSIDE:
         return "it depends on the address outside: write an IP address for it"
-    return f"the address of {point.name} is not known"
+    return f"holds some of {point.name}" if point.networks else f"the address of {point.name} is not known"
 
 
 def port_miss(

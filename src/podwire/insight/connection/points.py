@@ -46,7 +46,7 @@ class Point(msgspec.Struct, frozen=True):
         identity: that of pods; None for all others.
         workload: of pods, those of the nodes' network too.
         addresses: those that are known, of the family of the connection; empty where none is.
-        networks: where the address will be, if none is known.
+        networks: where the address will be, if none is known; of an ADDRESS the network that is meant.
         family: 4 or 6.
         node: its name, where it is known.
         requested: of a host the name that clients look up, where that is an alias.
@@ -71,6 +71,13 @@ class Point(msgspec.Struct, frozen=True):
         found = found or next((one[number] for one in self.networks), _SAMPLES[self.family] + number)
         return Party(found, self.identity, self.node)
 
+    @property
+    def blocks(self) -> tuple[IPNetwork, ...]:
+        """The networks that hold nothing but an end of no pod; none where no address of it is known."""
+        if self.addresses:
+            return tuple(map(ipaddress.ip_network, self.addresses))
+        return self.networks if self.kind is Kind.ADDRESS else ()
+
     def held_by(self, block: Block) -> bool | None:
         """Whether the block holds it; None where that depends on an address that is not known."""
         if block.network.version != self.family:
@@ -78,7 +85,7 @@ class Point(msgspec.Struct, frozen=True):
         if self.addresses:
             found = {block.holds(one) for one in self.addresses}
             return found.pop() if len(found) == 1 else None
-        if self.kind is Kind.POD:
+        if self.kind is Kind.POD or self.networks:
             return PodRanges(self.networks).holds(block)
         if block.network.prefixlen == 0:
             public = self.kind is Kind.OUTSIDE and all(map(_is_private, block.excepts))
@@ -125,6 +132,11 @@ def nodes(snapshot: Snapshot, family: int) -> Iterator[Point]:
 def of_address(address: IPAddress, name: str = "") -> Point:
     """Return an address of no pod and no node."""
     return Point(name or str(address), Kind.ADDRESS, address.version, addresses=(address,))
+
+
+def of_network(network: IPNetwork) -> Point:
+    """Return any address of a network, of no pod and no node."""
+    return Point(str(network), Kind.ADDRESS, network.version, networks=(network,))
 
 
 def dns_point(family: int, snapshot: Snapshot) -> Point:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 
 from podwire.insight.connection.changes import Blocked, Object, name_of, selector_of, yaml_of
@@ -52,9 +51,9 @@ def _policy(blocked: Blocked, line: TierLine, peers: list[Object], context: Cont
 def _peers(other: Point, direction: Direction, context: Context) -> list[Object]:
     if other.identity is not None:
         return [_pods(other, context)]
-    if direction is Direction.INGRESS or not other.addresses:  # ClusterNetworkPolicies have networks for egress only
+    if direction is Direction.INGRESS or not other.blocks:  # ClusterNetworkPolicies have networks for egress only
         return []
-    return [{"networks": [str(ipaddress.ip_network(one)) for one in other.addresses]}]
+    return [{"networks": [str(one) for one in other.blocks]}]
 
 
 def _pods(point: Point, context: Context) -> Object:

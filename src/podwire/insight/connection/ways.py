@@ -48,8 +48,9 @@ def ways(question: Question, snapshot: Snapshot) -> Ways:
 def family_of(question: Question, snapshot: Snapshot) -> int:
     """Return the family of the connection: that of a written address, else IPv4 where both ends may have it."""
     for end in (question.source, question.destination):
-        if end.address is not None:
-            return end.address.version
+        address = end.address or end.network
+        if address is not None:
+            return address.version
     for end in (question.source, question.destination):
         if end.service is not None and end.service.spec.ip_families[:1] == ("IPv6",):
             return IPV6
@@ -84,6 +85,8 @@ def _points(end: End, family: int, snapshot: Snapshot) -> Iterator[Point]:
         yield from (points.of_workload(one, end.pod, family, snapshot) for one in end.workloads)
     elif end.address is not None:
         yield points.of_address(end.address)
+    elif end.network is not None:
+        yield points.of_network(end.network)
 
 
 def _client_findings(end: End, family: int, snapshot: Snapshot) -> Iterator[Finding]:
@@ -119,7 +122,8 @@ def _ports(question: Question, target: Point) -> Iterator[Port]:
     if given is None:
         declared = target.workload.ports if target.workload is not None else ()
         if not declared:
-            shown = f"[{end.text}]" if end.address is not None and end.address.version == IPV6 else end.text
+            address = end.address or end.network
+            shown = f"[{end.text}]" if address is not None and address.version == IPV6 else end.text
             raise EndError(f"{end.text}: write its port, as in {shown}:80: no container declares one")
         yield from dict.fromkeys(Port(one.container_port, one.protocol) for one in declared)
         return

@@ -10,7 +10,7 @@ import msgspec
 from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.kube.core import Node
 from podwire.kube.services import Service
-from podwire.policy.model import IPAddress
+from podwire.policy.model import IPAddress, IPNetwork
 
 
 class EndKind(enum.StrEnum):
@@ -35,6 +35,7 @@ class End(msgspec.Struct, frozen=True):
         service: a Service, by its name or one of its addresses.
         node: a node; of a Service the node whose port it was reached by.
         address: an address of no pod, node or Service; of a pod too, where it was written.
+        network: any address of it, where an address is meant and none is known.
         host: a DNS name that is none of the cluster's.
         requested: the name that clients look up, where the host is the target of an alias.
 
@@ -47,6 +48,7 @@ class End(msgspec.Struct, frozen=True):
     service: Service | None = None
     node: Node | None = None
     address: IPAddress | None = None
+    network: IPNetwork | None = None
     host: str = ""
     requested: str = ""
 

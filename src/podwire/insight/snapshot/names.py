@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from podwire.insight.snapshot import dns_names
 from podwire.insight.snapshot.ends import End, EndError, EndKind, Port, ambiguous, unknown
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import PodPlace, Workload
-from podwire.kube.addresses import parsed
+from podwire.kube.addresses import parsed, parsed_network
 from podwire.kube.kind_words import KIND_WORDS
-from podwire.policy.model import PROTOCOLS
+from podwire.policy.model import PROTOCOLS, IPNetwork
 
 OUTSIDE = "outside"
+_OUTSIDE_OF = f"{OUTSIDE} "
+"""Before networks, as reach shows them: `outside 203.0.113.0/24`."""
+_SOME_PODS = re.compile(r" \(\d+ of \d+ pods\)(?=:|$)")
+"""After workloads, as reach shows them."""
 
 
 def split_port(text: str) -> tuple[str, Port | None]:
     """Return a name and its port: `shop/web:80`, `web:http`, `10.0.0.1:53/UDP`, `[fd00::1]:80`. Raises EndError."""
+    text = _SOME_PODS.sub("", text)
     name, colon, rest = text.rpartition(":")
     if text.startswith("[") and text.endswith("]"):
         return text[1:-1], None
-    if not colon or parsed(text) is not None:
+    if not colon or parsed(text) is not None or network(text) is not None:
         return text, None
     port, slash, protocol = rest.partition("/")
     protocol = protocol.upper() or "TCP"
@@ -52,6 +58,12 @@ def resolve(text: str, snapshot: Snapshot, namespace: str = "", *, is_client: bo
     if "node" in text and snapshot.is_planned and not snapshot.nodes:
         raise EndError(f"{text}: nothing has this name; the files have no Node: write its address, or add the object")
     raise unknown(text, text.rpartition("/")[2] if "/" not in text else text, _all_names(text, snapshot))
+
+
+def network(text: str) -> IPNetwork | None:
+    """Return the network of several addresses that a text means: `10.0.0.0/8`, `outside 10.0.0.0/8`."""
+    found = parsed_network(text.removeprefix(_OUTSIDE_OF)) if "/" in text else None
+    return found if found is not None and found.num_addresses > 1 else None
 
 
 def _of_address(text: str, snapshot: Snapshot) -> End:
