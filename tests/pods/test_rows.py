@@ -9,6 +9,7 @@ import pytest
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import FakeSink
+from podwire.kernel.element_row import ElementRow
 from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
 from podwire.kube.meta import ObjectMeta
 from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey
@@ -19,7 +20,6 @@ from podwire.pods.rows import (
     NeighbourRow,
     NodeRouteRow,
     RouteRow,
-    SetRow,
     TunnelAddressRow,
     TunnelRow,
     cluster_rows,
@@ -84,10 +84,10 @@ def test_members_of_the_rules() -> None:
         f"{name} . fd00:10:244:1::2",
     ]
     assert {row.collection for row in cluster_rows(DIRECT)} == {"ranges4", "ranges6"}
-    assert SetRow("ports", (8472,)) in set(cluster_rows(VXLAN))
+    assert ElementRow("ports", (8472,)) in set(cluster_rows(VXLAN))
     assert {row.collection for row in node_rows(network(2), "node-1", DIRECT)} == {"nodes4", "nodes6"}
-    assert SetRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", VXLAN))
-    assert SetRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", VXLAN))
+    assert ElementRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", VXLAN))
+    assert ElementRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", VXLAN))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_each_ip_version_goes_its_own_way() -> None:
         RouteRow(NET("fd00:10:244:9::/64"), IP("fd00:172:18::9")),
     }
     members = set(node_rows(FAR, "node-1", CROSS_SUBNET, UPLINK))
-    assert SetRow("neighbours6", (NET("fd00:10:244:9::/64"),)) in members
+    assert ElementRow("neighbours6", (NET("fd00:10:244:9::/64"),)) in members
     assert not any(row.collection == "neighbours4" for row in members)
 
 

@@ -8,21 +8,22 @@ import pytest
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import Word
 from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
-from podwire.pods.rows import SetRow, cluster_rows
+from podwire.pods.rows import cluster_rows
 from podwire.pods.sink import SOURCES, TABLE, PodSetSink, load
 from tests.pods.cluster import VXLAN
 from tests.sandbox import sandboxed
 
 IP = ipaddress.ip_address
-POD = SetRow("sources4", (Word("pw0123456789ab"), IP("10.244.1.2")))
-POD6 = SetRow("sources6", (Word("pw0123456789ab"), IP("fd00:10:244:1::2")))
+POD = ElementRow("sources4", (Word("pw0123456789ab"), IP("10.244.1.2")))
+POD6 = ElementRow("sources6", (Word("pw0123456789ab"), IP("fd00:10:244:1::2")))
 OTHERS = frozenset(cluster_rows(VXLAN)) | {
-    SetRow("nodes4", (IP("172.18.0.2"),)),
-    SetRow("nodes4", (IP("172.18.0.3"),)),
-    SetRow("peers6", (IP("fd00:172:18::3"),)),
+    ElementRow("nodes4", (IP("172.18.0.2"),)),
+    ElementRow("nodes4", (IP("172.18.0.3"),)),
+    ElementRow("peers6", (IP("fd00:172:18::3"),)),
 }
 
 
@@ -83,7 +84,7 @@ async def test_a_refused_batch_is_an_error() -> None:
     nft = Nftables()
     load(nft, SetDump(), overlay=False)
     with pytest.raises(SinkError, match="No such file"):
-        await PodSetSink(nft, SetDump(), SOURCES, False).write(Delta((SetRow("absent", (1,)),)))
+        await PodSetSink(nft, SetDump(), SOURCES, False).write(Delta((ElementRow("absent", (1,)),)))
 
 
 async def test_the_event_loop_runs_while_the_kernel_works() -> None:

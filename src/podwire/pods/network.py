@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from podwire.engine.reconcile import Reconciler
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import IPAddress
 from podwire.kernel.netlink import Netlink
 from podwire.kernel.sysctl_record import SysctlRecord
@@ -25,7 +26,7 @@ from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
 from podwire.pods.node_routes import NodeRouteSink, remove_tunnel
 from podwire.pods.operations import GATE_SECONDS, PodOperations
-from podwire.pods.rows import NodeRouteRow, SetRow
+from podwire.pods.rows import NodeRouteRow
 from podwire.pods.runtime.ready_mark import ReadyMark
 from podwire.pods.runtime.requests import CniRequests
 from podwire.pods.runtime.server import Server
@@ -74,7 +75,7 @@ class PodNetwork:
             settings.gate_seconds,
         )
         self._watch = UplinkWatch(self._reread_uplink, self._operations.follow)
-        self._members: Reconciler[str, SetRow] = Reconciler(
+        self._members: Reconciler[str, ElementRow] = Reconciler(
             "rules of pods", self._view.members, PodSetSink.cluster_here(overlay=overlay)
         )
         self._routes: Reconciler[str, NodeRouteRow] = Reconciler(

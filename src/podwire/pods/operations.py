@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
+from podwire.kernel.element_row import ElementRow
 from podwire.pods import links
 from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from podwire.pods.namespace_pools import NamespacePools, UnknownPoolError
-from podwire.pods.rows import SetRow, source_rows
+from podwire.pods.rows import source_rows
 from podwire.pods.runtime import cni
 from podwire.pods.runtime.cni import CniError, Code
 from podwire.pods.runtime.ready_mark import RENEW_SECONDS, ReadyMark
@@ -67,7 +68,7 @@ class PodOperations:
         self._known = asyncio.Event()
         self._gate_seconds = gate_seconds
         self._guarded: dict[AttachmentKey, Attachment] = {}
-        self._sources: Reconciler[AttachmentKey, SetRow] = Reconciler("sources of pods", self._derive, sources)
+        self._sources: Reconciler[AttachmentKey, ElementRow] = Reconciler("sources of pods", self._derive, sources)
 
     async def run(self) -> None:
         """Keep the anti-spoof rules equal to the attachments until cancelled."""
@@ -334,7 +335,7 @@ class PodOperations:
             return f"its anti-spoof rules cannot be written: {self._sources.failure}"
         return self._gate.obstacle(attachment)
 
-    def _derive(self, key: AttachmentKey) -> Iterator[SetRow]:
+    def _derive(self, key: AttachmentKey) -> Iterator[ElementRow]:
         attachment = self._guarded.get(key)
         return source_rows(attachment) if attachment else iter(())
 

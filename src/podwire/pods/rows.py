@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part, Word
+from podwire.kernel.element_row import ElementRow
+from podwire.kernel.elements import IPAddress, IPNetwork, Word
 from podwire.pods.attachment import Attachment
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, NodeNetwork, Overlay, tunnel_address, tunnel_version
@@ -16,65 +17,40 @@ TUNNEL = "podwire.vxlan"
 """The VXLAN device; pods.nft knows it by this name."""
 
 
-class SetRow(msgspec.Struct, frozen=True):
-    """An element of one of the sets of pods.nft."""
-
-    collection: str
-    parts: tuple[Part, ...]
-
-    @property
-    def key(self) -> Hashable:
-        """Set and element: a set holds each once."""
-        return self
-
-    @property
-    def stage(self) -> int:
-        """The elements are independent of each other."""
-        return 0
-
-    @property
-    def element(self) -> Element:
-        """As nftables takes it."""
-        return Element(self.collection, self.parts)
-
-    def __str__(self) -> str:
-        return f"{self.collection} {self.element.text}"
-
-
-def source_rows(attachment: Attachment) -> Iterator[SetRow]:
+def source_rows(attachment: Attachment) -> Iterator[ElementRow]:
     """What a local pod may send from."""
     for address in attachment.addresses:
-        yield SetRow(f"sources{address.version}", (Word(attachment.host_interface), address))
+        yield ElementRow(f"sources{address.version}", (Word(attachment.host_interface), address))
 
 
-def cluster_rows(cluster: Cluster) -> Iterator[SetRow]:
+def cluster_rows(cluster: Cluster) -> Iterator[ElementRow]:
     """The pod ranges, who reaches pods beside pods and nodes, and the tunnel's port."""
     for network in cluster.ranges:
-        yield SetRow(f"ranges{network.version}", (network,))
+        yield ElementRow(f"ranges{network.version}", (network,))
         if cluster.overlay and cluster.requires_tunnel:
-            yield SetRow(f"tunnelled{network.version}", (network,))
+            yield ElementRow(f"tunnelled{network.version}", (network,))
     for network in cluster.access:
-        yield SetRow(f"access{network.version}", (network,))
+        yield ElementRow(f"access{network.version}", (network,))
     if cluster.overlay:
-        yield SetRow("ports", (cluster.overlay.port,))
+        yield ElementRow("ports", (cluster.overlay.port,))
 
 
-def api_server_rows(addresses: Iterable[IPAddress]) -> Iterator[SetRow]:
+def api_server_rows(addresses: Iterable[IPAddress]) -> Iterator[ElementRow]:
     """Let these reach pods as nodes do."""
     for address in addresses:
-        yield SetRow(f"servers{address.version}", (address,))
+        yield ElementRow(f"servers{address.version}", (address,))
 
 
-def node_rows(node: NodeNetwork, own: str, cluster: Cluster, uplink: Uplink | None = None) -> Iterator[SetRow]:
+def node_rows(node: NodeNetwork, own: str, cluster: Cluster, uplink: Uplink | None = None) -> Iterator[ElementRow]:
     """What the rules know of one node."""
     for address in node.addresses:
-        yield SetRow(f"nodes{address.version}", (address,))
+        yield ElementRow(f"nodes{address.version}", (address,))
         if cluster.overlay and node.name != own:
-            yield SetRow(f"peers{address.version}", (address,))
+            yield ElementRow(f"peers{address.version}", (address,))
     if cluster.requires_tunnel and Mode.CROSS_SUBNET in cluster.modes and uplink is not None and node.name != own:
         for network in node.all_ranges:
             if neighbour(node, uplink, network.version) is not None:
-                yield SetRow(f"neighbours{network.version}", (network,))
+                yield ElementRow(f"neighbours{network.version}", (network,))
 
 
 class TunnelRow(msgspec.Struct, frozen=True):

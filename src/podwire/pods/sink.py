@@ -9,14 +9,14 @@ from importlib import resources
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel.elements import CHANGES_A_TRANSACTION, Change, Part, Range, commands, transactions
+from podwire.kernel.element_row import ElementRow, element_change
+from podwire.kernel.elements import CHANGES_A_TRANSACTION, Part, Range, commands, transactions
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
 from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
-from podwire.pods.rows import SetRow
 
 TABLE_NAME = "podwire-pods"
 TABLE = f"inet {TABLE_NAME}"
@@ -75,33 +75,33 @@ class PodSetSink:
         """The sink of the cluster's Nodes for the network namespace that this thread is in now."""
         return cls(Nftables(), SetDump(), cluster_sets(overlay=overlay), overlay)
 
-    async def read(self) -> Iterable[SetRow]:
+    async def read(self) -> Iterable[ElementRow]:
         """The elements of these sets. Loads the rules where they are not loaded. Raises SinkError."""
         return await self._worker.run(self._read)
 
-    async def write(self, delta: Delta[SetRow]) -> None:
+    async def write(self, delta: Delta[ElementRow]) -> None:
         """Add, then remove. Raises SinkError."""
         await self._worker.run(self._write, delta)
 
-    async def holds(self, row: SetRow) -> bool:
+    async def holds(self, row: ElementRow) -> bool:
         """Whether the kernel has this element now."""
         return await self._worker.run(self._holds, row)
 
-    def _read(self) -> list[SetRow]:
+    def _read(self) -> list[ElementRow]:
         try:
             load(self._nft, self._elements, overlay=self._overlay)
             return list(_rows(self._elements, self._collections))
         except (NftablesError, NetlinkError) as error:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
 
-    def _write(self, delta: Delta[SetRow]) -> None:
+    def _write(self, delta: Delta[ElementRow]) -> None:
         try:
-            for text in transactions(TABLE, map(_change, delta.changes())):
+            for text in transactions(TABLE, map(element_change, delta.changes())):
                 self._nft.run(text)
         except NftablesError as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
 
-    def _holds(self, row: SetRow) -> bool:
+    def _holds(self, row: ElementRow) -> bool:
         try:
             self._nft.run(f"get element {TABLE} {row.collection} {{ {row.element.text} }}")
         except NftablesError:
@@ -109,12 +109,7 @@ class PodSetSink:
         return True
 
 
-def _change(rows: tuple[SetRow | None, SetRow | None]) -> Change:
-    old, new = rows
-    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
-
-
-def _present(elements: Elements, collection: Collection) -> list[SetRow]:
+def _present(elements: Elements, collection: Collection) -> list[ElementRow]:
     """The elements of a set; none where the table or the set does not exist."""
     try:
         return list(_rows(elements, (collection,)))
@@ -124,11 +119,11 @@ def _present(elements: Elements, collection: Collection) -> list[SetRow]:
         raise
 
 
-def _rows(elements: Elements, collections: Iterable[Collection]) -> Iterator[SetRow]:
+def _rows(elements: Elements, collections: Iterable[Collection]) -> Iterator[ElementRow]:
     intervals = {collection.name for collection in collections if collection.interval}
     for element in held_elements(elements, TABLE_NAME, collections):
         parts = tuple(map(_network, element.key)) if element.collection in intervals else element.key
-        yield SetRow(element.collection, parts)
+        yield ElementRow(element.collection, parts)
 
 
 def _network(part: Part) -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import IPAddress
 from podwire.kube.addresses import usable
 from podwire.kube.discovery import EndpointSlice
@@ -11,7 +12,6 @@ from podwire.pods.model import Cluster, NodeNetwork
 from podwire.pods.rows import (
     NodeRouteRow,
     Routers,
-    SetRow,
     api_server_rows,
     cluster_rows,
     node_rows,
@@ -57,7 +57,7 @@ class NetworkView:
         self._servers = servers
         return changed
 
-    def members(self, owner: str) -> Iterator[SetRow]:
+    def members(self, owner: str) -> Iterator[ElementRow]:
         """The elements of the rules that belong to an owner."""
         if owner == CLUSTER:
             return cluster_rows(self._cluster)
