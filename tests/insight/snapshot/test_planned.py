@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.insight.snapshot import endpoints
+from podwire.insight.snapshot import endpoints, names
+from podwire.insight.snapshot.ends import EndError
+from podwire.insight.snapshot.snapshot import Topic
 from podwire.insight.sources.manifests import ManifestError
 from podwire.kube.meta import NamespacedName
 from tests.insight.snapshot.written_text import snapshot
@@ -85,6 +87,24 @@ def test_custom_resources_are_counted_and_foreign_policies_noted() -> None:
         ("Rocket.x.example.com", 1, "a.yaml:5"),
     ]
     assert [one.text.partition(":")[0] for one in found.notes] == ["CiliumNetworkPolicy of cilium.io (a.yaml"]
+
+
+def test_pods_of_foreign_kinds_are_missing_and_noted() -> None:
+    rollout = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web, namespace: shop}\nspec: SPEC\n---\n"
+    )
+    pods = rollout.replace("SPEC", "{template: {spec: {containers: [{name: web}]}}}")
+    found = snapshot(pods, rollout.replace("web", "other").replace("SPEC", "{workloadRef: {name: other}}"))
+    assert [(one.kind, one.count, list(map(str, one.with_pods))) for one in found.unknown] == [
+        ("Rollout.argoproj.io", 2, ["shop/web"])
+    ]
+    (note,) = found.notes
+    assert note.topic is Topic.UNKNOWN_WORKLOAD_KIND
+    assert note.text.endswith("write each as a Deployment with the same template too")
+    with pytest.raises(EndError, match=r"web: is a Rollout.argoproj.io .*:1\), which is not read"):
+        names.resolve("web", found, is_client=True)
+    with pytest.raises(EndError, match="other: nothing has this name"):
+        names.resolve("other", found, is_client=True)
 
 
 def test_a_namespace_that_is_not_written_is_noted_where_its_labels_are_read() -> None:

@@ -25,7 +25,7 @@ from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.ends import EndKind
 from podwire.insight.snapshot.policy_view import policy_view
-from podwire.insight.snapshot.snapshot import Snapshot, Topic
+from podwire.insight.snapshot.snapshot import WARNED, Snapshot
 from podwire.mesh.authorization.model import Request
 from podwire.policy.model import Direction
 from podwire.policy.verdict import Judgement, verdict
@@ -247,13 +247,12 @@ def _lookup(question: Question, found: Ways, context: Context) -> _Lookup:
 
 def _notes(question: Question, snapshot: Snapshot) -> Iterator[Finding]:
     for note in snapshot.notes:
-        severity = Severity.WARNING if note.topic is Topic.UNKNOWN_FIELD else Severity.NOTE
+        severity = Severity.WARNING if note.topic in WARNED else Severity.NOTE
         yield Finding(severity, note.topic, f"{note.text}.")
     for name in snapshot.unreadable:
         yield Finding(Severity.WARNING, "Unreadable", f"This account may not list {name}: the answer is without them.")
     if any(assumed_dns.is_assumed(one.service, one.workloads) for one in (question.source, question.destination)):
-        text = f"{assumed_dns.KEY} is not written: it is taken to be as in most clusters."
-        yield Finding(Severity.NOTE, "Assumed", text, "Name its manifests too where yours is another.")
+        yield Finding(Severity.NOTE, "Assumed", assumed_dns.NOTE, assumed_dns.REMEDY)
     if question.destination.kind is EndKind.HOST:
         text = f"The addresses of {question.destination.host} are not known here."
         yield Finding(

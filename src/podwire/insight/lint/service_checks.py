@@ -26,8 +26,17 @@ def service_selects_nothing(scene: Scene) -> Iterator[Finding]:
         yield _finding(
             scene, service, "service-without-pods", ("spec", "selector"),
             f"no pod of namespace {namespace} has {labels}" + (f"; there is {', '.join(near[:3])}" if near else ""),
-            "correct the selector or the labels of the pods",
+            f"correct the selector or the labels of the pods{_unread(namespace, scene)}",
         )  # fmt: skip
+
+
+def _unread(namespace: str, scene: Scene) -> str:
+    found = [
+        f"{kind.kind} {one.name}" for kind in scene.snapshot.unknown for one in kind.with_pods
+        if one.namespace == namespace
+    ]  # fmt: skip
+    shown = f"{', '.join(found[:3])}{' ...' if len(found) > 3 else ''}"
+    return f"; the pods of {shown} are not read: write its template as a Deployment too" if found else ""
 
 
 def service_target_ports(scene: Scene) -> Iterator[Finding]:

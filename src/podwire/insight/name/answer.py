@@ -15,7 +15,7 @@ from podwire.insight.name.text import text
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot import live, names
 from podwire.insight.snapshot.opening import Sources, open_snapshot
-from podwire.insight.snapshot.snapshot import Snapshot, Topic
+from podwire.insight.snapshot.snapshot import WARNED, Snapshot
 from podwire.insight.target import Choice
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import CONFIG_MAPS
@@ -61,9 +61,9 @@ def report(name: str, client: str, objects: Objects, namespace: str = "") -> Rep
     end = names.resolve(client, objects.snapshot, namespace, is_client=True)
     settings, problem = _configuration(objects.texts)
     found = explain(name, end, settings, objects.snapshot)
-    notes = (one for one in objects.snapshot.notes if one.topic is Topic.UNKNOWN_FIELD)
-    misspelt = tuple(Finding(Severity.WARNING, one.topic, f"{one.text}.") for one in notes)
-    found = msgspec.structs.replace(found, findings=(*found.findings, *misspelt))
+    notes = (one for one in objects.snapshot.notes if one.topic in WARNED)
+    warnings = tuple(Finding(Severity.WARNING, one.topic, f"{one.text}.") for one in notes)
+    found = msgspec.structs.replace(found, findings=(*found.findings, *warnings))
     if not problem:
         return found
     note = Finding(

@@ -173,6 +173,7 @@ def _notes(snapshot: Snapshot) -> Iterator[str]:
         if any(isinstance(peer, NamePeers) for peer in policy.peers):
             yield f"ClusterNetworkPolicy {policy.name}: its domainNames are left out: DNS alone knows the addresses"
     for one in snapshot.unknown:
-        yield f"not read: {one.count} of {one.kind} ({one.place})"
+        if not one.with_pods:  # the others have a note
+            yield f"not read: {one.count} of {one.kind} ({one.place})"
     for kind in snapshot.unreadable:
         yield f"this account may not list {kind}: the answer is without them"

@@ -14,7 +14,7 @@ from podwire.insight.service.report import Finding, Report, Severity
 from podwire.insight.service.text import text
 from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.opening import Sources, open_snapshot
-from podwire.insight.snapshot.snapshot import Topic
+from podwire.insight.snapshot.snapshot import WARNED
 from podwire.insight.target import Target, UnreachableError
 from podwire.kube.meta import NamespacedName
 from podwire.services.node_view import NodeView
@@ -68,9 +68,9 @@ def of_files(question: Question, sources: Sources) -> Report:
     _check_node(question.node, objects)
     settings = NodeView("", allow_external_ips=question.allow_external_ips)
     report = planned.without_assigned(explain(objects, settings, question.node), snapshot)
-    notes = (one for one in snapshot.notes if one.topic is Topic.UNKNOWN_FIELD)
-    misspelt = tuple(Finding(Severity.WARNING, one.topic, f"{one.text}.") for one in notes)
-    return msgspec.structs.replace(report, findings=(*report.findings, *misspelt), is_planned=True)
+    notes = (one for one in snapshot.notes if one.topic in WARNED)
+    warnings = tuple(Finding(Severity.WARNING, one.topic, f"{one.text}.") for one in notes)
+    return msgspec.structs.replace(report, findings=(*report.findings, *warnings), is_planned=True)
 
 
 def shown(report: Report, *, json: bool) -> str:

@@ -30,6 +30,10 @@ SERVICE = Service(
 )
 
 
+NOTE = f"{KEY} is not written: it is taken to be as in most clusters."
+REMEDY = "Name its manifests too where yours is another."
+
+
 def is_server(namespace: str, labels: Mapping[str, str]) -> bool:
     """Whether these are pods of the cluster's DNS."""
     return namespace == KEY.namespace and cluster_dns.is_dns(labels)

@@ -57,6 +57,10 @@ def resolve(text: str, snapshot: Snapshot, namespace: str = "", *, is_client: bo
         return dns_names.resolve(text, snapshot, namespace)
     if "node" in text and snapshot.is_planned and not snapshot.nodes:
         raise EndError(f"{text}: nothing has this name; the files have no Node: write its address, or add the object")
+    for kind in snapshot.unknown:
+        if any(text in (str(one), one.name) for one in kind.with_pods):
+            text = f"{text}: is a {kind.kind} ({kind.place}), which is not read"
+            raise EndError(f"{text}: write it as a Deployment with the same template too")
     raise unknown(text, text.rpartition("/")[2] if "/" not in text else text, _all_names(text, snapshot))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from podwire.insight.snapshot import mesh_objects, pod_ranges
 from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.snapshot import Name, Note, Snapshot, Topic, UnknownField, UnknownKind
-from podwire.insight.snapshot.templates import TEMPLATES, of_pods, of_template
+from podwire.insight.snapshot.templates import TEMPLATES, has_template, of_pods, of_template
 from podwire.insight.snapshot.unknown_fields import unknown_fields
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL, completed, decoded, key_of
@@ -17,7 +17,7 @@ from podwire.insight.sources.manifests import Manifest
 from podwire.kube import egress_gateway, network_policy_api
 from podwire.kube.core import Namespace, Node, Pod
 from podwire.kube.discovery import EndpointSlice
-from podwire.kube.meta import LabelSelector
+from podwire.kube.meta import LabelSelector, NamespacedName
 from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.selectors import label_keys
@@ -47,6 +47,8 @@ _FOREIGN_POLICIES = frozenset(
     )
 )  # fmt: skip
 """Kinds of other programs that may forbid connections."""
+MOST_NAMED = 6
+"""Objects of one kind in a note."""
 MOST_NOTED = 20
 """Unknown fields that every answer shows."""
 Written = list[tuple[Manifest, dict[str, Any]]]
@@ -74,6 +76,7 @@ def snapshot_of(
     used = {value["metadata"].get("namespace") for _, value in written} - {None, *labels}
     where = pod_ranges.of_nodes(nodes, ranges)
     unknown = tuple(unknown_fields(one for one, _ in written))
+    kinds = tuple(_unknown(written))
     return Snapshot(
         {**{name: {NAME_LABEL: name} for name in (*_ALWAYS, *sorted(used))}, **labels},
         workloads,
@@ -86,8 +89,8 @@ def snapshot_of(
             for one, value in written
             if one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS
         ),
-        tuple(_unknown(written)),
-        (*twice, *_of_unknown(unknown), *_notes(written, policies, sorted(used - set(_ALWAYS)))),
+        kinds,
+        (*twice, *_of_unknown(unknown), *_of_workloads(kinds), *_notes(written, policies, sorted(used - set(_ALWAYS)))),
         where,
         manifests={(one.kind[1], key_of(value)): one for one, value in written if _is_named(one)},
         cluster_policies=tiers,
@@ -162,13 +165,26 @@ def _unknown(written: Written) -> Iterator[UnknownKind]:
     """Kinds of groups that are not Kubernetes' own, but for those that are read."""
     counts: Counter[str] = Counter()
     places: dict[str, str] = {}
-    for one, _ in written:
+    with_pods: dict[str, list[NamespacedName]] = {}
+    for one, value in written:
         group, kind = one.kind
         if "." in group and not group.endswith(".k8s.io") and one.kind not in _TYPES:
             name = f"{kind}.{group}"
             counts[name] += 1
             places.setdefault(name, one.place)
-    yield from (UnknownKind(name, count, places[name]) for name, count in sorted(counts.items()))
+            if has_template(value):
+                with_pods.setdefault(name, []).append(key_of(value))
+    for name, count in sorted(counts.items()):
+        yield UnknownKind(name, count, places[name], tuple(with_pods.get(name, ())))
+
+
+def _of_workloads(unknown: Iterable[UnknownKind]) -> Iterator[Note]:
+    for one in unknown:
+        if one.with_pods:
+            shown = ", ".join(map(str, one.with_pods[:MOST_NAMED]))
+            more = f" and {len(one.with_pods) - MOST_NAMED} more" if len(one.with_pods) > MOST_NAMED else ""
+            text = f"not read: {one.kind} {shown}{more} ({one.place}), which have pods: answers are without them"
+            yield Note(Topic.UNKNOWN_WORKLOAD_KIND, f"{text}; write each as a Deployment with the same template too")
 
 
 def _of_unknown(unknown: tuple[UnknownField, ...]) -> Iterator[Note]:

@@ -24,11 +24,18 @@ Name = tuple[str, NamespacedName]
 
 
 class UnknownKind(msgspec.Struct, frozen=True):
-    """Objects of a kind that no answer reads: of custom resources, mostly. `place` is that of the first."""
+    """Objects of a kind that no answer reads: of custom resources, mostly.
+
+    Attributes:
+        place: that of the first.
+        with_pods: those that have a template of pods.
+
+    """
 
     kind: str
     count: int
     place: str
+    with_pods: tuple[NamespacedName, ...] = ()
 
 
 class Topic(enum.StrEnum):
@@ -37,8 +44,13 @@ class Topic(enum.StrEnum):
     DUPLICATE = "Duplicate"
     NAMESPACE_NOT_WRITTEN = "NamespaceNotWritten"
     UNKNOWN_POLICY_KIND = "UnknownPolicyKind"
+    UNKNOWN_WORKLOAD_KIND = "UnknownWorkloadKind"
     POD_RANGES_ASSUMED = "PodRangesAssumed"
     UNKNOWN_FIELD = "UnknownField"
+
+
+WARNED = frozenset((Topic.UNKNOWN_FIELD, Topic.UNKNOWN_WORKLOAD_KIND))
+"""Topics that may change any answer."""
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -48,6 +48,14 @@ class _TemplateMeta(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
+def has_template(value: Mapping[str, Any]) -> bool:
+    """Whether an object of any kind has a template of pods where a Deployment has it."""
+    found: Any = value
+    for part in ("spec", "template", "spec", "containers"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return isinstance(found, list)
+
+
 def of_template(one: Manifest, value: Mapping[str, Any], nodes: Iterable[Node], read: Set[str]) -> Iterator[Workload]:
     """Yield the pods of a written workload; one value for each pod of a StatefulSet whose own labels are read."""
     path = TEMPLATES[one.kind]

@@ -8,7 +8,8 @@ import msgspec
 
 from podwire.insight.answer_form import as_json
 from podwire.insight.operations.programs import ClusterError
-from podwire.insight.snapshot import names
+from podwire.insight.service.report import Finding, Severity
+from podwire.insight.snapshot import assumed_dns, names
 from podwire.insight.snapshot.ends import EndError, EndKind
 from podwire.insight.snapshot.opening import Sources, open_snapshot
 from podwire.insight.target import Target, UnreachableError
@@ -27,12 +28,14 @@ class NoAnswerError(Exception):
     """The question names a client that does not exist."""
 
 
+_LOOKUP = " UDP 53"
+"""At the end of the connections of clients that look a name up."""
 ANSWERLESS = (NoAnswerError, ClusterError, UnreachableError)
 
 
 def of_files(sources: Sources) -> UrlObjects:
-    """Return the objects of files, kustomizations and revisions. Raises ManifestError."""
-    return planned.objects_of(open_snapshot(sources))
+    """Return the objects of files, kustomizations and revisions, with the cluster's DNS. Raises ManifestError."""
+    return planned.objects_of(assumed_dns.completed(open_snapshot(sources)))
 
 
 def of_target(target: Target) -> UrlObjects:
@@ -68,8 +71,14 @@ def with_client(question: Question, client: str, objects: UrlObjects, namespace:
 
 
 def answer(question: Question, objects: UrlObjects) -> Report:
-    """Return the report."""
-    return explain(question, objects, datetime.now(UTC))
+    """Return the report, with a note where the cluster's DNS decides and no file has it."""
+    found = explain(question, objects, datetime.now(UTC))
+    is_assumed = objects.snapshot is not None and assumed_dns.is_assumed(None, objects.snapshot.workloads)
+    to_dns = (one for one in found.policies if one.destination_workload.startswith(f"{assumed_dns.KEY} "))
+    if not is_assumed or all(one.is_allowed and one.destination_workload.endswith(_LOOKUP) for one in to_dns):
+        return found
+    note = Finding(Severity.NOTE, "Assumed", assumed_dns.NOTE, assumed_dns.REMEDY)
+    return msgspec.structs.replace(found, findings=(*found.findings, note))
 
 
 def shown(report: Report, *, json: bool) -> str:

@@ -15,7 +15,7 @@ from podwire.edge.model.tls import ClientValidation
 from podwire.insight.answer_form import Verdict
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
-from podwire.insight.snapshot.snapshot import Topic
+from podwire.insight.snapshot.snapshot import WARNED
 from podwire.insight.url import gateways
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.objects import UrlObjects
@@ -239,9 +239,9 @@ def _conditions(what: str, found: Iterable[Condition], types: tuple[str, ...]) -
 
 
 def of_reading(objects: UrlObjects) -> Iterator[Finding]:
-    """What could not be read, or is misspelt."""
+    """What could not be read, or is warnings."""
     for note in objects.snapshot.notes if objects.snapshot is not None else ():
-        if note.topic is Topic.UNKNOWN_FIELD:
+        if note.topic in WARNED:
             yield Finding(Severity.WARNING, note.topic, f"{note.text}.")
     for name in objects.unreadable:
         text = f"This account may not list {name}: what depends on them is not shown."
