@@ -80,6 +80,36 @@ async def test_this_release_is_not_loaded_twice() -> None:
 
 
 @sandboxed
+async def test_two_sinks_that_find_no_rules_load_them_once() -> None:
+    """The first is held up between its question and its load, for as long as the second may take to fill its sets."""
+    asked, filled = threading.Event(), threading.Event()
+
+    class HeldUp:
+        def __init__(self) -> None:
+            self.nft = Nftables()
+
+        def release(self) -> None:
+            self.nft.release()
+
+        def run(self, text: str) -> str:
+            if not text.startswith("list set"):
+                asked.set()
+                filled.wait(0.5)
+            return self.nft.run(text)
+
+    async def second() -> None:
+        await asyncio.to_thread(asked.wait, 5)
+        cluster = PodSetSink.cluster_here(overlay=True)
+        await cluster.read()
+        await cluster.write(Delta(tuple(OTHERS)))
+        filled.set()
+
+    first = PodSetSink(HeldUp(), SetDump(), SOURCES, overlay=True)
+    await asyncio.gather(first.read(), second())
+    assert set(await PodSetSink.cluster_here(overlay=True).read()) == OTHERS
+
+
+@sandboxed
 async def test_a_refused_batch_is_an_error() -> None:
     nft = Nftables()
     load(nft, SetDump(), overlay=False)
