@@ -28,6 +28,10 @@ SOURCES = tuple(Collection(f"sources{version}", (Field.INTERFACE, field)) for ve
 """The sets that follow local attachments."""
 
 
+_loading = threading.Lock()
+"""Sinks of one table have a thread each: one that found no rules must not replace what another has written since."""
+
+
 def cluster_sets(*, overlay: bool) -> tuple[Collection, ...]:
     """The sets that follow the cluster's Nodes; those of vxlan.nft exist with an overlay only."""
     names = ("ranges", "nodes", "servers", "access", *(("tunnelled", "neighbours", "peers") if overlay else ()))
@@ -57,11 +61,13 @@ def load(nft: Transactions, elements: Elements, *, overlay: bool) -> None:
 def _load(nft: Transactions, elements: Elements, *, overlay: bool) -> None:
     texts = map(resources.files("podwire.pods").joinpath, ("pods.nft", *(("vxlan.nft",) if overlay else ())))
     ruleset = Ruleset((TABLE, _ARP_TABLE), "\n".join(text.read_text() for text in texts))
-    if ruleset.is_loaded(nft):
-        return
-    rows = [row for collection in (*SOURCES, *cluster_sets(overlay=overlay)) for row in _present(elements, collection)]
-    kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]
-    ruleset.load(nft, commands(TABLE, "add", kept))
+    with _loading:
+        if ruleset.is_loaded(nft):
+            return
+        every = (*SOURCES, *cluster_sets(overlay=overlay))
+        rows = [row for collection in every for row in _present(elements, collection)]
+        kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]
+        ruleset.load(nft, commands(TABLE, "add", kept))
 
 
 class PodSetSink:
