@@ -11,6 +11,7 @@ from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
 from podwire.insight.connection.mesh_way import mesh_line
+from podwire.insight.connection.placements import joined, placements
 from podwire.insight.connection.points import Kind, dns_point
 from podwire.insight.connection.question import Question
 from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Word
@@ -36,6 +37,14 @@ _BOTH = (Direction.EGRESS, Direction.INGRESS)
 
 def explain(question: Question, snapshot: Snapshot, request: Request | None = None) -> Report:
     """Return whether the connection is allowed, and why. Raises EndError where a port must be written."""
+    placed = placements(question, snapshot)
+    if placed is None:
+        return _explained(question, snapshot, request)
+    here, elsewhere = (_explained(one, snapshot, request) for one in (placed.here, placed.elsewhere))
+    return joined(here, elsewhere, placed)
+
+
+def _explained(question: Question, snapshot: Snapshot, request: Request | None) -> Report:
     context = context_of(snapshot, request)
     target = followed(question, snapshot)
     resolved = target.question
