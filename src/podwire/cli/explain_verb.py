@@ -95,7 +95,7 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     namespace = given["namespace"]
     wanted = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
-        snapshot = open_snapshot(wanted, None if not wanted.is_live else choice(**given))
+        snapshot = open_snapshot(wanted, None if not wanted.is_live else choice(**given), with_routes=True)
         report = assumed.answered(snapshot, lambda known: answer.report(source, destination, known, namespace))
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.snapshot import live
 from podwire.kube.kinds import CONFIG_MAPS
@@ -24,3 +25,13 @@ async def test_the_trust_domain_is_that_of_the_cluster() -> None:
     assert await identity(api) == "spiffe://cluster.local/ns/shop/sa/web"
     api.put(CONFIG_MAPS, TRUST.name, TRUST.namespace, data={"trust-domain": "shop.example"})
     assert await identity(api) == "spiffe://shop.example/ns/shop/sa/web"
+
+
+async def test_routes_of_the_mesh_are_read_where_they_count() -> None:
+    api = FakeApi()
+    kinds = {one.kind: one for one in KINDS}
+    for name in ("HTTPRoute", "GRPCRoute", "TLSRoute"):
+        api.put(kinds[name], "web", "shop", spec={})
+    found = await live.read_with_routes(api)
+    assert sorted(one.kind[1] for one in found.others) == ["GRPCRoute", "HTTPRoute"]
+    assert (await live.read(api)).others == ()

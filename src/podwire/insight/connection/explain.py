@@ -10,6 +10,7 @@ from podwire.insight.answer_form import Verdict
 from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.egress_way import egress_ways
 from podwire.insight.connection.external_name import followed
+from podwire.insight.connection.mesh_routes import mesh_routes
 from podwire.insight.connection.mesh_way import mesh_line
 from podwire.insight.connection.placements import joined, placements
 from podwire.insight.connection.points import Kind, dns_point
@@ -63,6 +64,7 @@ def _explained(question: Question, snapshot: Snapshot, request: Request | None) 
                 *found.findings,
                 *looked_up.findings,
                 *egress_ways(found.ways, snapshot),
+                *mesh_routes(resolved or question, found.ways, snapshot),
                 *_notes(resolved or question, snapshot),
             )
         ),

@@ -18,16 +18,16 @@ from podwire.mesh.model.workload import Workload
 
 def mesh_line(way: Way, context: Context) -> MeshLine | None:
     """Return what the mesh makes of a connection and the context's request; None where it does not concern it."""
-    server = _workload(way.destination, context.snapshot)
+    server = workload_of_point(way.destination, context.snapshot)
     if way.protocol != "TCP" or server is None or not server.enrolled:
         return None
     addresses = tuple(dict.fromkeys(_addresses(way.source, context.mesh)))
     may_be_own = way.source.kind is Kind.NODE and not (way.source.node and way.destination.node)
-    client = Client(_workload(way.source, context.snapshot), addresses, may_be_own)
+    client = Client(workload_of_point(way.source, context.snapshot), addresses, may_be_own)
     return judgement.judge(client, server, way.port, context.mesh, context.request)
 
 
-def _workload(point: Point, snapshot: Snapshot) -> Workload | None:
+def workload_of_point(point: Point, snapshot: Snapshot) -> Workload | None:
     """Return pods with addresses of their own as the mesh sees them."""
     found = point.workload
     if point.kind is not Kind.POD or found is None:

@@ -83,7 +83,17 @@ async def read_with_requests(client: Client) -> Snapshot:
     from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
     from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES
 
-    kinds: tuple[Kind[Any], ...] = (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES)
+    return await _with_others(client, (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES))
+
+
+async def read_with_routes(client: Client) -> Snapshot:
+    """Read the routes that a mesh has too."""
+    from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
+
+    return await _with_others(client, tuple(one for one in GATEWAY_KINDS if one.kind in mesh_objects.ROUTES))
+
+
+async def _with_others(client: Client, kinds: tuple[Kind[Any], ...]) -> Snapshot:
     snapshot = await read(client)
     listed = await asyncio.gather(*(list_all(client, kind) for kind in kinds))
     unreadable = (kind.resource for kind, items in zip(kinds, listed, strict=True) if items is None)

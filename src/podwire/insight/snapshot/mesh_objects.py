@@ -17,6 +17,8 @@ from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES, Auth
 from podwire.mesh.kinds.request_authentication import REQUEST_AUTHENTICATIONS, RequestAuthentication
 from podwire.mesh.kinds.transport_policy import TRANSPORT_POLICIES, TransportPolicy
 
+ROUTES = frozenset(("HTTPRoute", "GRPCRoute"))
+"""Kinds that Services may be parents of."""
 KINDS = (AUTHORIZATION_POLICIES, REQUEST_AUTHENTICATIONS, TRANSPORT_POLICIES)
 
 

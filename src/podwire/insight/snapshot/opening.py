@@ -42,16 +42,20 @@ class Sources(msgspec.Struct, frozen=True):
         return self.names == (LIVE,) or not (self.names or self.kustomizations)
 
 
-def open_snapshot(sources: Sources, choice: Choice | None = None, *, with_requests: bool = False) -> Snapshot:
+def open_snapshot(
+    sources: Sources, choice: Choice | None = None, *, with_requests: bool = False, with_routes: bool = False
+) -> Snapshot:
     """Read the objects. Raises ManifestError, for a live cluster UnreachableError and what `target.choose` raises.
 
-    `with_requests`: Ingresses and Gateway API of a live cluster too; those of files always are.
+    `with_requests`: Ingresses and Gateway API of a live cluster too, `with_routes`: the routes of a mesh; both always
+    of files.
     """
     if sources.is_live:
         from podwire.insight import target
         from podwire.insight.snapshot import live
 
-        reader = live.read_with_requests if with_requests else live.read
+        reader = live.read_with_routes if with_routes else live.read
+        reader = live.read_with_requests if with_requests else reader
         chosen = target.choose(choice or target.Choice())
         found = chosen.read(reader)
         is_world = chosen.world is not None
