@@ -1,7 +1,6 @@
 """pods.nft in a real kernel: loaded once, read back exactly, replaced without a gap."""
 
 import asyncio
-import contextlib
 import ipaddress
 import threading
 
@@ -11,10 +10,10 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import Word
-from podwire.kernel.nftables import Nftables, NftablesError
-from podwire.kernel.setdump import RawElement, SetDump
+from podwire.kernel.nftables import Nftables
+from podwire.kernel.setdump import SetDump
 from podwire.pods.rows import cluster_rows
-from podwire.pods.sink import SOURCES, TABLE, PodSetSink, cluster_sets, load
+from podwire.pods.sink import SOURCES, TABLE, PodSetSink, load
 from tests.pods.cluster import VXLAN
 from tests.sandbox import sandboxed
 
@@ -78,36 +77,6 @@ async def test_this_release_is_not_loaded_twice() -> None:
     nft.run(f"add chain {TABLE} still-there")
     load(nft, SetDump(), overlay=False)
     assert "still-there" in nft.run(f"list table {TABLE}")
-
-
-async def test_sinks_that_start_together_load_the_rules_once() -> None:
-    """The later load would remove what the other sink has written since its own."""
-    loads: list[str] = []
-    both_found_none = threading.Barrier(2, timeout=0.3)
-
-    class Slow:
-        def release(self) -> None:
-            """Nothing is remembered."""
-
-        def run(self, text: str) -> str:
-            if text.startswith("list set"):
-                missing = not loads
-                with contextlib.suppress(threading.BrokenBarrierError):
-                    both_found_none.wait()
-                if missing:
-                    raise NftablesError("No such file or directory")
-            else:
-                loads.append(text)
-            return ""
-
-    class Empty:
-        def elements(self, _table: str, _name: str) -> list[RawElement]:
-            return []
-
-    nft = Slow()
-    sinks = PodSetSink(nft, Empty(), SOURCES, False), PodSetSink(nft, Empty(), cluster_sets(overlay=False), False)
-    await asyncio.gather(*(sink.read() for sink in sinks))
-    assert len(loads) == 1
 
 
 @sandboxed

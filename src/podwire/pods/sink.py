@@ -43,22 +43,12 @@ def cluster_sets(*, overlay: bool) -> tuple[Collection, ...]:
     return (*by_address, *((Collection("ports", (Field.PORT,)),) if overlay else ()))
 
 
-_ONE_LOADS = threading.Lock()
-"""A node has two sinks of these rules, each with a thread. Of two that find no rules the later one would replace, with
-empty sets, what the earlier one has loaded and filled."""
-
-
 def load(nft: Transactions, elements: Elements, *, overlay: bool) -> None:
     """Load the rules where just this release of them is not loaded: traffic never stops. Raises NftablesError.
 
     Another release, also the one with or without an overlay, is replaced in one transaction that takes the elements
     over, the pods' sources first: no packet meets empty sets. What does not fit into it follows with the next batch.
     """
-    with _ONE_LOADS:
-        _load(nft, elements, overlay=overlay)
-
-
-def _load(nft: Transactions, elements: Elements, *, overlay: bool) -> None:
     texts = map(resources.files("podwire.pods").joinpath, ("pods.nft", *(("vxlan.nft",) if overlay else ())))
     ruleset = Ruleset((TABLE, _ARP_TABLE), "\n".join(text.read_text() for text in texts))
     with _loading:
