@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from podwire.agent.cluster_policy_status import HONOURED, wanted
+from podwire.agent.cluster_policy_status import HONOURED, desired
 from podwire.kube.network_policy_api import ClusterNetworkPolicy, ClusterNetworkPolicyStatus
 from tests.policy.cluster import cluster_policy
 
@@ -14,23 +14,23 @@ BAD = GOOD.replace("from: [{namespaces: {}}]", "from: [{later: {}}]")
 
 
 def with_status(item: ClusterNetworkPolicy, spec: str) -> ClusterNetworkPolicy:
-    """The same object with this spec and the status that was wanted."""
-    status = msgspec.convert(wanted(item, NOW), ClusterNetworkPolicyStatus)
+    """The same object with this spec and the status that was desired."""
+    status = msgspec.convert(desired(item, NOW), ClusterNetworkPolicyStatus)
     return msgspec.structs.replace(cluster_policy("p", spec), status=status)
 
 
 def test_a_policy_that_is_honoured_gets_no_condition() -> None:
-    assert wanted(cluster_policy("p", GOOD), NOW) == {}
+    assert desired(cluster_policy("p", GOOD), NOW) == {}
 
 
 def test_what_fails_closed_is_named_and_written_once() -> None:
-    (condition,) = wanted(cluster_policy("p", BAD), NOW)["conditions"]
+    (condition,) = desired(cluster_policy("p", BAD), NOW)["conditions"]
     assert (condition["type"], condition["status"], condition["reason"]) == (HONOURED, "False", "FailsClosed")
     assert "spec.ingress[0].from[0].later is not known: the rule denies all" in condition["message"]
     assert condition["lastTransitionTime"] == "2026-01-01T00:00:00Z"
-    assert wanted(with_status(cluster_policy("p", BAD), BAD), NOW) == {}
+    assert desired(with_status(cluster_policy("p", BAD), BAD), NOW) == {}
 
 
 def test_a_policy_that_was_mended_is_honoured() -> None:
-    (condition,) = wanted(with_status(cluster_policy("p", BAD), GOOD), NOW)["conditions"]
+    (condition,) = desired(with_status(cluster_policy("p", BAD), GOOD), NOW)["conditions"]
     assert (condition["status"], condition["message"]) == ("True", "")

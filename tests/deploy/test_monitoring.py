@@ -114,7 +114,7 @@ def mesh() -> str:
     totals.take(samples(page), lambda name, found: reports(name, found, known))
     now = datetime.now(UTC)
     leaf = Leaf(Spiffe("cluster.local", "a", "b"), "", "", 1, now, now)
-    certificates: Any = SimpleNamespace(leaves={leaf.id: leaf}, wanted=frozenset({leaf.id}))
+    certificates: Any = SimpleNamespace(leaves={leaf.id: leaf}, desired=frozenset({leaf.id}))
     authority = SimpleNamespace(active=leaf, roots=(leaf,))
     loop: Any = SimpleNamespace(state=authority, problem="", behind=())
     signer: Any = SimpleNamespace(signed=1, refused=0)

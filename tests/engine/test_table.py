@@ -119,9 +119,9 @@ def test_the_smallest_of_conflicting_rows_is_written_and_the_next_follows_it() -
     table: Table[str, Fact] = Table()
     table.replace("one", [Fact("a", 2)])
     table.replace("two", [Fact("a", 1)])
-    assert table.wanted("a") == Fact("a", 1)
+    assert table.desired("a") == Fact("a", 1)
     table.replace("two", [])
-    assert table.wanted("a") == Fact("a", 2)
+    assert table.desired("a") == Fact("a", 2)
 
 
 SENIORITY = {"old": ("1",), "young": ("2",)}
@@ -133,11 +133,11 @@ def test_of_conflicting_rows_that_of_the_senior_owner_stays_whichever_came_first
     rows = {"old": Fact("a", 2), "young": Fact("a", 1)}
     for owner in (first, *(rows.keys() - {first})):
         table.replace(owner, [rows[owner], Fact(owner, 0)])
-    assert table.wanted("a") == rows["old"]
+    assert table.desired("a") == rows["old"]
     table.replace("old", [])
-    assert table.wanted("a") == rows["young"]
+    assert table.desired("a") == rows["young"]
     table.replace("old", [rows["old"]])
-    assert table.wanted("a") == rows["old"]
+    assert table.desired("a") == rows["old"]
 
 
 def test_an_owner_that_was_made_again_loses_its_seniority() -> None:
@@ -147,7 +147,7 @@ def test_an_owner_that_was_made_again_loses_its_seniority() -> None:
     table.replace("young", [Fact("a", 1)])
     seniority["old"] = ("3",)
     table.replace("old", [Fact("a", 2)])
-    assert table.wanted("a") == Fact("a", 1)
+    assert table.desired("a") == Fact("a", 1)
 
 
 def test_a_refused_row_is_left_out_until_it_is_another_one() -> None:

@@ -47,22 +47,22 @@ class ClusterPolicyStatus:
         await self._queue.run()
 
     def _changed(self, change: Change[ClusterNetworkPolicy]) -> None:
-        if change.new is not None and wanted(change.new, datetime.now(UTC)):
+        if change.new is not None and desired(change.new, datetime.now(UTC)):
             self._queue.add(change.new.key)
 
     async def _write(self, key: NamespacedName) -> None:
         item = self._policies.objects.get(key)
-        if item is None or not wanted(item, datetime.now(UTC)):
+        if item is None or not desired(item, datetime.now(UTC)):
             return
         problems = cluster_policy(item).problems
-        await self._writer.write(item, lambda current: wanted(current, datetime.now(UTC)))
+        await self._writer.write(item, lambda current: desired(current, datetime.now(UTC)))
         if problems:
             self._recorder.event(
                 CLUSTER_NETWORK_POLICIES, item, "FailsClosed", "; ".join(problems)[:1024], warning=True
             )
 
 
-def wanted(item: ClusterNetworkPolicy, now: datetime) -> Mapping[str, Any]:
+def desired(item: ClusterNetworkPolicy, now: datetime) -> Mapping[str, Any]:
     """Return the fields of the status to write; nothing where it is as it should be."""
     problems = cluster_policy(item).problems
     known = [one for one in item.status.conditions if one.type == HONOURED]

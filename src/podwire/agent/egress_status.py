@@ -56,8 +56,8 @@ class EgressStatus:
         serving = self._view.serving(key.name)
         if self._node != writer(serving, self._view):
             return
-        changes = wanted(item, gateway, serving, datetime.now(UTC))
-        await self._writer.write(item, lambda current: wanted(current, gateway, serving, datetime.now(UTC)))
+        changes = desired(item, gateway, serving, datetime.now(UTC))
+        await self._writer.write(item, lambda current: desired(current, gateway, serving, datetime.now(UTC)))
         if changes:
             reason, message = condition(gateway, serving)
             self._recorder.event(EGRESS_GATEWAYS, item, reason, message[:1024], warning=reason != SERVING)
@@ -77,7 +77,7 @@ def condition(gateway: Gateway, serving: str) -> tuple[str, str]:
     return SERVING, f"node {serving} serves"
 
 
-def wanted(item: EgressGateway, gateway: Gateway, serving: str, now: datetime) -> Mapping[str, Any]:
+def desired(item: EgressGateway, gateway: Gateway, serving: str, now: datetime) -> Mapping[str, Any]:
     """Return the fields of the status to write; nothing where it is as it should be."""
     reason, message = condition(gateway, serving)
     new = Condition(

@@ -54,7 +54,7 @@ class Place(msgspec.Struct, frozen=True):
 class _Listening(msgspec.Struct, frozen=True):
     """What a Service is served on now."""
 
-    wanted: CheckPort
+    desired: CheckPort
     addresses: tuple[IPAddress, ...]
 
 
@@ -70,7 +70,7 @@ class HealthCheckPorts:
         self._slices = slices
         self._health = health
         self._local = LocalEndpoints(self._all_slices)
-        self._wanted: dict[NamespacedName, CheckPort] = {}
+        self._desired: dict[NamespacedName, CheckPort] = {}
         self._internal: tuple[IPAddress, ...] = ()
         self._open: dict[NamespacedName, tuple[_Listening, contextlib.AsyncExitStack]] = {}
         self._changed = asyncio.Event()
@@ -94,38 +94,40 @@ class HealthCheckPorts:
                 await stack.aclose()
 
     async def _follow(self, warn: Warn) -> bool:
-        """Close what is not wanted any more, then open what is missing: one may take over another's port.
+        """Close what is not desired any more, then open what is missing: one may take over another's port.
 
         Return False where a port could not be opened, or the node's addresses could not be read.
         """
         try:
-            addresses = self._addresses() if self._wanted else ()
+            addresses = self._addresses() if self._desired else ()
         except OSError as error:
             log.warning("health check node ports stay as they are: the node's addresses cannot be read: %s", error)
             return False
-        wanted = {key: _Listening(port, addresses) for key, port in self._wanted.items()}
-        for key in [key for key, (open_, _) in self._open.items() if wanted.get(key) != open_]:
+        desired = {key: _Listening(port, addresses) for key, port in self._desired.items()}
+        for key in [key for key, (open_, _) in self._open.items() if desired.get(key) != open_]:
             _, stack = self._open.pop(key)
             await stack.aclose()
-        failures = [key for key in wanted if key not in self._open and not await self._start(key, wanted[key], warn)]
+        failures = [key for key in desired if key not in self._open and not await self._start(key, desired[key], warn)]
         return not failures
 
-    async def _start(self, key: NamespacedName, wanted: _Listening, warn: Warn) -> bool:
+    async def _start(self, key: NamespacedName, desired: _Listening, warn: Warn) -> bool:
         """Listen on all addresses or on none."""
         stack = contextlib.AsyncExitStack()
         try:
-            for address in wanted.addresses:
-                answer = functools.partial(self._page, key, wanted.wanted.family_for(address))
-                await stack.enter_async_context(serving(answer, [(str(address), wanted.wanted.port)]))
+            for address in desired.addresses:
+                answer = functools.partial(self._page, key, desired.desired.family_for(address))
+                await stack.enter_async_context(serving(answer, [(str(address), desired.desired.port)]))
         except OSError as error:
             await stack.aclose()
             service = self._services.objects.get(key)
-            message = f"node {self._place.node} failed to start healthcheck {key} on port {wanted.wanted.port}: {error}"
+            message = (
+                f"node {self._place.node} failed to start healthcheck {key} on port {desired.desired.port}: {error}"
+            )
             log.warning("%s; trying again in %.0f s", message, RETRY_SECONDS)
             if service is not None:
                 warn(service, FAILED, message)
             return False
-        self._open[key] = (wanted, stack)
+        self._open[key] = (desired, stack)
         return True
 
     def _page(self, key: NamespacedName, family: int) -> Page:
@@ -140,12 +142,12 @@ class HealthCheckPorts:
         self._local.service_changed(change)
         item = change.item
         port = check_port(change.new) if change.new is not None else None
-        if port == self._wanted.get(item.key):
+        if port == self._desired.get(item.key):
             return
         if port is None:
-            del self._wanted[item.key]
+            del self._desired[item.key]
         else:
-            self._wanted[item.key] = port
+            self._desired[item.key] = port
         self._changed.set()
 
     def _slice_changed(self, change: Change[EndpointSlice]) -> None:

@@ -200,9 +200,9 @@ class Redirection:
         pod = self._feeds.pods.objects.get(key)
         if pod is None or local_pod(pod) is None:
             return
-        wanted = ENABLED if self.view.is_enrolled(key) else None
-        if pod.metadata.labels.get(REDIRECTED) != wanted:
-            body = {"metadata": {"uid": pod.metadata.uid, "labels": {REDIRECTED: wanted}}}
+        desired = ENABLED if self.view.is_enrolled(key) else None
+        if pod.metadata.labels.get(REDIRECTED) != desired:
+            body = {"metadata": {"uid": pod.metadata.uid, "labels": {REDIRECTED: desired}}}
             await self._client.patch(PODS, key, body, "status")
 
 

@@ -74,8 +74,8 @@ def electorate(eligible_nodes: frozenset[str], claims: Iterable[frozenset[str] |
     """
     nodes: frozenset[str] = frozenset()
     for claim in claims:
-        wanted = eligible_nodes if claim is None else eligible_nodes & claim
-        nodes = (nodes & wanted) or nodes or wanted
+        desired = eligible_nodes if claim is None else eligible_nodes & claim
+        nodes = (nodes & desired) or nodes or desired
     return nodes
 
 

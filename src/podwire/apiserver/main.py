@@ -172,8 +172,8 @@ class ApiServer:
         config = self._config
         server = f"https://{config.endpoint_addresses[0]}:{config.port}"
         authority = Path(config.authority_file).read_text(encoding="ascii")
-        wanted = AccessConfig(authority, config.issuer, server, config.token_key_file, config.audit_file, config.roles)
-        return Access(wanted, self.store, _now)
+        desired = AccessConfig(authority, config.issuer, server, config.token_key_file, config.audit_file, config.roles)
+        return Access(desired, self.store, _now)
 
     def _make_writer(self) -> Writer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")

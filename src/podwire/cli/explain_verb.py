@@ -93,9 +93,9 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     from podwire.insight.sources.manifests import ManifestError
 
     namespace = given["namespace"]
-    wanted = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
+    desired = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
-        snapshot = open_snapshot(wanted, None if not wanted.is_live else choice(**given), with_routes=True)
+        snapshot = open_snapshot(desired, None if not desired.is_live else choice(**given), with_routes=True)
         report = assumed.answered(snapshot, lambda known: answer.report(source, destination, known, namespace))
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
@@ -129,10 +129,10 @@ def name(queried: str, client: str, output: str, exit_code: bool, **given: Any) 
     from podwire.insight.sources.manifests import ManifestError
 
     namespace = given["namespace"]
-    wanted = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
+    desired = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
         report = answer.report(
-            queried, client, answer.opened(wanted, None if not wanted.is_live else choice(**given)), namespace
+            queried, client, answer.opened(desired, None if not desired.is_live else choice(**given)), namespace
         )
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
@@ -220,12 +220,12 @@ def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
     from podwire.insight.url import answer
 
     client, namespace = given["client"], given["namespace"]
-    wanted = question_of(url, {**given, "client": OUTSIDE})
+    desired = question_of(url, {**given, "client": OUTSIDE})
     given = {name: value for name, value in given.items() if name not in ("client", "gateway", "method", "headers")}
     sources = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
         objects = answer.of_target(target.choose(choice(**given))) if sources.is_live else answer.of_files(sources)
-        report = answer.answer(answer.with_client(wanted, client, objects, namespace), objects)
+        report = answer.answer(answer.with_client(desired, client, objects, namespace), objects)
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:

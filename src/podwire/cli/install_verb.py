@@ -126,7 +126,7 @@ def _install(credentials: Credentials, choice: Choice, known: Revisions, patienc
     _explain(choice)
     work = functools.partial(
         installation.bring_in_steps,
-        wanted=of_settings(choice.settings),
+        desired=of_settings(choice.settings),
         known=known,
         report=click.echo,
         patience=patience,

@@ -43,7 +43,7 @@ def question_of(url: str, given: dict[str, Any]) -> Question:
 
     gateway = given.pop("gateway")
     try:
-        wanted = question(url, given.pop("client"), given.pop("method"), given.pop("headers"))
+        desired = question(url, given.pop("client"), given.pop("method"), given.pop("headers"))
     except QuestionError as error:
         raise click.UsageError(str(error)) from None
-    return msgspec.structs.replace(wanted, gateway=gateway)
+    return msgspec.structs.replace(desired, gateway=gateway)

@@ -57,11 +57,11 @@ def url(url: str, version: str, timeout: float, output: str, **given: Any) -> No
     from podwire.insight.trace import answer as traced
     from podwire.insight.url import answer
 
-    wanted = question_of(url, given)
+    desired = question_of(url, given)
     protocols = traced.Protocols(http1=version != "2", http2=version != "1.1")
     try:
         found = target.choose(choice(**given))
-        report = traced.trace(wanted, found, answer.of_target(found), protocols, timeout)
+        report = traced.trace(desired, found, answer.of_target(found), protocols, timeout)
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)

@@ -56,13 +56,13 @@ def command(
         raise click.UsageError("--to-revision has its own settings: give no others")
     credentials = credentials_of(name, kubeconfig, context)
     known = connection.run(credentials, cluster_objects.read_revisions)
-    wanted = _wanted(known, values, to_revision)
-    _show(known, wanted)
+    desired = _desired(known, values, to_revision)
+    _show(known, desired)
     if not dry_run:
-        _upgrade(credentials, known, wanted, patience)
+        _upgrade(credentials, known, desired, patience)
 
 
-def _wanted(known: Revisions, values: dict[str, Any], number: int | None) -> Revision:
+def _desired(known: Revisions, values: dict[str, Any], number: int | None) -> Revision:
     from podwire.install import installation, revisions
     from podwire.install.settings import SettingsError
 
@@ -72,25 +72,25 @@ def _wanted(known: Revisions, values: dict[str, Any], number: int | None) -> Rev
     return installation.upgraded(known, values) if number is None else revisions.chosen(known, number)
 
 
-def _show(known: Revisions, wanted: Revision) -> None:
+def _show(known: Revisions, desired: Revision) -> None:
     """Print the revisions, and what changes."""
     from podwire.install import installation
 
     for number, one in known.items():
         click.echo(f"revision {number}: {one.settings.image}, release {one.settings.version}")
-    click.echo("\n".join(installation.plan(known, wanted)) or "nothing to change")
+    click.echo("\n".join(installation.plan(known, desired)) or "nothing to change")
 
 
-def _upgrade(credentials: Credentials, known: Revisions, wanted: Revision, patience: float) -> None:
+def _upgrade(credentials: Credentials, known: Revisions, desired: Revision, patience: float) -> None:
     from podwire.install import connection, installation
     from podwire.install.cluster_objects import InstallError
 
     work = functools.partial(
-        installation.bring_in_steps, wanted=wanted, known=known, report=click.echo, patience=patience
+        installation.bring_in_steps, desired=desired, known=known, report=click.echo, patience=patience
     )
     try:
         connection.run(credentials, work)
     except InstallError as error:
         back = f"to go back: podwire upgrade --to-revision {max(known)}"
         raise InstallError(f"{error}\nthe upgrade has stopped; {back}") from error
-    click.echo(f"every node that is up runs {wanted.settings.image}")
+    click.echo(f"every node that is up runs {desired.settings.image}")

@@ -83,8 +83,8 @@ def read_file(path: Path) -> tuple[str, dict[str, str]]:
     while waiting:
         patterns = imports(waiting.pop(), os.environ)
         for one in sorted(path.parent.iterdir()) if patterns else ():
-            wanted = one.name not in files and any(fnmatch.fnmatchcase(one.name, each) for each in patterns)
-            if wanted and one != path and one.is_file():
+            desired = one.name not in files and any(fnmatch.fnmatchcase(one.name, each) for each in patterns)
+            if desired and one != path and one.is_file():
                 files[one.name] = _text(one)
                 waiting.append(files[one.name])
     return text, files

@@ -16,11 +16,11 @@ class Ports:
     def __init__(self) -> None:
         self._open: dict[Hashable, contextlib.AsyncExitStack] = {}
 
-    async def set(self, wanted: Mapping[Hashable, Open]) -> None:
-        """Open what is new, then close what is not wanted. Raises OSError, and changes nothing, where one is taken."""
+    async def set(self, desired: Mapping[Hashable, Open]) -> None:
+        """Open what is new, then close what is not desired. Raises OSError, and changes nothing, where one is taken."""
         opened: dict[Hashable, contextlib.AsyncExitStack] = {}
         try:
-            for key, listen in wanted.items():
+            for key, listen in desired.items():
                 if key not in self._open:
                     stack = contextlib.AsyncExitStack()
                     await stack.enter_async_context(listen())
@@ -29,7 +29,7 @@ class Ports:
             for stack in opened.values():
                 await stack.aclose()
             raise
-        for key in self._open.keys() - wanted.keys():
+        for key in self._open.keys() - desired.keys():
             await self._open.pop(key).aclose()
         self._open |= opened
 

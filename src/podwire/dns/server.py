@@ -131,7 +131,7 @@ class Server:
         assembly = Assembly(found, self._ground)
         if found.needs_pods:
             await self._know_pods()
-        await self._ports.set(self._wanted(found, assembly))
+        await self._ports.set(self._desired(found, assembly))
         if self._workers is not None:
             self._workers.listen(tuple(assembly.routers))
         self._domain = domain
@@ -194,16 +194,16 @@ class Server:
             ignore_empty=found.ignore_empty,
         )
 
-    def _wanted(self, found: Configuration, assembly: Assembly) -> dict[Hashable, Open]:
+    def _desired(self, found: Configuration, assembly: Assembly) -> dict[Hashable, Open]:
         """The listeners of a configuration, by what they are for."""
         config = self._config
-        wanted: dict[Hashable, Open] = {}
+        desired: dict[Hashable, Open] = {}
         for port, router in assembly.routers.items():
             if port not in self._responders:
                 self._responders[port] = ClusterResponder(router, self._ready_answers)
                 self._measured[port] = MeasuredResponder(self._responders[port], self._queries)
             shared = self._workers is not None
-            wanted["dns", port] = partial(listening, self._measured[port], config.addresses, port, shared=shared)
+            desired["dns", port] = partial(listening, self._measured[port], config.addresses, port, shared=shared)
         pages: tuple[tuple[str, Pages, int | None, int], ...] = (
             ("health", _pages(lambda: True, "/health", "/healthz"), found.health_port, config.health_port),
             (
@@ -216,8 +216,8 @@ class Server:
         )
         for name, content, chosen, default in pages:
             port = chosen or default
-            wanted[name, port] = partial(serving, content, [(address, port) for address in config.addresses])
-        return wanted
+            desired[name, port] = partial(serving, content, [(address, port) for address in config.addresses])
+        return desired
 
     def _is_ready(self) -> bool:
         return self._ground.readiness.ready

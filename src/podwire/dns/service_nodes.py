@@ -106,17 +106,17 @@ def _named_ports(names: ServiceNames) -> Iterator[NamedPort]:
         yield from (one for one in hosts.ports if one.name)
 
 
-def _services(names: ServiceNames, wanted: Callable[[NamedPort], bool]) -> Found:
+def _services(names: ServiceNames, desired: Callable[[NamedPort], bool]) -> Found:
     """The SRV records of these ports."""
     data: list[bytes] = []
     targets: list[bytes] = []
     own = to_wire(names.name)
     for port in names.ports if names.addresses else ():
-        if wanted(port):
+        if desired(port):
             data.append(_SRV.pack(PRIORITY, WEIGHT, port.port) + own)
             targets.append(own.lower())
     for hosts in names.hosts if names.headless else ():
-        heads = [_SRV.pack(PRIORITY, WEIGHT, port.port) for port in hosts.ports if wanted(port)]
+        heads = [_SRV.pack(PRIORITY, WEIGHT, port.port) for port in hosts.ports if desired(port)]
         for label, _ in hosts.each() if heads else ():
             target = bytes((len(label),)) + label.encode() + own
             data += [head + target for head in heads]

@@ -273,8 +273,8 @@ class Reconciler(Generic[OwnerT, RowT]):
 
     def _refuse(self, part: RowT, reason: str) -> None:
         """Set a row aside; what was refused may be a step on the way to it."""
-        wanted = self.table.wanted(part.key)
-        row = wanted if wanted is not None else part
+        desired = self.table.desired(part.key)
+        row = desired if desired is not None else part
         self.counters.refused += 1
         if self.table.refuse(row, reason):
             log.error("%s: %s is refused and left out: %s", self.name, row, reason)

@@ -31,14 +31,14 @@ class Table(Generic[OwnerT, RowT]):
         self._rank = rank
         self._claims: dict[OwnerT, Claims[RowT]] = {}
         """An equal row that is claimed again does not take memory again."""
-        self._wanted: dict[Hashable, RowT] = {}
+        self._desired: dict[Hashable, RowT] = {}
         self._shared: dict[Hashable, Counter[RowT]] = {}
         """Keys that are claimed more than once, which is rare: how often each of their rows is."""
         self._rivals: dict[Hashable, dict[tuple[OwnerT, RowT], Rank]] = {}
         """Keys under which owners claim different rows, which is rarer still: owner and row of each."""
         self._held: dict[Hashable, RowT] = {}
         self._open: dict[Hashable, None] = {}
-        """Keys under which the target may hold something else than what is wanted."""
+        """Keys under which the target may hold something else than what is desired."""
         self._unowned: set[Hashable] = set()
         """Keys that the target held when it was read and that no owner has claimed yet."""
         self._leaving: dict[Hashable, OwnerT] = {}
@@ -66,8 +66,8 @@ class Table(Generic[OwnerT, RowT]):
         """Take over what was read back: the target holds exactly these rows. Everything else is compared again."""
         known = self._open.keys() - self._unowned
         self._held = {row.key: row for row in rows}
-        self._open = dict.fromkeys(self._held) | dict.fromkeys(self._wanted)
-        self._unowned = self._held.keys() - self._wanted.keys() - known
+        self._open = dict.fromkeys(self._held) | dict.fromkeys(self._desired)
+        self._unowned = self._held.keys() - self._desired.keys() - known
 
     def delta(
         self,
@@ -77,7 +77,7 @@ class Table(Generic[OwnerT, RowT]):
         retry: bool = False,
         tried: Set[Hashable] = frozenset(),
     ) -> Delta[RowT]:
-        """Return what to write so that the target holds the wanted rows.
+        """Return what to write so that the target holds the desired rows.
 
         Without `prune` nothing is removed. Without `prune_unowned` only that is removed which was claimed once.
         Without `retry` refused rows are left out, with it those under the keys that were `tried` already.
@@ -87,19 +87,19 @@ class Table(Generic[OwnerT, RowT]):
         replaced: list[RowT] = []
         equal: list[Hashable] = []
         for key in self._open:
-            wanted, held = self._wanted.get(key), self._held.get(key)
-            if wanted is held or wanted == held:
+            desired, held = self._desired.get(key), self._held.get(key)
+            if desired is held or desired == held:
                 equal.append(key)
-                if wanted is not None:
-                    self._held[key] = wanted  # the one that was read back takes memory of its own
+                if desired is not None:
+                    self._held[key] = desired  # the one that was read back takes memory of its own
             elif (
                 self._refused
                 and (not retry or key in tried)
-                and self._is_refused(key, wanted if wanted is not None else held)
+                and self._is_refused(key, desired if desired is not None else held)
             ):
                 continue
-            elif wanted is not None:
-                upserts.append(wanted)
+            elif desired is not None:
+                upserts.append(desired)
                 if held is not None:
                     replaced.append(held)
             elif held is not None and prune and (prune_unowned or key not in self._unowned):
@@ -116,13 +116,13 @@ class Table(Generic[OwnerT, RowT]):
             key = row.key
             self._held.pop(key, None)
             self._unowned.discard(key)
-            if key not in self._wanted:
+            if key not in self._desired:
                 self._close(key)
-        held, wanted = self._held, self._wanted
+        held, desired = self._held, self._desired
         for row in delta.upserts:
             key = row.key
             held[key] = row
-            current = wanted.get(key)
+            current = desired.get(key)
             if current is row or current == row:
                 self._close(key)
         if not self._open:
@@ -148,12 +148,12 @@ class Table(Generic[OwnerT, RowT]):
         ]
 
     def conflicts(self) -> Iterator[Conflict[OwnerT, RowT]]:
-        """Return the rows that are claimed and not wanted, as an older owner claims another one under their key."""
+        """Return the rows that are claimed and not desired, as an older owner claims another one under their key."""
         for key, rivals in self._rivals.items():
-            wanted = self._wanted[key]
-            winner = min((rank, repr(owner), owner) for (owner, row), rank in rivals.items() if row == wanted)[2]
+            desired = self._desired[key]
+            winner = min((rank, repr(owner), owner) for (owner, row), rank in rivals.items() if row == desired)[2]
             for owner, row in rivals:
-                if row != wanted:
+                if row != desired:
                     yield Conflict(owner, row, winner)
 
     @property
@@ -165,9 +165,9 @@ class Table(Generic[OwnerT, RowT]):
         """Return how many rows of each type the target holds."""
         return Counter(map(type, self._held.values()))
 
-    def wanted(self, key: Hashable) -> RowT | None:
+    def desired(self, key: Hashable) -> RowT | None:
         """Return the row that the target should hold under this key."""
-        return self._wanted.get(key)
+        return self._desired.get(key)
 
     def owners(self) -> frozenset[OwnerT]:
         """Return all that claim at least one row."""
@@ -183,8 +183,8 @@ class Table(Generic[OwnerT, RowT]):
         return (owner for owner, rows in self._claims.items() if row in rows)
 
     def rows(self) -> Iterator[RowT]:
-        """Return all wanted rows, one for each key."""
-        return iter(self._wanted.values())
+        """Return all desired rows, one for each key."""
+        return iter(self._desired.values())
 
     def _is_refused(self, key: Hashable, row: RowT | None) -> bool:
         refusal = self._refused.get(key)
@@ -204,9 +204,9 @@ class Table(Generic[OwnerT, RowT]):
             self._unowned.discard(key)
         if self._leaving:
             self._leaving.pop(key, None)
-        present = self._wanted.get(key)
+        present = self._desired.get(key)
         if present is None:
-            self._wanted[key] = row
+            self._desired[key] = row
             return
         claims = self._shared.get(key)
         if claims is None:
@@ -227,7 +227,7 @@ class Table(Generic[OwnerT, RowT]):
                 if each in rows
             }
         self._rivals[key][owner, row] = self._rank(owner)
-        self._wanted[key] = _winner(self._rivals[key])
+        self._desired[key] = _winner(self._rivals[key])
         self._open[key] = None
 
     def _release(self, owner: OwnerT, row: RowT) -> None:
@@ -235,7 +235,7 @@ class Table(Generic[OwnerT, RowT]):
         self._open[key] = None
         claims = self._shared.get(key)
         if claims is None:
-            del self._wanted[key]
+            del self._desired[key]
             self._leaving[key] = owner
             return
         claims[row] -= 1
@@ -245,11 +245,11 @@ class Table(Generic[OwnerT, RowT]):
         if rivals is not None:
             rivals.pop((owner, row), None)
             if len(claims) > 1:
-                self._wanted[key] = _winner(rivals)
+                self._desired[key] = _winner(rivals)
             else:
                 del self._rivals[key]
         if len(claims) == 1:
-            self._wanted[key] = next(iter(claims))
+            self._desired[key] = next(iter(claims))
         if claims.total() == 1:
             del self._shared[key]
 

@@ -71,10 +71,10 @@ class LinkRewriter:
         return self._held
 
     def _tag(self, tag: re.Match[bytes]) -> bytes:
-        wanted = LINKS.get(tag[1].decode().lower(), ())
+        desired = LINKS.get(tag[1].decode().lower(), ())
 
         def attribute(found: re.Match[bytes]) -> bytes:
-            if found["name"].strip().decode().lower() not in wanted:
+            if found["name"].strip().decode().lower() not in desired:
                 return found[0]
             return found["name"] + found["equals"] + found["quote"] + prefixed(found["path"], self._prefix)
 

@@ -62,7 +62,7 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
 def kept(settings: Settings, cluster: Cluster) -> Choice:
     """The settings of an installation that is there already. Raises SettingsError beside a kube-proxy."""
     _refuse_beside_kube_proxy(settings, cluster)
-    if settings.dns and not settings.dns_addresses:  # DNS was not wanted before, or the Service was another's
+    if settings.dns and not settings.dns_addresses:  # DNS was not desired before, or the Service was another's
         settings = msgspec.structs.replace(settings, dns_addresses=_dns_addresses(settings.service_cidrs, cluster))
     source = "podwire is installed here: settings that are not given stay as they are"
     return Choice(settings, (source,), tuple(detection.hints(cluster, dns=settings.dns)))

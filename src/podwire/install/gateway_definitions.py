@@ -92,18 +92,18 @@ def plan_of(channel: str, existing: Iterable[Definition]) -> Plan:
     return Plan() if channel == NONE else plan(published(channel), existing)
 
 
-def plan(wanted: Sequence[dict[str, Any]], existing: Iterable[Definition]) -> Plan:
+def plan(desired: Sequence[dict[str, Any]], existing: Iterable[Definition]) -> Plan:
     """What to apply beside the definitions that exist."""
     known = [one for one in existing if one.metadata.name.partition(".")[2] in GROUPS]
-    ours = _release(wanted[0])
+    ours = _release(desired[0])
     foreign = [one for one in known if one.metadata.labels.get(MANAGER_LABEL) != NAME]
-    newer = [one for one in known if _number(one.metadata.annotations) > _number(wanted[0]["metadata"]["annotations"])]
+    newer = [one for one in known if _number(one.metadata.annotations) > _number(desired[0]["metadata"]["annotations"])]
     if not foreign and not newer:
-        return Plan(tuple(wanted))
+        return Plan(tuple(desired))
     kept = foreign or newer
     releases = ", ".join(sorted({one.release for one in kept}))
     names = {one.metadata.name for one in known}
-    missing = [one["metadata"]["name"].partition(".")[0] for one in wanted if one["metadata"]["name"] not in names]
+    missing = [one["metadata"]["name"].partition(".")[0] for one in desired if one["metadata"]["name"] not in names]
     lacking = f"; {', '.join(missing)} are not there, and not served" if missing else ""
     same = "" if {releases} == {ours} else f". podwire is made for {ours}"
     return Plan(note=f"the Gateway API is installed and stays as it is: {releases}{same}{lacking}")

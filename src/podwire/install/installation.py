@@ -33,30 +33,30 @@ IN_PODS = frozenset({dns_deployment.NAME, gateway_deployment.NAME, mesh_deployme
 """Deployments whose pods have a network of their own."""
 
 
-async def bring(client: Client, wanted: Revision, known: Revisions, report: Report, patience: float) -> None:
+async def bring(client: Client, desired: Revision, known: Revisions, report: Report, patience: float) -> None:
     """Change a cluster from its newest revision to this one, and wait until all is ready. Raises InstallError."""
-    await _refuse_of_helm(client, wanted.manifests)
+    await _refuse_of_helm(client, desired.manifests)
     now = revisions.newest(known)
-    if now is not None and now.settings.mesh and not wanted.settings.mesh:
+    if now is not None and now.settings.mesh and not desired.settings.mesh:
         await mesh_cleanup.refuse_while_enrolled(client)
     # Recorded first, so that an upgrade can go back from it, however far this gets.
-    await cluster_objects.record(client, revisions.added(known, wanted))
-    if wanted.settings.replace_kube_proxy:
+    await cluster_objects.record(client, revisions.added(known, desired))
+    if desired.settings.replace_kube_proxy:
         await kube_proxy.end(client, report)
     await own_definitions.bring(client)
-    await gateway_definitions.bring(client, wanted.settings.gateway_api, report)
-    later = [one for one in wanted.manifests if one.key.name in IN_PODS and one.kind == DEPLOYMENTS]
-    await cluster_objects.apply(client, (one for one in wanted.manifests if one not in later), report)
+    await gateway_definitions.bring(client, desired.settings.gateway_api, report)
+    later = [one for one in desired.manifests if one.key.name in IN_PODS and one.kind == DEPLOYMENTS]
+    await cluster_objects.apply(client, (one for one in desired.manifests if one not in later), report)
     if now is not None:
-        if now.settings.has_gateway and not wanted.settings.has_gateway:
+        if now.settings.has_gateway and not desired.settings.has_gateway:
             await gateway_cleanup.remove(client, report)
-        if now.settings.mesh and not wanted.settings.mesh:
+        if now.settings.mesh and not desired.settings.mesh:
             await mesh_cleanup.remove(client, report)
-        await cluster_objects.delete(client, changes.removed(now.manifests, wanted.manifests), report)
+        await cluster_objects.delete(client, changes.removed(now.manifests, desired.manifests), report)
     await readiness.agents(client, report, patience)
     # Scheduled when all nodes are Ready, these pods are on different ones.
     await cluster_objects.apply(client, later, report)
-    pods = [one.key for one in wanted.manifests if one.kind == DEPLOYMENTS]
+    pods = [one.key for one in desired.manifests if one.kind == DEPLOYMENTS]
     await readiness.deployments(client, pods, report, patience)
 
 
@@ -74,32 +74,32 @@ async def _refuse_of_helm(client: Client, objects: Sequence[Manifest]) -> None:
             raise InstallError(f"{one} belongs to a release of helm: change it with 'helm upgrade'")
 
 
-def plan(known: Revisions, wanted: Revision) -> list[str]:
+def plan(known: Revisions, desired: Revision) -> list[str]:
     """What would change, a line each."""
     now = revisions.newest(known)
-    return list(changes.changes(now.manifests if now is not None else (), wanted.manifests))
+    return list(changes.changes(now.manifests if now is not None else (), desired.manifests))
 
 
-def steps(known: Revisions, wanted: Revision) -> tuple[Revision, ...]:
+def steps(known: Revisions, desired: Revision) -> tuple[Revision, ...]:
     """The installations on the way to this one, itself the last.
 
     Another way between nodes takes three, so that no packet is lost: all nodes receive both, then send the new way,
     then close the old one. Not to an installation of another release, whose agents may have other flags.
     """
     now = revisions.newest(known)
-    if now is None or now.settings.version != wanted.settings.version:
-        return (wanted,)
-    old, new = now.settings.overlay, wanted.settings.overlay
-    if old == new or NO_OVERLAY in {old, new} or wanted.settings.overlay_accept:
-        return (wanted,)
-    both = msgspec.structs.replace(wanted.settings, overlay=old, overlay_accept=new)
-    sending = msgspec.structs.replace(wanted.settings, overlay_accept=old)
-    return (*(of_settings(one) for one in (both, sending) if one != now.settings), wanted)
+    if now is None or now.settings.version != desired.settings.version:
+        return (desired,)
+    old, new = now.settings.overlay, desired.settings.overlay
+    if old == new or NO_OVERLAY in {old, new} or desired.settings.overlay_accept:
+        return (desired,)
+    both = msgspec.structs.replace(desired.settings, overlay=old, overlay_accept=new)
+    sending = msgspec.structs.replace(desired.settings, overlay_accept=old)
+    return (*(of_settings(one) for one in (both, sending) if one != now.settings), desired)
 
 
-async def bring_in_steps(client: Client, wanted: Revision, known: Revisions, report: Report, patience: float) -> None:
+async def bring_in_steps(client: Client, desired: Revision, known: Revisions, report: Report, patience: float) -> None:
     """As `bring`, by way of `steps`. Raises InstallError."""
-    way = steps(known, wanted)
+    way = steps(known, desired)
     for number, one in enumerate(way, 1):
         if len(way) > 1:
             accepts = f", received too: {one.settings.overlay_accept}" if one.settings.overlay_accept else ""

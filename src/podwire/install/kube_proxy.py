@@ -55,8 +55,8 @@ async def _wait(client: Client, key: NamespacedName, *, running: bool) -> None:
         pods[:] = [one for one in (await client.list(POD_STATES, key.namespace)).items if _owned(one, daemon_set)]
         if daemon_set.status.observed_generation < daemon_set.metadata.generation:
             return False
-        wanted = daemon_set.status.desired_number_scheduled
-        return sum(one.ready for one in pods) >= wanted if running else not pods
+        expected = daemon_set.status.desired_number_scheduled
+        return sum(one.ready for one in pods) >= expected if running else not pods
 
     if not await until(reached):
         names = ", ".join(f"{one.key} on {one.spec.node_name}" for one in pods if running != one.ready)

@@ -79,15 +79,15 @@ def _of_agent(node: Node, pods: Mapping[str, PodState], revision: str) -> Proble
 
 def of_deployment(deployment: Deployment, pods: Iterable[PodState]) -> Progress:
     """A Deployment: done when all its pods have the current template and are ready."""
-    key, status, wanted = deployment.key, deployment.status, deployment.spec.replicas
+    key, status, desired = deployment.key, deployment.status, deployment.spec.replicas
     seen = status.observed_generation >= deployment.metadata.generation
-    if seen and status.updated_replicas == status.available_replicas == status.replicas == wanted:
+    if seen and status.updated_replicas == status.available_replicas == status.replicas == desired:
         return Progress((f"deployment {key}",))
     unready = sorted(
         (problem(pod) for pod in pods if not pod.ready and pod.metadata.deletion_timestamp is None),
         key=lambda one: not one.hard,
     )
-    reason = f"{status.available_replicas} of {wanted} pods are ready"
+    reason = f"{status.available_replicas} of {desired} pods are ready"
     waiting = Problem(f"deployment {key}", reason, f"'kubectl -n {key.namespace} get pods' shows them")
     return Progress((), tuple(unready) or (waiting,))
 

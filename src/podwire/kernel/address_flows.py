@@ -99,31 +99,31 @@ def _ends(version: int, direction: dict[int, bytes]) -> SocketEnds:
 def of_addresses(netlink: Netlink, addresses: Collection[IPAddress]) -> Iterator[AddressFlow]:
     """Return each entry with an end at one of the addresses once. Raises NetlinkError."""
     known: set[bytes] = set()
-    for version, payload, wanted in _candidates(netlink, addresses):
-        found = _read(version, payload, wanted)
+    for version, payload, desired in _candidates(netlink, addresses):
+        found = _read(version, payload, desired)
         if found is not None and found.handle not in known:
             known.add(found.handle)
             yield found
 
 
 def _candidates(netlink: Netlink, addresses: Collection[IPAddress]) -> Iterator[tuple[int, bytes, set[bytes]]]:
-    """Return entries among which are those of the addresses, with the version of each and its wanted addresses."""
-    wanted = {version: {each.packed for each in addresses if each.version == version} for version in _FAMILIES}
-    versions = [version for version, found in wanted.items() if found]
+    """Return entries among which are those of the addresses, with the version of each and its desired addresses."""
+    desired = {version: {each.packed for each in addresses if each.version == version} for version in _FAMILIES}
+    versions = [version for version, found in desired.items() if found]
     entries = _entries(netlink) if versions else 0
     if not entries:
         return
     if entries <= FEW_ENTRIES:
         family = _FAMILIES[versions[0]] if len(versions) == 1 else _BOTH
-        for payload in _copied(netlink, family, wanted):
-            yield _VERSIONS[payload[0]], payload, wanted[_VERSIONS[payload[0]]]
+        for payload in _copied(netlink, family, desired):
+            yield _VERSIONS[payload[0]], payload, desired[_VERSIONS[payload[0]]]
         return
     for version in versions:
-        if version == 4 and len(wanted[4]) <= MOST_FILTERED:
-            payloads = _filtered(netlink, wanted[4])
+        if version == 4 and len(desired[4]) <= MOST_FILTERED:
+            payloads = _filtered(netlink, desired[4])
         else:
-            payloads = _copied(netlink, _FAMILIES[version], wanted)
-        yield from ((version, payload, wanted[version]) for payload in payloads)
+            payloads = _copied(netlink, _FAMILIES[version], desired)
+        yield from ((version, payload, desired[version]) for payload in payloads)
 
 
 def _entries(netlink: Netlink) -> int:
@@ -132,18 +132,18 @@ def _entries(netlink: Netlink) -> int:
     return int.from_bytes(attributes(answer, _HEADER.size)[_ENTRIES], "big")
 
 
-def _copied(netlink: Netlink, family: int, wanted: Mapping[int, set[bytes]]) -> Iterator[bytes]:
-    """All entries of a family, without most of those that have no end among the wanted addresses of their version."""
+def _copied(netlink: Netlink, family: int, desired: Mapping[int, set[bytes]]) -> Iterator[bytes]:
+    """All entries of a family, without most of those that have no end among the desired addresses of their version."""
     for payload in netlink.dump(_GET, _HEADER.pack(family, 0, 0)):
         version = _VERSIONS[payload[0]]
-        if _may_have(payload, _SIZES[version], wanted[version]):
+        if _may_have(payload, _SIZES[version], desired[version]):
             yield payload
 
 
-def _filtered(netlink: Netlink, wanted: Iterable[bytes]) -> Iterator[bytes]:
+def _filtered(netlink: Netlink, desired: Iterable[bytes]) -> Iterator[bytes]:
     """The IPv4 entries with these sources, destinations, or answering ends."""
     source, destination = _KINDS[4]
-    for address in wanted:
+    for address in desired:
         for way, flags, flag, kind in (
             (_TUPLE_ORIGINAL, _FILTER_ORIGINAL_FLAGS, _BY_SOURCE, source),
             (_TUPLE_ORIGINAL, _FILTER_ORIGINAL_FLAGS, _BY_DESTINATION, destination),
@@ -155,8 +155,8 @@ def _filtered(netlink: Netlink, wanted: Iterable[bytes]) -> Iterator[bytes]:
             yield from netlink.dump(_GET, body)
 
 
-def _may_have(payload: bytes, size: int, wanted: set[bytes]) -> bool:
-    """Whether an end is wanted, by the place where the kernel writes it: reading all attributes costs ten times more.
+def _may_have(payload: bytes, size: int, desired: set[bytes]) -> bool:
+    """Whether an end is desired, by the place where the kernel writes it: reading all attributes costs ten times more.
 
     The original direction is the first attribute, the reply the second (ctnetlink_fill_info).
     """
@@ -166,19 +166,19 @@ def _may_have(payload: bytes, size: int, wanted: set[bytes]) -> bool:
         return True
     destination, answering = _FIRST_SOURCE + size + 4, second + _FIRST_SOURCE - 4
     return (
-        payload[_FIRST_SOURCE : _FIRST_SOURCE + size] in wanted
-        or payload[destination : destination + size] in wanted
-        or payload[answering : answering + size] in wanted
+        payload[_FIRST_SOURCE : _FIRST_SOURCE + size] in desired
+        or payload[destination : destination + size] in desired
+        or payload[answering : answering + size] in desired
     )
 
 
-def _read(version: int, payload: bytes, wanted: set[bytes]) -> AddressFlow | None:
-    """The entry; None where it has no end among the wanted ones."""
+def _read(version: int, payload: bytes, desired: set[bytes]) -> AddressFlow | None:
+    """The entry; None where it has no end among the desired ones."""
     found = attributes(payload, _HEADER.size)
     original, reply = attributes(found[_TUPLE_ORIGINAL]), attributes(found[_TUPLE_REPLY])
     source, destination = _KINDS[version]
     forth, back = attributes(original[_TUPLE_IP]), attributes(reply[_TUPLE_IP])
-    if wanted.isdisjoint((forth[source], forth[destination], back[source])):
+    if desired.isdisjoint((forth[source], forth[destination], back[source])):
         return None
     protocol = attributes(reply[_TUPLE_PROTOCOL])
     port = protocol.get(_SOURCE_PORT)

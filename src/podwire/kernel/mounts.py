@@ -90,9 +90,9 @@ def restrict(target: str, attributes: int) -> None:
 
 
 def _set_attributes(folder: int, path: bytes, attributes: int, flags: int) -> None:
-    wanted = _MountAttributes(attr_set=attributes)
+    desired = _MountAttributes(attr_set=attributes)
     result = _libc.syscall(
-        _SYS_MOUNT_SETATTR, folder, path, flags, ctypes.byref(wanted), ctypes.c_size_t(ctypes.sizeof(wanted))
+        _SYS_MOUNT_SETATTR, folder, path, flags, ctypes.byref(desired), ctypes.c_size_t(ctypes.sizeof(desired))
     )
     _check(result, f"mount_setattr {os.fsdecode(path)}")
 
@@ -122,7 +122,7 @@ def make_folder_beneath(root: str, path: str, mode: int = 0o755) -> None:
         try:
             os.mkdir(name, mode, dir_fd=parent)
         except FileExistsError:
-            pass  # as wanted, or a link that open_beneath will judge
+            pass  # as desired, or a link that open_beneath will judge
         finally:
             os.umask(mask)
             os.close(parent)

@@ -53,15 +53,15 @@ class SysctlRecord:
     def write(self, values: Mapping[str, int | str], /) -> None:
         """As `sysctl.write`, with the values before in the record. Raises OSError."""
         with self._lock:
-            wanted = {name: str(value) for name, value in values.items() if sysctl.read(name) != str(value)}
-            if not wanted:
+            desired = {name: str(value) for name, value in values.items() if sysctl.read(name) != str(value)}
+            if not desired:
                 return
             record = self._read()
-            for name, value in _with_followers(wanted):
+            for name, value in _with_followers(desired):
                 known = record.changes.get(name)
                 record.changes[name] = _Change(known.before if known else sysctl.read(name), value)
             self._save(record)
-            sysctl.write(wanted)
+            sysctl.write(desired)
 
     def restore(self) -> list[str]:
         """Set each parameter to the value before, and delete the record; return the names of those that changed.
@@ -98,12 +98,12 @@ class SysctlRecord:
         new.replace(self._path)
 
 
-def _with_followers(wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _with_followers(desired: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The parameters, each before those that follow it, which end with the value that they get from the kernel."""
-    for name, value in wanted.items():
+    for name, value in desired.items():
         yield name, value
         for follower in _FOLLOWERS.get(name, ()):
-            if follower not in wanted:
+            if follower not in desired:
                 yield follower, "0" if value == "1" else "1"
 
 

@@ -24,7 +24,7 @@ class PodTemplate(Struct, frozen=True):
 
 
 class RollingUpdate(Struct, frozen=True):
-    """How far a rollout may go beyond and below the wanted count: pods, or a percentage of `replicas`."""
+    """How far a rollout may go beyond and below the desired count: pods, or a percentage of `replicas`."""
 
     max_surge: IntOrString = "25%"
     max_unavailable: IntOrString = "25%"

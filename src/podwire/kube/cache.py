@@ -185,10 +185,10 @@ def label_keys(item: Object) -> Iterable[Hashable]:
         yield namespace, label, value
 
 
-def selected(index: Index[ObjectT], namespace: str, wanted: Mapping[str, str]) -> Iterable[ObjectT]:
-    """Return the objects of a label index that have all wanted labels; reads only those with the rarest one."""
-    candidates = min((index[namespace, label, value] for label, value in wanted.items()), key=len, default=None)
+def selected(index: Index[ObjectT], namespace: str, desired: Mapping[str, str]) -> Iterable[ObjectT]:
+    """Return the objects of a label index that have all desired labels; reads only those with the rarest one."""
+    candidates = min((index[namespace, label, value] for label, value in desired.items()), key=len, default=None)
     for item in (index[namespace] if candidates is None else candidates).values():
         labels = item.metadata.labels
-        if all(labels.get(label) == value for label, value in wanted.items()):
+        if all(labels.get(label) == value for label, value in desired.items()):
             yield item

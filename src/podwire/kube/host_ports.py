@@ -28,12 +28,12 @@ def host_ports(pod: Pod) -> frozenset[HostPort]:
     )
 
 
-def conflict(wanted: Iterable[HostPort], taken: Iterable[HostPort]) -> bool:
+def conflict(desired: Iterable[HostPort], taken: Iterable[HostPort]) -> bool:
     """Return whether two ports are the same on one address; 0.0.0.0 is every address."""
     occupied: dict[tuple[str, int], set[str]] = {}
     for address, protocol, port in taken:
         occupied.setdefault((protocol, port), set()).add(address)
-    for address, protocol, port in wanted:
+    for address, protocol, port in desired:
         addresses = occupied.get((protocol, port), set())
         if addresses and (address == ANY_ADDRESS or addresses & {address, ANY_ADDRESS}):
             return True

@@ -267,8 +267,8 @@ def differences(attachment: Attachment, uplink: Uplink) -> Iterator[str]:
     yield from _missing(pod, _pod_routes(attachment, pod.link.index), far)
 
 
-def _missing(end: _End, wanted: Iterator[Neighbour] | Iterator[Route], link: str) -> Iterator[str]:
-    for item in wanted:
+def _missing(end: _End, desired: Iterator[Neighbour] | Iterator[Route], link: str) -> Iterator[str]:
+    for item in desired:
         if isinstance(item, Route):
             if item not in end.routes:
                 yield f"the route to {item.destination} by {link} is missing"

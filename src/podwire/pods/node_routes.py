@@ -48,8 +48,8 @@ class NodeRouteSink:
         """Make and remove. One refused row does not stop the others; then SinkError names the first."""
         try:
             with Netlink() as netlink:
-                wanted = next((row for row in delta.upserts if isinstance(row, TunnelRow)), None)
-                tunnel, renewed = _make_tunnel(netlink, wanted)
+                desired = next((row for row in delta.upserts if isinstance(row, TunnelRow)), None)
+                tunnel, renewed = _make_tunnel(netlink, desired)
                 before = {row.key: row for row in delta.replaced}
                 requests: list[Request] = []
                 for row in delta.upserts:
@@ -95,16 +95,16 @@ def _standing(netlink: Netlink) -> Iterator[NodeRouteRow]:
             yield RouteRow(route.destination, route.gateway, through, route.source, link)
 
 
-def _make_tunnel(netlink: Netlink, wanted: TunnelRow | None) -> tuple[Link | None, bool]:
-    """The tunnel device, as it is wanted and up; and whether one with other settings had to go for it."""
+def _make_tunnel(netlink: Netlink, desired: TunnelRow | None) -> tuple[Link | None, bool]:
+    """The tunnel device, as it is desired and up; and whether one with other settings had to go for it."""
     tunnel = links.find(netlink, TUNNEL)
-    if wanted is None:
+    if desired is None:
         return tunnel, False
-    device = Vxlan(wanted.identifier, wanted.port, wanted.local)
-    if tunnel is not None and (tunnel.vxlan, tunnel.mac) == (device, wanted.mac):
-        netlink.run([links.set_mtu(TUNNEL, wanted.mtu), links.bring_up(TUNNEL)])
+    device = Vxlan(desired.identifier, desired.port, desired.local)
+    if tunnel is not None and (tunnel.vxlan, tunnel.mac) == (device, desired.mac):
+        netlink.run([links.set_mtu(TUNNEL, desired.mtu), links.bring_up(TUNNEL)])
         return tunnel, False
-    netlink.run([links.delete(TUNNEL), links.vxlan(TUNNEL, wanted.mac, wanted.mtu, device)])
+    netlink.run([links.delete(TUNNEL), links.vxlan(TUNNEL, desired.mac, desired.mtu, device)])
     sysctl.write(_TUNNEL_END)
     netlink.run([links.bring_up(TUNNEL)])
     return links.find(netlink, TUNNEL), tunnel is not None

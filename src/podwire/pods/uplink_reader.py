@@ -26,9 +26,9 @@ def find_uplink(netlink: Netlink, node_addresses: Iterable[IPAddress]) -> Uplink
     Where none does, or only the loopback link, it is that of the default routes' links, else 1500 bytes: a cloud may
     translate the InternalIPs, a routing daemon may announce one of `lo`.
     """
-    wanted = set(node_addresses)
+    desired = set(node_addresses)
     held = sorted(
-        (entry for entry in links.addresses(netlink) if entry.address in wanted),
+        (entry for entry in links.addresses(netlink) if entry.address in desired),
         key=lambda entry: (entry.address.version, entry.address),
     )
     bearers = [links.find(netlink, index=index) for index in {entry.link for entry in held}]

@@ -169,10 +169,10 @@ def _place(before: _Start, claim: Claim) -> Placed:
 
 def _sticky(before: Mapping[Backend, int], slots: Iterable[Backend]) -> Mapping[Backend, int]:
     """The number of each endpoint: it keeps it for its life, as the kernel remembers clients by it."""
-    wanted = dict.fromkeys(slots)
-    kept = {backend: number for backend, number in before.items() if backend in wanted}
-    free = iter(sorted(set(range(MOST_AFFINE_BACKENDS)) - set(kept.values()))) if len(kept) < len(wanted) else iter(())
-    return kept | {backend: next(free) for backend in wanted if backend not in kept}
+    desired = dict.fromkeys(slots)
+    kept = {backend: number for backend, number in before.items() if backend in desired}
+    free = iter(sorted(set(range(MOST_AFFINE_BACKENDS)) - set(kept.values()))) if len(kept) < len(desired) else iter(())
+    return kept | {backend: next(free) for backend in desired if backend not in kept}
 
 
 def _dense(slots: Mapping[int, Backend]) -> tuple[Backend | None, ...]:

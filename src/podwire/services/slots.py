@@ -37,13 +37,13 @@ def place(
     previous: Sequence[Backend | None], backends: Iterable[Backend], *, affine: bool = False
 ) -> tuple[Backend, ...]:
     """The endpoint of each slot. An endpoint keeps its slots as long as there is room and the shares are even."""
-    wanted = sorted(dict.fromkeys(backends))[: MOST_AFFINE_BACKENDS if affine else MOST_BACKENDS]
-    if not wanted:
+    desired = sorted(dict.fromkeys(backends))[: MOST_AFFINE_BACKENDS if affine else MOST_BACKENDS]
+    if not desired:
         return ()
-    size = size_for(len(wanted), affine=affine)
-    if size == len(wanted) and not previous:  # a new pool of few endpoints, the usual case of a cold start
-        return tuple(wanted)
-    shares = _Shares(wanted, size)
+    size = size_for(len(desired), affine=affine)
+    if size == len(desired) and not previous:  # a new pool of few endpoints, the usual case of a cold start
+        return tuple(desired)
+    shares = _Shares(desired, size)
     placed = [backend if backend is not None and shares.take(backend) else None for backend in previous[:size]]
     placed += [None] * (size - len(placed))
     rest = shares.rest()

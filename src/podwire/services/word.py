@@ -49,7 +49,7 @@ _MEANINGS: dict[int, Verdict | int] = {
 
 
 def effective_timeout(seconds: int) -> int:
-    """The timeout that services.nft has for a wanted one: the next longer one."""
+    """The timeout that services.nft has for a desired one: the next longer one."""
     return TIMEOUTS[min(bisect.bisect_left(TIMEOUTS, seconds), len(TIMEOUTS) - 1)]
 
 

@@ -80,16 +80,16 @@ def setting(config: pytest.Config, name: str) -> str:
 
 def world_scope(fixture_name: str, config: pytest.Config) -> Scope:  # noqa: ARG001 - pytest names the arguments
     """The scope of the fixture `world`."""
-    wanted = setting(config, "scope")
-    return next(scope for scope in SCOPES if scope == wanted)
+    desired = setting(config, "scope")
+    return next(scope for scope in SCOPES if scope == desired)
 
 
 @contextmanager
 def life(config: pytest.Config, name: str, **options: object) -> Iterator[World]:
     """A world for the length of a fixture, in a folder of its own. Fails the test where it cannot be started."""
     worlds = config.stash[WORLDS]
-    wanted = {"nodes": setting(config, "nodes"), "overlay": setting(config, "overlay"), **options}
-    arguments = [word for option, value in wanted.items() for word in (f"--{option}", str(value))]
+    desired = {"nodes": setting(config, "nodes"), "overlay": setting(config, "overlay"), **options}
+    arguments = [word for option, value in desired.items() for word in (f"--{option}", str(value))]
     sweep()
     folder = make()
     begun = begin(folder, name, arguments)

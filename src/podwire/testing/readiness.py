@@ -39,16 +39,16 @@ def workload(item: dict[str, Any]) -> str:
     if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
         return "its controller has not seen it yet"
     if item["kind"] == "DaemonSet":
-        wanted = status.get("desiredNumberScheduled", 0)
+        expected = status.get("desiredNumberScheduled", 0)
         updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
-        total = wanted
+        total = expected
     else:
-        wanted = spec.get("replicas", 1)
+        expected = spec.get("replicas", 1)
         updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
         total = status.get("replicas", 0)
-    if (updated, available, total) == (wanted, wanted, wanted):
+    if (updated, available, total) == (expected, expected, expected):
         return ""
-    return f"{available} of {wanted} pods are available, {updated} of them up to date, {total} in all"
+    return f"{available} of {expected} pods are available, {updated} of them up to date, {total} in all"
 
 
 def pod(item: dict[str, Any]) -> str:

@@ -138,8 +138,8 @@ class World:
         """
         return self._judge(source, target, protocol, (SILENT, within))
 
-    def _judge(self, source: str, target: str, protocol: str, wanted: tuple[str, float]) -> Verdict:
-        expected, within = wanted
+    def _judge(self, source: str, target: str, protocol: str, desired: tuple[str, float]) -> Verdict:
+        expected, within = desired
         host, port = split(target)
 
         def ask(seconds: float) -> str:

@@ -71,17 +71,17 @@ def test_pods_whose_named_port_differs_are_in_groups_of_their_own() -> None:
     other = [{"name": "c", "ports": [{"name": "http", "containerPort": 8081}]}]
     named = service(ports=[{"port": 80, "targetPort": "http"}])
     pods = [pod("a", spec={"containers": CONTAINERS}), pod("b", spec={"containers": other})]
-    groups = from_pods.wanted(named, pods, lambda _: "", "IPv4")
+    groups = from_pods.desired(named, pods, lambda _: "", "IPv4")
     assert {ports[0].port: len(found) for ports, found in groups.items()} == {8080: 1, 8081: 1}
-    assert groups == from_pods.wanted(named, pods[::-1], lambda _: "", "IPv4")
+    assert groups == from_pods.desired(named, pods[::-1], lambda _: "", "IPv4")
 
 
 def test_each_family_has_its_own_address_and_the_zone_comes_from_the_node() -> None:
     zones = {"node-1": "north"}
     for family, address in zip(("IPv4", "IPv6"), BOTH, strict=True):
-        (found,) = from_pods.wanted(service(), [pod(ips=BOTH)], lambda node: zones[node], family).values()
+        (found,) = from_pods.desired(service(), [pod(ips=BOTH)], lambda node: zones[node], family).values()
         assert (found[0].addresses, found[0].zone) == ((address,), "north")
-    assert from_pods.wanted(service(), [pod(ips=BOTH[:1])], lambda _: "", "IPv6") == {}
+    assert from_pods.desired(service(), [pod(ips=BOTH[:1])], lambda _: "", "IPv6") == {}
 
 
 @pytest.mark.parametrize(("subdomain", "expected"), [("web", "db-0"), ("other", ""), ("", "")])

@@ -50,9 +50,9 @@ def settle(transaction: Transaction, keys: Iterable[Key]) -> None:
         for key in stored:
             role = roles[key.name]
             if role.get("aggregationRule") is not None:
-                wanted = rules(role, roles)
-                changed |= wanted != (role.get("rules") or [])
-                role["rules"] = wanted
+                desired = rules(role, roles)
+                changed |= desired != (role.get("rules") or [])
+                role["rules"] = desired
     for key in stored:
         if roles[key.name].get("aggregationRule") is not None:
             transaction.put(key, roles[key.name])

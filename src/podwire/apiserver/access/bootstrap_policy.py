@@ -30,37 +30,37 @@ async def ensure(store: Store, registry: Registry, now: datetime, more: Iterable
     earlier = [stored.key for stored in store.objects(CLUSTER_ROLES)]
 
     def work(transaction: Transaction) -> None:
-        wanted = chain(cluster_roles(), cluster_role_bindings(), map(bootstrapped, more))
-        made = [_ensure(transaction, registry, obj, now) for obj in wanted]
+        desired = chain(cluster_roles(), cluster_role_bindings(), map(bootstrapped, more))
+        made = [_ensure(transaction, registry, obj, now) for obj in desired]
         roles = (key for key in dict.fromkeys((*earlier, *made)) if key.storage == CLUSTER_ROLES)
         aggregation.settle(transaction, roles)
 
     await store.transact(work, dry_run=False)
 
 
-def _ensure(transaction: Transaction, registry: Registry, wanted: Object, now: datetime) -> Key:
-    resource = registry.by_kind(wanted["apiVersion"], wanted["kind"])
+def _ensure(transaction: Transaction, registry: Registry, desired: Object, now: datetime) -> Key:
+    resource = registry.by_kind(desired["apiVersion"], desired["kind"])
     if resource is None:
-        raise LookupError(f"{wanted['kind']} of {GROUP} is not served")
-    key = Key(resource.storage, wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"])
+        raise LookupError(f"{desired['kind']} of {GROUP} is not served")
+    key = Key(resource.storage, desired["metadata"].get("namespace", ""), desired["metadata"]["name"])
     present = transaction.get(key)
     if present is None:
-        complete_new(resource, wanted, now)
-        transaction.put(key, wanted)
+        complete_new(resource, desired, now)
+        transaction.put(key, desired)
     else:
         obj = present.object()
         if (obj["metadata"].get("annotations") or {}).get(AUTO_UPDATE) == "true":
-            transaction.put(key, _completed(obj, wanted))
+            transaction.put(key, _completed(obj, desired))
     return key
 
 
-def _completed(obj: Object, wanted: Object) -> Object:
+def _completed(obj: Object, desired: Object) -> Object:
     """The object with what is missing of the default one: labels, rules and subjects. What was added to it stays."""
     metadata = {**obj["metadata"]}
-    metadata["labels"] = {**wanted["metadata"]["labels"], **(metadata.get("labels") or {})}
+    metadata["labels"] = {**desired["metadata"]["labels"], **(metadata.get("labels") or {})}
     result = {**obj, "metadata": metadata}
     for part in ("rules", "subjects"):
         held = obj.get(part) or []
-        if "aggregationRule" not in wanted and part in wanted:
-            result[part] = [*held, *(one for one in wanted[part] if one not in held)]
+        if "aggregationRule" not in desired and part in desired:
+            result[part] = [*held, *(one for one in desired[part] if one not in held)]
     return result

@@ -39,17 +39,17 @@ def impersonate(user: User, headers: Iterable[tuple[str, str]], authorize: Autho
     name = "".join(found.get("impersonate-user", ())[:1])
     if not name:
         raise status.bad_request("requested impersonation of groups, a uid or extra without impersonating a user")
-    wanted = User(
+    desired = User(
         name,
         tuple(found.get("impersonate-group", ())),
         "".join(found.get("impersonate-uid", ())[:1]),
         tuple(extra.items()),
     )
-    for attributes in _needed(wanted):
+    for attributes in _needed(desired):
         decision = authorize(user, attributes)
         if not decision.allowed:
             raise refusal(user, attributes, decision.reason)
-    return User(wanted.name, _groups(wanted), wanted.uid, wanted.extra)
+    return User(desired.name, _groups(desired), desired.uid, desired.extra)
 
 
 def _extra(found: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
@@ -60,28 +60,28 @@ def _extra(found: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _needed(wanted: User) -> Iterator[Attributes]:
+def _needed(desired: User) -> Iterator[Attributes]:
     """What the user must be allowed to do."""
-    if account := _account(wanted.name):
+    if account := _account(desired.name):
         yield Attributes("impersonate", "", "v1", "serviceaccounts", namespace=account[0], name=account[1])
     else:
-        yield Attributes("impersonate", "", "v1", "users", name=wanted.name)
-    for group in wanted.groups:
+        yield Attributes("impersonate", "", "v1", "users", name=desired.name)
+    for group in desired.groups:
         yield Attributes("impersonate", "", "v1", "groups", name=group)
-    if wanted.uid:
-        yield Attributes("impersonate", _GROUP, "v1", "uids", name=wanted.uid)
-    for key, values in wanted.extra:
+    if desired.uid:
+        yield Attributes("impersonate", _GROUP, "v1", "uids", name=desired.uid)
+    for key, values in desired.extra:
         for value in values:
             yield Attributes("impersonate", _GROUP, "v1", "userextras", key, name=value)
 
 
-def _groups(wanted: User) -> tuple[str, ...]:
+def _groups(desired: User) -> tuple[str, ...]:
     """The requested groups, and those of every user of the kind."""
-    account = _account(wanted.name)
-    groups = wanted.groups or (account_groups(account[0]) if account else ())
+    account = _account(desired.name)
+    groups = desired.groups or (account_groups(account[0]) if account else ())
     if AUTHENTICATED in groups or UNAUTHENTICATED in groups:
         return groups
-    return (*groups, UNAUTHENTICATED if wanted.name == ANONYMOUS.name else AUTHENTICATED)
+    return (*groups, UNAUTHENTICATED if desired.name == ANONYMOUS.name else AUTHENTICATED)
 
 
 def _account(name: str) -> tuple[str, str] | None:

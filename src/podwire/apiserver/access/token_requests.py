@@ -47,20 +47,20 @@ class TokenRequests:
         account = self._store.get(call.key)
         if account is None:
             raise status.not_found(call.resource, call.key.name)
-        wanted = _wanted(call.key.name, call.body(), self._tokens.issuer)
-        bound = self._bound(call, wanted.get("boundObjectRef"))
+        desired = _desired(call.key.name, call.body(), self._tokens.issuer)
+        bound = self._bound(call, desired.get("boundObjectRef"))
         if call.request.user is not None:
             self._check_node(call.request.user, call, bound)
         subject = Subject(account.key.namespace, Reference(account.key.name, account.uid), self._references(bound))
-        lifetime = timedelta(seconds=wanted["expirationSeconds"])
-        issued = self._tokens.issue(subject, wanted["audiences"], lifetime)
+        lifetime = timedelta(seconds=desired["expirationSeconds"])
+        issued = self._tokens.issue(subject, desired["audiences"], lifetime)
         metadata = {
             "name": account.key.name,
             "namespace": account.key.namespace,
             "creationTimestamp": timestamp(issued.expires - lifetime),
         }
         state = {"token": issued.token, "expirationTimestamp": timestamp(issued.expires)}
-        answer = {"kind": KIND, "apiVersion": GROUP_VERSION, "metadata": metadata, "spec": wanted, "status": state}
+        answer = {"kind": KIND, "apiVersion": GROUP_VERSION, "metadata": metadata, "spec": desired, "status": state}
         return json_response(answer, 201)
 
     def _bound(self, call: Call, reference: Any) -> Stored | None:
@@ -109,7 +109,7 @@ class TokenRequests:
             raise status.forbidden(call.resource, call.key.name, why)
 
 
-def _wanted(name: str, body: Object, issuer: str) -> Object:
+def _desired(name: str, body: Object, issuer: str) -> Object:
     """The spec of a request, completed; raises StatusError 400 or 422."""
     if (body.get("apiVersion", GROUP_VERSION), body.get("kind", KIND)) != (GROUP_VERSION, KIND):
         raise status.bad_request(f"the body must be a {KIND} of {GROUP_VERSION}")

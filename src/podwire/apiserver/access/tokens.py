@@ -109,10 +109,10 @@ class Tokens:
         if now > _number(claims, "exp"):
             raise TokenError("the token has expired")
         meant = claims.get("aud")
-        wanted = tuple(audiences) or (self.issuer,)
-        common = tuple(one for one in wanted if isinstance(meant, list) and one in meant)
+        requested = tuple(audiences) or (self.issuer,)
+        common = tuple(one for one in requested if isinstance(meant, list) and one in meant)
         if not common:
-            raise TokenError(f"the token is not for {', '.join(wanted)}")
+            raise TokenError(f"the token is not for {', '.join(requested)}")
         return self._user(claims), common
 
     def _claims(self, token: str) -> Object:
@@ -145,13 +145,13 @@ class Tokens:
                 extra += _extra(name, one)
         return service_account(namespace, account, tuple(extra))
 
-    def _check_alive(self, storage: str, namespace: str, wanted: Reference) -> None:
-        stored = self._store.get(Key(storage, namespace, wanted.name))
-        if stored is None or stored.uid != wanted.uid:
-            raise TokenError(f"the token is bound to {storage} {wanted.name}, which is gone")
+    def _check_alive(self, storage: str, namespace: str, requested: Reference) -> None:
+        stored = self._store.get(Key(storage, namespace, requested.name))
+        if stored is None or stored.uid != requested.uid:
+            raise TokenError(f"the token is bound to {storage} {requested.name}, which is gone")
         deleted = stored.object()["metadata"].get("deletionTimestamp") if storage != "nodes" else None
         if deleted is not None and self._clock() > parse_timestamp(deleted) + DELETION_LEEWAY:
-            raise TokenError(f"the token is bound to {storage} {wanted.name}, which was deleted")
+            raise TokenError(f"the token is bound to {storage} {requested.name}, which was deleted")
 
 
 def service_account(namespace: str, account: Reference, extra: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> User:

@@ -178,10 +178,10 @@ def _pruned(merged: Object, last: Fields, claims: Fields, shape: Shape) -> Objec
 
     Taking an item out takes all that is in it, so what others own inside is put back, and what never had an owner.
     """
-    before, wanted = typed.with_named(last, shape), typed.with_named(claims, shape)
+    before, desired = typed.with_named(last, shape), typed.with_named(claims, shape)
     present = typed.with_named(typed.field_set(merged, shape), shape)
     bare = _fields_left(merged, before, shape)
-    owned = fields.difference(present, fields.union(bare, wanted))
+    owned = fields.difference(present, fields.union(bare, desired))
     rest = _fields_left(merged, owned, shape)
     gone = fields.intersection(fields.difference(present, rest), before)
     return typed.remove(merged, gone, shape) or {}

@@ -189,19 +189,19 @@ def _merge_items(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
     present: dict[str, list[Any]] = {}
     for key, item in _items(live, shape):
         present.setdefault(key, []).append(item)
-    wanted = dict(_items(config, shape))
+    desired = dict(_items(config, shape))
     merged = []
-    for key in _merged_order(list(present), list(wanted)):
-        if key in present and key in wanted:
-            merged.append(merge(present[key][0], wanted[key], shape.item))
+    for key in _merged_order(list(present), list(desired)):
+        if key in present and key in desired:
+            merged.append(merge(present[key][0], desired[key], shape.item))
         else:
-            merged += [wanted[key]] if key in wanted else present[key]
+            merged += [desired[key]] if key in desired else present[key]
     return merged
 
 
 def _merged_order(live: Sequence[str], config: Sequence[str]) -> list[str]:
     """The keys of both: in the order of the configuration, what only lives behind its live neighbours."""
-    known, wanted = set(live), set(config)
+    known, desired = set(live), set(config)
     left, right = deque(live), deque(config)
     shared = deque(key for key in config if key in known)
     order = []
@@ -210,7 +210,7 @@ def _merged_order(live: Sequence[str], config: Sequence[str]) -> list[str]:
             order.append(left.popleft())
             right.popleft()
             shared.popleft()
-        elif left and left[0] not in wanted:
+        elif left and left[0] not in desired:
             order.append(left.popleft())
         elif left and (not right or (shared and shared[0] != left[0])):
             left.popleft()

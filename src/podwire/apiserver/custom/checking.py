@@ -49,19 +49,19 @@ def problems(schema: Structural, value: Any, path: str = "", *, root: bool = Fal
 
 
 def _type_problem(schema: Structural, value: Any, path: str) -> Cause | None:
-    wanted = "integer,string" if schema.int_or_string and not schema.type else schema.type
-    if not wanted or (schema.preserve and not schema.type):
+    desired = "integer,string" if schema.int_or_string and not schema.type else schema.type
+    if not desired or (schema.preserve and not schema.type):
         return None
-    if any(_has_type(value, one) for one in wanted.split(",")):
+    if any(_has_type(value, one) for one in desired.split(",")):
         return None
     found = _type_of(value)
     shown = '"null"' if value is None else json.dumps(found)
-    return Cause(path, TYPE_INVALID, f"Invalid value: {shown}: {path} in body must be of type {wanted}: {shown}")
+    return Cause(path, TYPE_INVALID, f"Invalid value: {shown}: {path} in body must be of type {desired}: {shown}")
 
 
-def _has_type(value: Any, wanted: str) -> bool:
+def _has_type(value: Any, desired: str) -> bool:
     found = _type_of(value)
-    return found == wanted or (wanted == "number" and found == "integer")
+    return found == desired or (desired == "number" and found == "integer")
 
 
 def _type_of(value: Any) -> str:

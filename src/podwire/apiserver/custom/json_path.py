@@ -119,9 +119,9 @@ def _filter(text: str) -> Step:
     return lambda value: (item for item in _children(value) if _holds(compare, find(left, item), right))
 
 
-def _holds(compare: Callable[[Any, Any], bool], found: list[Any], wanted: Any) -> bool:
+def _holds(compare: Callable[[Any, Any], bool], found: list[Any], desired: Any) -> bool:
     try:
-        return bool(found) and compare(found[0], wanted)
+        return bool(found) and compare(found[0], desired)
     except TypeError:
         return False
 

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def replicas(obj: Object, paths: ScalePaths) -> int:
-    """The wanted number; raises StatusError 500 where the object has none, as upstream."""
+    """The desired number; raises StatusError 500 where the object has none, as upstream."""
     found = simple_path.read(obj, paths.spec_replicas_path)
     if not isinstance(found, int):
         raise status.internal(f'the spec replicas field "{paths.spec_replicas_path}" does not exist')
@@ -32,6 +32,6 @@ def state(obj: Object, paths: ScalePaths) -> Object:
     return {**found, "selector": selector} if isinstance(selector, str) else found
 
 
-def scaled(obj: Object, paths: ScalePaths, wanted: int) -> Object:
-    """The object with another wanted number."""
-    return simple_path.write(obj, paths.spec_replicas_path, wanted)
+def scaled(obj: Object, paths: ScalePaths, desired: int) -> Object:
+    """The object with another desired number."""
+    return simple_path.write(obj, paths.spec_replicas_path, desired)

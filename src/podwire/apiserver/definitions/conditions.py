@@ -40,9 +40,9 @@ def complete(obj: Object, findings: Findings, now: str) -> None:
     status = {**(obj.get("status") or {})}
     before = {one["type"]: one for one in status.get("conditions") or () if isinstance(one, dict) and "type" in one}
     established = before.get(ESTABLISHED, {}).get("status") == "True"
-    wanted = [_names_accepted(findings), _established(findings, established), *_others(obj, findings)]
-    known = {condition["type"] for condition in wanted} | {RULES_NOT_EVALUATED}
-    own = [_dated(condition, before.get(condition["type"]), now) for condition in wanted]
+    desired = [_names_accepted(findings), _established(findings, established), *_others(obj, findings)]
+    known = {condition["type"] for condition in desired} | {RULES_NOT_EVALUATED}
+    own = [_dated(condition, before.get(condition["type"]), now) for condition in desired]
     others = [
         one for one in status.get("conditions") or () if not isinstance(one, dict) or one.get("type") not in known
     ]

@@ -137,14 +137,14 @@ class Definitions:
         known, before = self._served.get(name, ("", ()))
         if known == mark:
             return
-        wanted = serving.resources(found, stored.version)
-        kept = {resource.version for resource in wanted}
+        desired = serving.resources(found, stored.version)
+        kept = {resource.version for resource in desired}
         for resource in before:
             if resource.version not in kept:
                 self._registry.remove(resource.group, resource.version, resource.plural)
-        for resource in wanted:
+        for resource in desired:
             self._registry.add(resource)
-        self._served[name] = mark, wanted
+        self._served[name] = mark, desired
         if before:
             self._hub.end_storage(name)
 

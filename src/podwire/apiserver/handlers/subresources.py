@@ -116,10 +116,10 @@ class Subresources:
         return await self._writer.apply(resource, call.key, config, call.write_options())
 
     async def _update_scale(self, call: Call, paths: ScalePaths | None) -> Written:
-        wanted = call.change()
+        desired = call.change()
 
         def change(workload: Object) -> Object:
-            return scale.into_workload(wanted(scale.from_workload(workload, paths)), workload, paths)
+            return scale.into_workload(desired(scale.from_workload(workload, paths)), workload, paths)
 
         return await self._writer.update(call.resource, call.key, change, call.write_options())
 

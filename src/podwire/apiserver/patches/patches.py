@@ -1,4 +1,4 @@
-"""PATCH bodies: by their media type, a function from the stored object to the wanted one.
+"""PATCH bodies: by their media type, a function from the stored object to the desired one.
 
 Source: k8s.io/apiserver `pkg/endpoints/handlers/patch.go`.
 """

@@ -90,8 +90,8 @@ def _merge_list(
     if any(item == {DIRECTIVE: "replace"} for item in patch):
         return [_without_directives(item) for item in patch if item != {DIRECTIVE: "replace"}]
     merged = _merge_items(target, patch, rule)
-    wanted = [_key(item, rule) for item in order or patch]
-    return _ordered(merged, target, wanted, identity=lambda item: item.get(rule.merge_key))
+    desired = [_key(item, rule) for item in order or patch]
+    return _ordered(merged, target, desired, identity=lambda item: item.get(rule.merge_key))
 
 
 def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[Any]:
@@ -113,7 +113,7 @@ def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[An
 
 
 def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identity: Any) -> list[Any]:
-    """Items in the wanted order, and among them those that it does not name, in their live order.
+    """Items in the desired order, and among them those that it does not name, in their live order.
 
     One of these comes before the first named item that it was before in the live list; what is new in the list is
     before it (apimachinery pkg/util/strategicpatch/patch.go, mergeSortedSlice).

@@ -85,13 +85,13 @@ def options(request: Request) -> ListOptions:
     return found
 
 
-async def read_page(store: Store, storage: str, selection: Selection, wanted: ListOptions) -> Page:
+async def read_page(store: Store, storage: str, selection: Selection, desired: ListOptions) -> Page:
     """One page; raises ExpiredError for a version that is too old and StatusError 504 for one that has not come."""
-    if wanted.continue_token:
-        return _next_page(store, storage, selection, wanted)
-    await wait_until_fresh(store, wanted.version or 0)
-    version = wanted.version if wanted.exact and wanted.version else store.version
-    return _cut(_at(store, storage, selection, version), selection, wanted.limit, version)
+    if desired.continue_token:
+        return _next_page(store, storage, selection, desired)
+    await wait_until_fresh(store, desired.version or 0)
+    version = desired.version if desired.exact and desired.version else store.version
+    return _cut(_at(store, storage, selection, version), selection, desired.limit, version)
 
 
 async def wait_until_fresh(store: Store, version: int) -> None:
@@ -100,8 +100,8 @@ async def wait_until_fresh(store: Store, version: int) -> None:
         raise status.version_too_large(version, store.version)
 
 
-def _next_page(store: Store, storage: str, selection: Selection, wanted: ListOptions) -> Page:
-    after = pages.position(wanted.continue_token)
+def _next_page(store: Store, storage: str, selection: Selection, desired: ListOptions) -> Page:
+    after = pages.position(desired.continue_token)
     version = after.version or store.version
     try:
         part = _at(store, storage, selection, version, Key(storage, after.namespace, after.name))
@@ -109,7 +109,7 @@ def _next_page(store: Store, storage: str, selection: Selection, wanted: ListOpt
         message = "The provided continue parameter is too old to display a consistent list result."
         fresh = Position(0, after.namespace, after.name).token()
         raise status.ExpiredError(message, fresh) from error
-    return _cut(part, selection, wanted.limit, version)
+    return _cut(part, selection, desired.limit, version)
 
 
 def _at(store: Store, storage: str, selection: Selection, version: int, after: Key | None = None) -> Part:
@@ -148,44 +148,44 @@ def _count(request: Request, name: str) -> int:
     return count
 
 
-def _list_problem(wanted: ListOptions) -> field_errors.Cause | None:
+def _list_problem(desired: ListOptions) -> field_errors.Cause | None:
     """What is wrong with a list's parameters, None if nothing."""
-    if wanted.initial_events is not None:
+    if desired.initial_events is not None:
         return field_errors.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
-    if not wanted.match:
+    if not desired.match:
         return None
-    if wanted.continue_token:
+    if desired.continue_token:
         return field_errors.forbidden(
             "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"
         )
-    if wanted.version is None:
+    if desired.version is None:
         return field_errors.forbidden(
             "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"
         )
-    if wanted.match not in {"Exact", "NotOlderThan"}:
-        return field_errors.unsupported("resourceVersionMatch", wanted.match, ["Exact", "NotOlderThan"])
-    if wanted.match == "Exact" and wanted.version == 0:
+    if desired.match not in {"Exact", "NotOlderThan"}:
+        return field_errors.unsupported("resourceVersionMatch", desired.match, ["Exact", "NotOlderThan"])
+    if desired.match == "Exact" and desired.version == 0:
         return field_errors.forbidden(
             "resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
         )
     return None
 
 
-def _watch_problem(wanted: ListOptions) -> field_errors.Cause | None:
+def _watch_problem(desired: ListOptions) -> field_errors.Cause | None:
     """What is wrong with a watch's parameters, None if nothing."""
-    if wanted.initial_events is None:
-        if wanted.match:
+    if desired.initial_events is None:
+        if desired.match:
             return field_errors.forbidden(
                 "resourceVersionMatch",
                 "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
             )
         return None
-    if not wanted.match:
+    if not desired.match:
         return field_errors.forbidden(
             "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         )
-    if wanted.match != "NotOlderThan":
-        return field_errors.unsupported("resourceVersionMatch", wanted.match, ["NotOlderThan"])
-    if wanted.continue_token:
+    if desired.match != "NotOlderThan":
+        return field_errors.unsupported("resourceVersionMatch", desired.match, ["NotOlderThan"])
+    if desired.continue_token:
         return field_errors.forbidden("continue", "continue is forbidden for watch with sendInitialEvents")
     return None

@@ -48,8 +48,8 @@ def negotiate(accept: str, *, tables: bool = True) -> Accepted:
         media_type, *parameters = (part.strip() for part in entry.split(";"))
         if media_type not in _JSON_RANGES:
             continue
-        wanted = dict(parameter.partition("=")[::2] for parameter in parameters)
-        kind, group, version = (wanted.get(key, "") for key in ("as", "g", "v"))
+        requested = dict(parameter.partition("=")[::2] for parameter in parameters)
+        kind, group, version = (requested.get(key, "") for key in ("as", "g", "v"))
         if not kind:
             return Accepted(Form.PLAIN)
         if group != "meta.k8s.io" or version not in VERSIONS:

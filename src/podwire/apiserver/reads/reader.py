@@ -71,43 +71,43 @@ class Reader:
 
     async def collection(self, request: Request, resource: Resource, namespace: str) -> Response | WatchAnswer:
         """A list, or a watch where `watch` is set."""
-        wanted = list_options.options(request)
+        desired = list_options.options(request)
         selected = self.select(request, resource, namespace)
-        shown = requested_view(request, resource, streamed=wanted.watch)
-        if wanted.watch:
-            return await self._watch(resource, selected, shown, wanted)
-        page = await list_options.read_page(self._store, resource.storage, selected, wanted)
+        shown = requested_view(request, resource, streamed=desired.watch)
+        if desired.watch:
+            return await self._watch(resource, selected, shown, desired)
+        page = await list_options.read_page(self._store, resource.storage, selected, desired)
         return Response(shown.many(page.items, page.metadata()))
 
-    async def _watch(self, resource: Resource, selected: Selection, shown: View, wanted: ListOptions) -> WatchAnswer:
-        await list_options.wait_until_fresh(self._store, wanted.version or 0)
+    async def _watch(self, resource: Resource, selected: Selection, shown: View, desired: ListOptions) -> WatchAnswer:
+        await list_options.wait_until_fresh(self._store, desired.version or 0)
         try:
-            initial = self._initial(resource.storage, selected, shown, wanted)
+            initial = self._initial(resource.storage, selected, shown, desired)
         except status.ExpiredError as error:
             lost = Watcher(selected, shown)
             lost.refuse(error)
             return WatchAnswer(lost, resource.storage)
         started = self._clock()
-        seconds = wanted.timeout_seconds or random.uniform(1, 2) * SHORTEST_WATCH_SECONDS  # noqa: S311
+        seconds = desired.timeout_seconds or random.uniform(1, 2) * SHORTEST_WATCH_SECONDS  # noqa: S311
         watcher = Watcher(
             selected,
             shown,
             initial=initial,
-            bookmarks=wanted.bookmarks,
+            bookmarks=desired.bookmarks,
             started=started,
             ends=started + seconds,
         )
         self._hub.add(resource.storage, watcher)
         return WatchAnswer(watcher, resource.storage)
 
-    def _initial(self, storage: str, selected: Selection, shown: View, wanted: ListOptions) -> Iterable[bytes]:
+    def _initial(self, storage: str, selected: Selection, shown: View, desired: ListOptions) -> Iterable[bytes]:
         """What the stream begins with: the present state, or what happened since a version."""
-        if wanted.initial_events or (wanted.initial_events is None and not wanted.version):
+        if desired.initial_events or (desired.initial_events is None and not desired.version):
             items = self._store.objects(storage, selected.namespace)
-            return _present(items, selected, shown, self._store.version if wanted.initial_events else None)
-        if not wanted.version:
+            return _present(items, selected, shown, self._store.version if desired.initial_events else None)
+        if not desired.version:
             return ()
-        return _missed(self._store.events_after(storage, wanted.version), selected, shown)
+        return _missed(self._store.events_after(storage, desired.version), selected, shown)
 
 
 def _present(items: Sequence[Stored], selected: Selection, shown: View, end: int | None) -> Iterator[bytes]:

@@ -83,8 +83,8 @@ def kubelet_context(certificate_file: str, key_file: str, authority_file: str = 
 
 def _addresses(state: Object) -> Iterator[str]:
     listed = state.get("addresses") or ()
-    for wanted in ADDRESS_TYPES:
-        yield from (entry["address"] for entry in listed if entry.get("type") == wanted and entry.get("address"))
+    for kind in ADDRESS_TYPES:
+        yield from (entry["address"] for entry in listed if entry.get("type") == kind and entry.get("address"))
 
 
 def _host(address: str) -> str:

@@ -85,14 +85,14 @@ def _reader(request: Request) -> tuple[tuple[str, str], ...]:
     return (*((("reader", f"{who}/{session}"),) if session else ()), *((("startedIt", "true"),) if started else ()))
 
 
-def _container(pod: Object, wanted: str) -> str:
+def _container(pod: Object, requested: str) -> str:
     """The container that is meant: the named one, or the only one."""
     spec, name = pod.get("spec") or {}, pod["metadata"]["name"]
     names = [c.get("name", "") for part in _CONTAINER_LISTS for c in spec.get(part) or ()]
-    if wanted:
-        if wanted not in names:
-            raise status.bad_request(f"container {wanted} is not valid for pod {name}: it has {', '.join(names)}")
-        return wanted
+    if requested:
+        if requested not in names:
+            raise status.bad_request(f"container {requested} is not valid for pod {name}: it has {', '.join(names)}")
+        return requested
     main = [c.get("name", "") for c in spec.get("containers") or ()]
     annotated = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container", "")
     if annotated in main:

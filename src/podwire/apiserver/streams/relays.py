@@ -84,11 +84,11 @@ async def _send(client: web.WebSocketResponse, part: bytes, *, as_text: bool) ->
 
 async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
     """Pass WebSocket messages on in both directions until one side closes; raises KubeletRefusal before the upgrade."""
-    wanted = _protocols(raw, relay)
+    requested = _protocols(raw, relay)
     async with _session(relay) as session:
         async with _reachable(relay):
             runtime = await session.ws_connect(
-                _url(relay), params=relay.query, protocols=wanted, max_msg_size=MESSAGE_BYTES
+                _url(relay), params=relay.query, protocols=requested, max_msg_size=MESSAGE_BYTES
             )
         client = passed_on(runtime)
         await client.prepare(raw)
@@ -99,12 +99,12 @@ async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamRespon
 def _protocols(raw: web.BaseRequest, relay: Relay) -> list[str]:
     """The served subprotocols that the client offers; raises KubeletRefusal where there is none."""
     offered = {one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",")}
-    wanted = [protocol for protocol in relay.protocols if protocol in offered]
-    if not wanted:
+    requested = [protocol for protocol in relay.protocols if protocol in offered]
+    if not requested:
         served = ", ".join(filter(None, relay.protocols))
         refusal = status.bad_request(f"none of the subprotocols is served; offer one of {served}")
         raise KubeletRefusal(refusal.code, msgspec.json.encode(refusal.json()))
-    return [protocol for protocol in wanted if protocol]
+    return [protocol for protocol in requested if protocol]
 
 
 def _session(relay: Relay) -> aiohttp.ClientSession:

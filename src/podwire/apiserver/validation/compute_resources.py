@@ -82,32 +82,32 @@ def _requirements(resources: Field, check_name: Callable[[str], list[str]]) -> I
             field = part.key(name)
             yield from (field_errors.invalid(field.path, name, text) for text in check_name(name))
             yield from amount(name, field)
-    for name, wanted in (requests.value or {}).items():
-        yield from _against_limit(name, wanted, limits, requests)
+    for name, desired in (requests.value or {}).items():
+        yield from _against_limit(name, desired, limits, requests)
     named = {*(limits.value or ()), *(requests.value or ())}
     if any(name.startswith(HUGE_PAGES) for name in named) and not named & {"cpu", "memory"}:
         yield resources.forbidden("HugePages require cpu or memory")
 
 
-def _against_limit(name: str, wanted: str, limits: Field, requests: Field) -> Iterator[Cause]:
+def _against_limit(name: str, desired: str, limits: Field, requests: Field) -> Iterator[Cause]:
     limit = (limits.value or {}).get(name)
     overcommitted = not is_extended(name) and not name.startswith(HUGE_PAGES)
     if limit is None:
         if not overcommitted:
             yield limits.required("Limit must be set for non overcommitable resources")
         return
-    most, request = quantities.number(limit), quantities.number(wanted)
+    most, request = quantities.number(limit), quantities.number(desired)
     relation = "must be less than or equal to" if overcommitted else "must be equal to"
     if request > most or (request != most and not overcommitted):
         detail = f"{relation} {name} limit of {quantities.canonical(limit)}"
-        yield field_errors.invalid(requests.path, quantities.canonical(wanted), detail)
+        yield field_errors.invalid(requests.path, quantities.canonical(desired), detail)
 
 
 def _against_containers(spec: Field, resources: Field) -> Iterator[Cause]:
-    for name, wanted in (resources["requests"].value or {}).items():
+    for name, desired in (resources["requests"].value or {}).items():
         parts = (one["resources"]["requests"].key(name).value for one in spec["containers"])
         together = sum(quantities.number(part) for part in parts if part is not None)
-        if together > quantities.number(wanted):
+        if together > quantities.number(desired):
             field = resources["requests"].key(name)
             total = quantities.canonical(str(together))
             yield _shown(field, f"must be greater than or equal to aggregate container requests of {total}")

@@ -54,12 +54,12 @@ def container(field: Field, others: set[str]) -> Iterator[Cause]:
 
 def update(now: Field, before: Field) -> Iterator[Cause]:
     """Refuse to change or remove ephemeral containers of a pod."""
-    wanted = {entry["name"].text: entry.value for entry in now["ephemeralContainers"]}
+    desired = {entry["name"].text: entry.value for entry in now["ephemeralContainers"]}
     for entry in before["ephemeralContainers"]:
         name = entry["name"].text
-        if name not in wanted:
+        if name not in desired:
             yield _forbidden(f'existing ephemeral containers "{name}" may not be removed')
-        elif wanted[name] != entry.value:
+        elif desired[name] != entry.value:
             yield _forbidden(f'existing ephemeral containers "{name}" may not be changed')
 
 

@@ -59,8 +59,8 @@ def validate(obj: Field, old: Field) -> Iterator[Cause]:
     yield from _transitions(change)
 
 
-def _is(status: Field, name: str, wanted: str = "True") -> bool:
-    return any(one["type"].text == name and one["status"].text == wanted for one in status["conditions"])
+def _is(status: Field, name: str, desired: str = "True") -> bool:
+    return any(one["type"].text == name and one["status"].text == desired for one in status["conditions"])
 
 
 def _finished(status: Field) -> bool:

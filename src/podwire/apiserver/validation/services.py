@@ -219,9 +219,9 @@ def _address_families(spec: Field) -> Iterator[Cause]:
     every = [family_of(address.text) for address in spec["clusterIPs"]]
     if len(every) != len(set(every)):
         yield spec["clusterIPs"].invalid("may specify no more than one IP for each IP family")
-    for position, (address, wanted) in enumerate(zip(spec["clusterIPs"], spec["ipFamilies"], strict=False)):
-        if family_of(address.text) != wanted.text and wanted.text in {"IPv4", "IPv6"}:
-            yield address.invalid(f"expected an {wanted.text} value as indicated by `ipFamilies[{position}]`")
+    for position, (address, desired) in enumerate(zip(spec["clusterIPs"], spec["ipFamilies"], strict=False)):
+        if family_of(address.text) != desired.text and desired.text in {"IPv4", "IPv6"}:
+            yield address.invalid(f"expected an {desired.text} value as indicated by `ipFamilies[{position}]`")
 
 
 def family_of(address: str) -> str:

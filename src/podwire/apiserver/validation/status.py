@@ -46,9 +46,9 @@ def validate(resource: Resource, obj: Field, old: Field) -> Iterator[Cause]:
 
 def _phase(obj: Field) -> Iterator[Cause]:
     phase, dying = obj["status"]["phase"].text, bool(obj["metadata"]["deletionTimestamp"])
-    wanted, relation = ("Terminating", "is not empty") if dying else ("Active", "is empty")
-    if phase != wanted:
-        detail = f"may only be '{wanted}' if `deletionTimestamp` {relation}"
+    desired, relation = ("Terminating", "is not empty") if dying else ("Active", "is empty")
+    if phase != desired:
+        detail = f"may only be '{desired}' if `deletionTimestamp` {relation}"
         yield field_errors.invalid("status.Phase", phase, detail)
 
 

@@ -52,16 +52,16 @@ class BootstrapObject(msgspec.Struct, frozen=True):
 class BootstrapController:
     """Creates bootstrap objects, and creates them again when they are deleted, until it is stopped."""
 
-    def __init__(self, store: Store, writer: Writer, wanted: Iterable[BootstrapObject]) -> None:
+    def __init__(self, store: Store, writer: Writer, desired: Iterable[BootstrapObject]) -> None:
         self._store = store
         self._writer = writer
-        self._wanted = {one.key: one for one in wanted}
+        self._desired = {one.key: one for one in desired}
         self._missed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Create what does not exist; raises StatusError where that is refused."""
-        for key, one in self._wanted.items():
+        for key, one in self._desired.items():
             if self._store.get(key) is None:
                 await self._create(one)
             elif one.renewed:
@@ -77,7 +77,7 @@ class BootstrapController:
                 await self._task
 
     def _on_events(self, events: Sequence[Event]) -> None:
-        if any(event.removed and event.key in self._wanted for event in events):
+        if any(event.removed and event.key in self._desired for event in events):
             self._missed.set()
 
     async def _run(self) -> None:
@@ -85,7 +85,7 @@ class BootstrapController:
             await self._missed.wait()
             self._missed.clear()
             try:
-                for key, one in self._wanted.items():
+                for key, one in self._desired.items():
                     if self._store.get(key) is None:
                         await self._create(one)
             except Exception:

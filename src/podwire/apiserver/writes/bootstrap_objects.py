@@ -136,11 +136,11 @@ def namespace_contents(registry: Registry, authority: str, clock: Callable[[], d
         if write.resource.storage != "namespaces" or write.old is not None:
             return
         name = write.obj["metadata"]["name"]
-        wanted: tuple[tuple[Resource | None, str, Object], ...] = (
+        desired: tuple[tuple[Resource | None, str, Object], ...] = (
             (accounts, "default", {}),
             (config_maps, "kube-root-ca.crt", {"data": {"ca.crt": authority}}),
         )
-        for resource, own_name, content in wanted:
+        for resource, own_name, content in desired:
             if resource is None:
                 continue
             obj: Object = {"apiVersion": "v1", "kind": resource.kind, "metadata": {"name": own_name, "namespace": name}}

@@ -119,11 +119,11 @@ def _check(resource: Resource, obj: Object, options: DeleteOptions) -> None:
 
 def _mark_propagation(metadata: Object, policy: str) -> None:
     """Foreground and orphan deletion are finalizers that the garbage collector removes."""
-    wanted = _POLICIES[policy]
-    if wanted is None:
+    desired = _POLICIES[policy]
+    if desired is None:
         return
     kept = [one for one in metadata.get("finalizers") or () if one not in {FOREGROUND, ORPHAN}]
-    finalizers = [*kept, wanted] if wanted else kept
+    finalizers = [*kept, desired] if desired else kept
     metadata.pop("finalizers", None)
     if finalizers:
         metadata["finalizers"] = finalizers
@@ -136,10 +136,10 @@ def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
     spec, phase = obj.get("spec") or {}, (obj.get("status") or {}).get("phase")
     if not spec.get("nodeName") or phase in {"Succeeded", "Failed"}:
         return 0
-    wanted = options.grace_seconds
-    if wanted is None:
-        wanted = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
-    return min(wanted, LONGEST_GRACE_SECONDS) if wanted >= 0 else 1
+    desired = options.grace_seconds
+    if desired is None:
+        desired = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+    return min(desired, LONGEST_GRACE_SECONDS) if desired >= 0 else 1
 
 
 def _shorten(metadata: Object, grace: int) -> None:

@@ -34,7 +34,7 @@ _KEPT_BY_STATUS = {
 class Part(msgspec.Struct, frozen=True):
     """What an update may change of an object, and the rules that it is checked by.
 
-    `narrow` makes, of the wanted and the stored object, the one to store; `check` returns what is wrong with it;
+    `narrow` makes, of the desired and the stored object, the one to store; `check` returns what is wrong with it;
     `counts`: a change of the spec is a new generation.
     """
 
@@ -85,11 +85,11 @@ def _only_status(resource: Resource, obj: Object, old: Object) -> Object:
     return {**changed, "status": state}
 
 
-def _status_metadata(resource: Resource, wanted: Object, held: Object) -> Object:
+def _status_metadata(resource: Resource, desired: Object, held: Object) -> Object:
     if resource.custom is not None:
         return dict(held)
     kept = _kept_by_status(resource)
-    chosen = {name: value for name, value in wanted.items() if name not in kept}
+    chosen = {name: value for name, value in desired.items() if name not in kept}
     return chosen | {name: held[name] for name in kept if name in held}
 
 
@@ -116,11 +116,11 @@ def _only_finalizers(_: Resource, obj: Object, old: Object) -> Object:
 def _only_ephemeral_containers(_: Resource, obj: Object, old: Object) -> Object:
     spec = {**(old.get("spec") or {})}
     spec.pop("ephemeralContainers", None)
-    wanted = (obj.get("spec") or {}).get("ephemeralContainers")
+    desired = (obj.get("spec") or {}).get("ephemeralContainers")
     return {
         **old,
         "metadata": dict(old["metadata"]),
-        "spec": {**spec, "ephemeralContainers": wanted} if wanted else spec,
+        "spec": {**spec, "ephemeralContainers": desired} if desired else spec,
     }
 
 

@@ -209,15 +209,15 @@ def _take_addresses(service: Object, old: Object | None, ranges: list[AddressRan
     families = spec.get("ipFamilies", ())
     if first >= len(families):
         return
-    wanted = list(spec.get("clusterIPs", ()))
-    given = wanted[:first]
+    desired = list(spec.get("clusterIPs", ()))
+    given = desired[:first]
     for position, family in enumerate(families[first:], first):
-        requested = wanted[position] if position < len(wanted) else ""
+        requested = desired[position] if position < len(desired) else ""
         of_family = [one for one in ranges if one.family == family]
         try:
             number = _take_address(of_family, int(ip_address(requested)) if requested else 0)
         except PoolError as error:
-            raise _address_refused(error, requested, service, wanted) from error
+            raise _address_refused(error, requested, service, desired) from error
         taken.add(_Hold(family, number))
         given.append(requested or str(of_family[0].address(number)))
     spec["clusterIP"], spec["clusterIPs"] = given[0], given
@@ -247,12 +247,12 @@ def _take_address(ranges: list[AddressRange], requested: int) -> int:
     raise PoolError("range is full")
 
 
-def _address_refused(error: PoolError, requested: str, service: Object, wanted: list[str]) -> NotAllocatedError:
+def _address_refused(error: PoolError, requested: str, service: Object, desired: list[str]) -> NotAllocatedError:
     if not requested:
         return NotAllocatedError(
             internal=f'failed to allocate a serviceIP for Service "{service["metadata"]["name"]}": {error}'
         )
     why = "the provided network does not match the current range" if error.outside else str(error)
     return NotAllocatedError(
-        field_errors.invalid("spec.clusterIPs", wanted, f"failed to allocate IP {requested}: {why}")
+        field_errors.invalid("spec.clusterIPs", desired, f"failed to allocate IP {requested}: {why}")
     )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.writes.parts import Part
 
     Change = Callable[["Object"], "Object"]
-    """From the stored object (a copy of the caller's own) to the wanted one."""
+    """From the stored object (a copy of the caller's own) to the desired one."""
 
     Track = Callable[["Object"], list["Object"]]
     """From an object with its defaults to the items of its `managedFields`. What the server adds later has no owner."""
@@ -145,13 +145,13 @@ class Writer:
         """
         self._check_configuration(resource, config)
         sent = check_form(resource, config, options).warnings
-        kind, wanted = self._stored_form(resource, config)
-        metadata.place(kind, wanted, key.namespace, key.name)
-        wanted, author = configured(kind, wanted, options.subresource), self._author(kind, options)
+        kind, desired = self._stored_form(resource, config)
+        metadata.place(kind, desired, key.namespace, key.name)
+        desired, author = configured(kind, desired, options.subresource), self._author(kind, options)
         touched = part or WHOLE
 
         def merge(live: Object, held: list[Object]) -> tuple[Object, list[Object]]:
-            return self._ownership.applied(kind, (live, wanted), held, author, force=options.force)
+            return self._ownership.applied(kind, (live, desired), held, author, force=options.force)
 
         def work(transaction: Transaction) -> Written:
             current = transaction.get(key)
@@ -159,8 +159,8 @@ class Writer:
                 if may_create is None:
                     raise status.not_found(resource, key.name)
                 may_create()
-                metadata.check_made_by_apply(kind, wanted)
-                metadata.complete_new(kind, wanted, self._clock())
+                metadata.check_made_by_apply(kind, desired)
+                metadata.complete_new(kind, desired, self._clock())
                 obj, entries = merge({}, [])
                 write = Write(kind, obj, None, transaction, options.user, dry_run=options.dry_run)
                 made = self._insert(write, lambda _: entries)

@@ -104,11 +104,11 @@ class AddressLedger:
             self._holders.setdefault(address, {})[request.uid] = request
 
     def _choose(self, request: AddressRequest, family: str, current: IPAddress | None) -> IPAddress:
-        wanted = next((address for address in request.addresses if family_of(address) == family), None)
-        if wanted is not None:
-            if conflict := self._conflict(request, wanted):
-                raise allocation_error(f"address {wanted} {conflict}")
-            return wanted
+        desired = next((address for address in request.addresses if family_of(address) == family), None)
+        if desired is not None:
+            if conflict := self._conflict(request, desired):
+                raise allocation_error(f"address {desired} {conflict}")
+            return desired
         subnet = self._subnets.of(internal=request.internal)
         chosen = current or self._to_share(request, family)
         chosen = chosen or subnet.first_free(family, self._holders, self._lowest)

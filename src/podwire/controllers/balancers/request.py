@@ -133,10 +133,10 @@ def _requested(service: Service, families: tuple[str, ...]) -> tuple[IPAddress, 
         raise allocation_error(
             f"spec.loadBalancerIP {field} is not in the annotation {BALANCER_IPS}; remove one of them"
         )
-    wanted = [f"IPv{address.version}" for address in found]
-    if len(set(wanted)) < len(wanted):
+    desired = [f"IPv{address.version}" for address in found]
+    if len(set(desired)) < len(desired):
         raise allocation_error(f"{source}: two addresses of one family; request at most one of each")
-    for address, family in zip(found, wanted, strict=True):
+    for address, family in zip(found, desired, strict=True):
         if family not in families:
             raise allocation_error(
                 f"{source} {address}: the Service has no {family}; add it to spec.ipFamilies or request another address"

@@ -112,11 +112,11 @@ class Namespaces:
 
     async def _write_conditions(self, namespace: Namespace, outcome: Outcome, now: datetime) -> Namespace:
         before = namespace.status.conditions
-        wanted = conditions(before, outcome, timestamp(now))
+        desired = conditions(before, outcome, timestamp(now))
         removed_next = outcome.complete and namespace.spec.finalizers == (FINALIZER,)
-        if wanted == before or (removed_next and not namespace.metadata.finalizers):
+        if desired == before or (removed_next and not namespace.metadata.finalizers):
             return namespace
-        body = versioned(namespace, {"conditions": [msgspec.to_builtins(condition) for condition in wanted]})
+        body = versioned(namespace, {"conditions": [msgspec.to_builtins(condition) for condition in desired]})
         return self._namespaces.wrote(await self._client.patch(NAMESPACES, namespace.key, body, "status"))
 
     async def _finalize(self, namespace: Namespace) -> None:

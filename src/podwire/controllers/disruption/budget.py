@@ -31,7 +31,7 @@ def status(
     healthy = sum(
         pod.ready and pod.metadata.deletion_timestamp is None and pod.metadata.name not in disrupted for pod in counted
     )
-    expected, desired = _wanted(budget, counted, scales)
+    expected, desired = _counts(budget, counted, scales)
     allowed = max(0, healthy - desired) if expected else 0
     return PodDisruptionBudgetStatus(
         observed_generation=budget.metadata.generation,
@@ -55,7 +55,7 @@ def still_disrupted(budget: PodDisruptionBudget, pods: Sequence[Pod], now: datet
     }
 
 
-def _wanted(budget: PodDisruptionBudget, pods: Sequence[Pod], scales: Mapping[str, int]) -> tuple[int, int]:
+def _counts(budget: PodDisruptionBudget, pods: Sequence[Pod], scales: Mapping[str, int]) -> tuple[int, int]:
     """Return how many pods are expected, and how many of them must be healthy."""
     spec = budget.spec
     if spec.max_unavailable is None and isinstance(spec.min_available, int):

@@ -62,13 +62,13 @@ class Disruptions:
             return
         pods = [pod for pod in self._pods_by_namespace[key.namespace].values() if _selects(budget, pod)]
         now = datetime.now(UTC)
-        wanted = budgets.status(budget, pods, self._scales(pods), now)
-        if wanted.disrupted_pods:
+        desired = budgets.status(budget, pods, self._scales(pods), now)
+        if desired.disrupted_pods:
             self._queue.add(key, budgets.FORGET_SECONDS)
-        if wanted == budget.status:
+        if desired == budget.status:
             return
-        status = whole(wanted)
-        gone = budget.status.disrupted_pods.keys() - wanted.disrupted_pods.keys()
+        status = whole(desired)
+        gone = budget.status.disrupted_pods.keys() - desired.disrupted_pods.keys()
         status["disruptedPods"] |= dict.fromkeys(gone)
         body = {"metadata": {"resourceVersion": budget.metadata.resource_version}, "status": status}
         self._budgets.wrote(await self._client.patch(POD_DISRUPTION_BUDGETS, key, body, "status"))

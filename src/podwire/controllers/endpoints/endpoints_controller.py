@@ -64,11 +64,11 @@ class EndpointsController:
         if not service.spec.selector or service.spec.type == "ExternalName":
             return
         pods = list(selected(self._pods_by_label, service.metadata.namespace, service.spec.selector))
-        wanted = endpoints_conversion.content(service, pods)
-        body = endpoints_conversion.body(service, wanted, self._triggers.changed(service, pods))
+        desired = endpoints_conversion.content(service, pods)
+        body = endpoints_conversion.body(service, desired, self._triggers.changed(service, pods))
         if existing is None:
             await self._create(key, body)
-        elif not endpoints_conversion.matches(existing, service, wanted):
+        elif not endpoints_conversion.matches(existing, service, desired):
             body["metadata"]["resourceVersion"] = existing.metadata.resource_version
             self._objects.wrote(await self._client.replace(ENDPOINTS, key, body))
 

@@ -54,7 +54,7 @@ def content(service: Service, pods: Iterable[Pod]) -> Content:
     family = from_pods.families(service)[0]
     groups = {
         ports: [entry for entry in group if entry.conditions.ready or not entry.conditions.terminating]
-        for ports, group in from_pods.wanted(service, pods, lambda _: "", family).items()
+        for ports, group in from_pods.desired(service, pods, lambda _: "", family).items()
         if ports or service.headless
     }
     ready_room = MOST_ADDRESSES
@@ -81,26 +81,26 @@ def labels(service: Service) -> dict[str, str]:
     return {**own, **headless, MANAGED_LABEL: MANAGER}
 
 
-def body(service: Service, wanted: Content, time: str = "") -> dict[str, Any]:
+def body(service: Service, desired: Content, time: str = "") -> dict[str, Any]:
     """Return the Endpoints object as JSON, without a version; `time` is the trigger time, empty for none."""
     return {
         "metadata": {
             "name": service.metadata.name,
             "namespace": service.metadata.namespace,
             "labels": labels(service),
-            "annotations": with_trigger_time(wanted.annotations, time),
+            "annotations": with_trigger_time(desired.annotations, time),
         },
-        "subsets": [msgspec.to_builtins(subset) for subset in wanted.subsets],
+        "subsets": [msgspec.to_builtins(subset) for subset in desired.subsets],
     }
 
 
-def matches(existing: Endpoints, service: Service, wanted: Content) -> bool:
+def matches(existing: Endpoints, service: Service, desired: Content) -> bool:
     """Return whether the object holds this content already."""
     truncated = existing.metadata.annotations.get(OVER_CAPACITY)
     return (
-        existing.subsets == wanted.subsets
+        existing.subsets == desired.subsets
         and existing.metadata.labels == labels(service)
-        and truncated == wanted.annotations.get(OVER_CAPACITY)
+        and truncated == desired.annotations.get(OVER_CAPACITY)
     )
 
 

@@ -91,27 +91,27 @@ class EndpointSliceController:
         await self._delete([*plan.delete, *(s for s in existing if s not in owned)])
 
     def _plan(self, service: Service, pods: Sequence[Pod], existing: Sequence[EndpointSlice]) -> Plan:
-        wanted = traffic_distribution.distribution(service)
+        desired = traffic_distribution.distribution(service)
         labels = slice_packing.labels(service)
-        automatic = wanted is Distribution.AUTO
+        automatic = desired is Distribution.AUTO
         if not automatic and (event := self._topology.remove(service.key)) is not None:
             self._record(service, event)
         return slice_packing.plan(
-            self._wanted(service, pods, wanted),
+            self._desired(service, pods, desired),
             existing,
             lambda item: item.metadata.labels == labels,
             hints=(lambda family, drafts: self._allocate(service, family, drafts)) if automatic else None,
         )
 
-    def _wanted(
-        self, service: Service, pods: Sequence[Pod], wanted: Distribution
+    def _desired(
+        self, service: Service, pods: Sequence[Pod], desired: Distribution
     ) -> Mapping[str, Mapping[from_pods.Ports, Sequence[Endpoint]]]:
         serving = [pod for pod in pods if service.spec.publish_not_ready_addresses or self._has_node(pod)]
         found = {
-            family: from_pods.wanted(service, serving, self._zone_of, family) for family in from_pods.families(service)
+            family: from_pods.desired(service, serving, self._zone_of, family) for family in from_pods.families(service)
         }
         return {
-            family: {ports: traffic_distribution.with_hints(group, wanted) for ports, group in groups.items()}
+            family: {ports: traffic_distribution.with_hints(group, desired) for ports, group in groups.items()}
             for family, groups in found.items()
         }
 

@@ -50,7 +50,7 @@ def usable_family(text: str) -> str:
     return "" if address is None else f"IPv{address.version}"
 
 
-def wanted(
+def desired(
     service: Service, pods: Iterable[Pod], zone_of: Callable[[str], str], address_type: str
 ) -> dict[Ports, list[Endpoint]]:
     """Return the endpoints of one family, grouped by their ports."""

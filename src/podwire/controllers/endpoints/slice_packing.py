@@ -56,23 +56,23 @@ Hints = Callable[[str, Sequence[Draft]], Sequence[tuple[Endpoint, ...]]]
 
 
 def plan(
-    wanted: Mapping[str, Mapping[Ports, Sequence[Endpoint]]],
+    desired: Mapping[str, Mapping[Ports, Sequence[Endpoint]]],
     existing: Sequence[EndpointSlice],
     current: Callable[[EndpointSlice], bool],
     *,
     largest: int = LARGEST_SLICE,
     hints: Hints | None = None,
 ) -> Plan:
-    """Return the writes from existing slices to the wanted endpoints, by family and ports. No family: delete all.
+    """Return the writes from existing slices to the desired endpoints, by family and ports. No family: delete all.
 
-    `current` decides whether the metadata of a slice is as wanted. With `hints`, endpoints keep the hints that they
+    `current` decides whether the metadata of a slice is as desired. With `hints`, endpoints keep the hints that they
     have in their slice until that changes them. A family without endpoints keeps one empty slice, so that "no
     endpoints" differs from "not reconciled yet".
     """
     creates: list[Content] = []
     updates: list[tuple[EndpointSlice, Content]] = []
-    spare = [s for s in existing if s.address_type not in wanted]
-    for address_type, groups in wanted.items():
+    spare = [s for s in existing if s.address_type not in desired]
+    for address_type, groups in desired.items():
         slices = [s for s in existing if s.address_type == address_type]
         filled, unused = _pack(groups, slices, largest, keep_hints=hints is not None)
         contents = [(b.existing, Content(address_type, ports, tuple(b.endpoints))) for ports, b in filled]

@@ -47,15 +47,15 @@ def distribution(service: Service) -> Distribution:
     return _BY_FIELD.get(service.spec.traffic_distribution or "", Distribution.NONE)
 
 
-def with_hints(endpoints: Sequence[Endpoint], wanted: Distribution) -> list[Endpoint]:
+def with_hints(endpoints: Sequence[Endpoint], desired: Distribution) -> list[Endpoint]:
     """Return the endpoints with the hints of the field trafficDistribution; those that are not ready have none."""
-    if wanted not in {Distribution.SAME_ZONE, Distribution.SAME_NODE}:
+    if desired not in {Distribution.SAME_ZONE, Distribution.SAME_NODE}:
         return list(endpoints)
-    return [msgspec.structs.replace(one, hints=_hints(one, wanted)) if one.ready else one for one in endpoints]
+    return [msgspec.structs.replace(one, hints=_hints(one, desired)) if one.ready else one for one in endpoints]
 
 
-def _hints(endpoint: Endpoint, wanted: Distribution) -> EndpointHints:
-    by_node = wanted is Distribution.SAME_NODE and endpoint.node_name
+def _hints(endpoint: Endpoint, desired: Distribution) -> EndpointHints:
+    by_node = desired is Distribution.SAME_NODE and endpoint.node_name
     return EndpointHints(
         for_zones=(ForZone(name=endpoint.zone),) if endpoint.zone else (),
         for_nodes=(ForNode(name=endpoint.node_name),) if by_node else (),

@@ -190,5 +190,5 @@ def _redistribute(
 
 
 def _for_zone(endpoint: Endpoint, zone: str) -> Endpoint:
-    wanted = EndpointHints(for_zones=(ForZone(name=zone),) if zone else ())
-    return endpoint if endpoint.hints == wanted else msgspec.structs.replace(endpoint, hints=wanted)
+    expected = EndpointHints(for_zones=(ForZone(name=zone),) if zone else ())
+    return endpoint if endpoint.hints == expected else msgspec.structs.replace(endpoint, hints=expected)

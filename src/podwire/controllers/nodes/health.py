@@ -77,15 +77,15 @@ def taints(node: Node, state: NodeState, now: datetime, *, evict: bool) -> list[
 
     `evict` is False while the Leases of all nodes are late: then the fault is likely elsewhere, and no pod is evicted.
     """
-    wanted: list[tuple[str, str]] = []
+    desired: list[tuple[str, str]] = []
     key = {NodeState.NOT_READY: node_affinity.NOT_READY, NodeState.UNREACHABLE: node_affinity.UNREACHABLE}.get(state)
     if key is not None:
-        wanted += [(key, NO_SCHEDULE), *([(key, NO_EXECUTE)] if evict else [])]
+        desired += [(key, NO_SCHEDULE), *([(key, NO_EXECUTE)] if evict else [])]
     if node.spec.unschedulable:
-        wanted.append((node_affinity.UNSCHEDULABLE, NO_SCHEDULE))
+        desired.append((node_affinity.UNSCHEDULABLE, NO_SCHEDULE))
     have = {(taint.key, taint.effect): taint for taint in node.spec.taints}
     others = [taint for taint in node.spec.taints if taint.key not in OWN_TAINTS]
-    mine = [have.get(pair) or Taint(key=pair[0], effect=pair[1], time_added=timestamp(now)) for pair in wanted]
+    mine = [have.get(pair) or Taint(key=pair[0], effect=pair[1], time_added=timestamp(now)) for pair in desired]
     return [msgspec.to_builtins(taint) for taint in (*others, *mine)]
 
 

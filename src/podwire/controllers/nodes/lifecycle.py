@@ -127,11 +127,11 @@ class NodeLifecycle:
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
             self._recorder.event(NODES, node, "NodeNotReady", message, warning=True)
-        wanted = health.taints(node, state, now, evict=self._evicts(node, state, now))
-        if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
+        desired = health.taints(node, state, now, evict=self._evicts(node, state, now))
+        if [_core(taint) for taint in desired] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
             return node
         version = node.metadata.resource_version
-        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": wanted or None}}
+        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": desired or None}}
         return self._nodes.wrote(await self._client.patch(NODES, node.key, body))
 
     def _evicts(self, node: Node, state: NodeState, now: datetime) -> bool:

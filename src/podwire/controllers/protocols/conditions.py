@@ -44,11 +44,11 @@ def status(service: Service, now: datetime, *, supported: bool) -> dict[str, Any
     """Return the fields of the status to write, none where the condition is as it must be."""
     conditions = service.status.conditions
     if supported or not uses_sctp(service):
-        wanted = tuple(condition for condition in conditions if condition.type != TYPE)
+        desired = tuple(condition for condition in conditions if condition.type != TYPE)
     else:
-        wanted = with_condition(
+        desired = with_condition(
             conditions, Condition(type=TYPE, status="False", reason=REASON, message=message(service)), now
         )
-    if wanted == conditions:
+    if desired == conditions:
         return {}
-    return {"conditions": [msgspec.to_builtins(condition) for condition in wanted] or None}
+    return {"conditions": [msgspec.to_builtins(condition) for condition in desired] or None}

@@ -72,17 +72,17 @@ class RangeLedger:
 
     def hold(self, node: str, ranges: Iterable[IPNetwork]) -> tuple[str, ...]:
         """Record that a node has these ranges, by this program or another; return the nodes it shares them with."""
-        wanted = tuple(ranges)
-        if self._nodes.get(node) == wanted:
+        desired = tuple(ranges)
+        if self._nodes.get(node) == desired:
             return ()
         self.release(node)
-        self._nodes[node] = wanted
-        shared = [usage.hold(network) for network in wanted for usage in self._usages.values()]
-        return tuple(self._overlapping(node, wanted)) if any(shared) else ()
+        self._nodes[node] = desired
+        shared = [usage.hold(network) for network in desired for usage in self._usages.values()]
+        return tuple(self._overlapping(node, desired)) if any(shared) else ()
 
-    def _overlapping(self, node: str, wanted: Sequence[IPNetwork]) -> Iterator[str]:
+    def _overlapping(self, node: str, desired: Sequence[IPNetwork]) -> Iterator[str]:
         for other, theirs in self._nodes.items():
-            pairs = ((one, mine) for one in theirs for mine in wanted if one.version == mine.version)
+            pairs = ((one, mine) for one in theirs for mine in desired if one.version == mine.version)
             if other != node and any(one.overlaps(mine) for one, mine in pairs):
                 yield other
 

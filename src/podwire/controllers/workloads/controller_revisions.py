@@ -50,9 +50,9 @@ def template_of(revision: ControllerRevision) -> PodTemplate:
 
 def place(template: PodTemplate, revisions: Sequence[ControllerRevision]) -> Place:
     """Return the place of the template, which has the highest number; a restored one gets a new number."""
-    wanted = data(template)
+    desired = data(template)
     highest = max((revision.revision for revision in revisions), default=0)
-    same = [revision for revision in revisions if revision.data == wanted]
+    same = [revision for revision in revisions if revision.data == desired]
     if not same:
         return Place(None, highest + 1)
     newest = max(same, key=lambda revision: revision.revision)
@@ -61,8 +61,8 @@ def place(template: PodTemplate, revisions: Sequence[ControllerRevision]) -> Pla
 
 def body(kind: Kind[Any], owner: StatefulSet | DaemonSet, number: int, collisions: int) -> dict[str, Any]:
     """Return a new ControllerRevision for the current template as JSON."""
-    wanted = data(owner.spec.template)
-    text = safe_text(msgspec.json.encode([wanted, collisions], order="sorted"), 10)
+    desired = data(owner.spec.template)
+    text = safe_text(msgspec.json.encode([desired, collisions], order="sorted"), 10)
     annotations = {key: value for key, value in owner.metadata.annotations.items() if key not in NOT_COPIED}
     return {
         "metadata": {
@@ -72,7 +72,7 @@ def body(kind: Kind[Any], owner: StatefulSet | DaemonSet, number: int, collision
             "annotations": annotations,
             "ownerReferences": [reference(kind, owner)],
         },
-        "data": wanted,
+        "data": desired,
         "revision": number,
     }
 

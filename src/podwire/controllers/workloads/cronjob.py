@@ -95,13 +95,13 @@ class CronJobs:
         await delete(self._client, JOBS, self._jobs, job)
         self._recorder.event(CRON_JOBS, cron_job, "SuccessfulDelete", f"Deleted job {job.metadata.name}")
 
-    async def _write_status(self, cron_job: CronJob, wanted: CronJobStatus) -> None:
-        if wanted == cron_job.status or cron_job.metadata.deletion_timestamp is not None:
+    async def _write_status(self, cron_job: CronJob, desired: CronJobStatus) -> None:
+        if desired == cron_job.status or cron_job.metadata.deletion_timestamp is not None:
             return
         body = {
-            "active": [{"apiVersion": JOBS.api_version, **msgspec.to_builtins(one)} for one in wanted.active] or None,
-            "lastScheduleTime": wanted.last_schedule_time,
-            "lastSuccessfulTime": wanted.last_successful_time,
+            "active": [{"apiVersion": JOBS.api_version, **msgspec.to_builtins(one)} for one in desired.active] or None,
+            "lastScheduleTime": desired.last_schedule_time,
+            "lastSuccessfulTime": desired.last_successful_time,
         }
         self._cron_jobs.wrote(await self._client.patch(CRON_JOBS, cron_job.key, {"status": body}, "status"))
 

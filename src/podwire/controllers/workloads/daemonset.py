@@ -82,9 +82,9 @@ class DaemonSets:
             self._queue.add(key)
 
     async def _write_status(self, daemon_set: DaemonSet, revision: str, now: datetime) -> None:
-        wanted = daemonset_plan.status(daemon_set, self._pods.of(daemon_set), self._all_nodes, revision, now)
-        if wanted != daemon_set.status:
-            body = {"status": whole(wanted, unless_zero=COLLISIONS)}
+        desired = daemonset_plan.status(daemon_set, self._pods.of(daemon_set), self._all_nodes, revision, now)
+        if desired != daemon_set.status:
+            body = {"status": whole(desired, unless_zero=COLLISIONS)}
             self._sets.wrote(await self._client.patch(DAEMON_SETS, daemon_set.key, body, "status"))
 
 

@@ -45,7 +45,7 @@ class _NodeState:
     old: list[Pod]
 
 
-def wanted(spec: PodSpec, node: Node) -> bool:
+def expected(spec: PodSpec, node: Node) -> bool:
     """Return whether the node should run a pod."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
     if node.metadata.deletion_timestamp is not None or not node_affinity.selects(spec, node):
@@ -93,7 +93,7 @@ def plan(daemon_set: DaemonSet, pods: Sequence[Pod], nodes: Sequence[Node], revi
         node = known.get(name)
         if node is None or not kept(spec, node):
             delete += mine
-    serving = {name: _state(by_node.get(name, []), revision) for name, node in known.items() if wanted(spec, node)}
+    serving = {name: _state(by_node.get(name, []), revision) for name, node in known.items() if expected(spec, node)}
     terminating = {node_of(pod) for pod in pods if _terminating(pod)}
     for name, state in serving.items():
         if not state.new and not state.old and name not in terminating:
@@ -137,7 +137,7 @@ def status(
     """Return the status computed from the pods."""
     spec = msgspec.convert(daemon_set.spec.template.spec, PodSpec)
     by_node = _by_node(pods)
-    desired = [node.metadata.name for node in nodes if wanted(spec, node)]
+    desired = [node.metadata.name for node in nodes if expected(spec, node)]
     serving = [by_node[name] for name in desired if by_node.get(name)]
     available = sum(_available(daemon_set, mine, now) for mine in serving)
     return DaemonSetStatus(
@@ -172,7 +172,7 @@ def pod_body(daemon_set: DaemonSet, node: str, name: str, revision: str) -> dict
 
 
 def _on(node: str, affinity: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the affinity with this node in place of what it required, which `wanted` has evaluated already."""
+    """Return the affinity with this node in place of what it required, which `expected` has evaluated already."""
     field = {"key": "metadata.name", "operator": "In", "values": [node]}
     required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
     mine = {**((affinity or {}).get("nodeAffinity") or {}), REQUIRED: required}

@@ -179,9 +179,9 @@ class Deployments:
         now = datetime.now(UTC)
         deployment = self._deployments.objects.get(deployment.key, deployment)
         current, old = deployment_revisions.split(deployment, self._owned(deployment))
-        wanted = deployment_status.status(deployment, current, old, now)
-        if wanted != deployment.status:
-            status = whole(wanted, unless_zero=COLLISIONS)
+        desired = deployment_status.status(deployment, current, old, now)
+        if desired != deployment.status:
+            status = whole(desired, unless_zero=COLLISIONS)
             body = with_conditions(deployment, status, deployment.status.conditions)
             deployment = self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, body, "status"))
         left = deployment_status.deadline_left(deployment, now)

@@ -45,9 +45,9 @@ def split(deployment: Deployment, sets: Sequence[ReplicaSet]) -> tuple[ReplicaSe
     A set that was made for this very template is the current one also where the server completed its copy differently.
     """
     by_age = sorted(sets, key=lambda s: (s.metadata.creation_timestamp or "", s.metadata.name))
-    wanted = _without_hash(deployment.spec.template)
+    desired = _without_hash(deployment.spec.template)
     text = template_hash(deployment.spec.template, deployment.status.collision_count)
-    same = (s for s in by_age if _without_hash(s.spec.template) == wanted)
+    same = (s for s in by_age if _without_hash(s.spec.template) == desired)
     made_for_it = (s for s in by_age if s.metadata.labels.get(HASH_LABEL) == text)
     current = next(same, None) or next(made_for_it, None)
     return current, [s for s in by_age if s is not current]
@@ -93,12 +93,12 @@ def body(deployment: Deployment, replicas: int, revision: int) -> dict[str, Any]
 def changed_annotations(deployment: Deployment, current: ReplicaSet, revision: int) -> dict[str, str]:
     """Return the annotations of the current set that have to change."""
     have = current.metadata.annotations
-    wanted = {**_copied(deployment), REVISION: str(revision)}
+    desired = {**_copied(deployment), REVISION: str(revision)}
     before = number(current)
     if before and before != revision:
         earlier = have.get(HISTORY, "")
-        wanted[HISTORY] = f"{earlier},{before}" if earlier else str(before)
-    return {key: value for key, value in wanted.items() if have.get(key) != value}
+        desired[HISTORY] = f"{earlier},{before}" if earlier else str(before)
+    return {key: value for key, value in desired.items() if have.get(key) != value}
 
 
 def expired(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[ReplicaSet]:

@@ -41,11 +41,11 @@ def sizes(
 
 
 def _current_size(deployment: Deployment, now: int, others: int) -> int:
-    wanted = deployment.spec.replicas
-    if now >= wanted:
-        return wanted
-    room = wanted + bounds(deployment)[0] - others - now
-    return now + max(0, min(room, wanted - now))
+    desired = deployment.spec.replicas
+    if now >= desired:
+        return desired
+    room = desired + bounds(deployment)[0] - others - now
+    return now + max(0, min(room, desired - now))
 
 
 def _old_sizes(deployment: Deployment, current: ReplicaSet | None, size: int, old: Sequence[ReplicaSet]) -> list[int]:

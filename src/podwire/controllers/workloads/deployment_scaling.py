@@ -79,9 +79,9 @@ def _most_pods(deployment: Deployment) -> int:
 
 
 def _saturated(deployment: Deployment, current: ReplicaSet) -> bool:
-    wanted = deployment.spec.replicas
+    expected = deployment.spec.replicas
     available = current.status.available_replicas
-    return _number(current, DESIRED_REPLICAS) == current.spec.replicas == available == wanted
+    return _number(current, DESIRED_REPLICAS) == current.spec.replicas == available == expected
 
 
 def _number(replica_set: ReplicaSet, annotation: str) -> int | None:

@@ -98,9 +98,9 @@ def progress(deployment: Deployment, counts: DeploymentStatus, current: ReplicaS
 
 
 def complete(deployment: Deployment, counts: DeploymentStatus) -> bool:
-    """Return whether all wanted pods are of the current template and available, and no others are left."""
-    wanted = deployment.spec.replicas
-    return counts.updated_replicas == counts.replicas == counts.available_replicas == wanted
+    """Return whether all desired pods are of the current template and available, and no others are left."""
+    desired = deployment.spec.replicas
+    return counts.updated_replicas == counts.replicas == counts.available_replicas == desired
 
 
 def progressed(before: DeploymentStatus, after: DeploymentStatus) -> bool:

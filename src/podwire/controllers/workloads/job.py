@@ -93,18 +93,18 @@ class Jobs:
                 return
             await self._pods.remove_finalizers(tracked.release)
 
-    async def _write_status(self, job: Job, wanted: JobStatus) -> Job:
-        if wanted == job.status:
+    async def _write_status(self, job: Job, desired: JobStatus) -> Job:
+        if desired == job.status:
             return job
-        body = versioned(job, job_status.as_json(wanted))
+        body = versioned(job, job_status.as_json(desired))
         written = self._jobs.wrote(await self._client.patch(JOBS, job.key, body, "status"))
-        self._report(job, wanted)
+        self._report(job, desired)
         return written
 
-    def _report(self, job: Job, wanted: JobStatus) -> None:
+    def _report(self, job: Job, desired: JobStatus) -> None:
         """Record an event for each condition that the new status changes."""
         before = {condition.type: condition.status for condition in job.status.conditions}
-        for condition in wanted.conditions:
+        for condition in desired.conditions:
             if before.get(condition.type) == condition.status:
                 continue
             if condition.type == "Complete":

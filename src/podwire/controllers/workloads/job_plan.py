@@ -67,8 +67,8 @@ def verdict(job: Job, pods: Sequence[Pod], counts: Tally, now: datetime) -> Verd
 
 def complete(job: Job, counts: Tally) -> Verdict | None:
     """Return the verdict of a Job with enough succeeded pods and no active ones."""
-    wanted = job.spec.completions
-    enough = counts.succeeded >= wanted if wanted is not None else counts.succeeded > 0
+    desired = job.spec.completions
+    enough = counts.succeeded >= desired if desired is not None else counts.succeeded > 0
     if not enough or counts.active:
         return None
     return Verdict(SUCCESS, "CompletionsReached", "Reached expected number of succeeded pods")
@@ -81,12 +81,12 @@ def manage(job: Job, pods: Sequence[Pod], counts: Tally, now: datetime) -> Plan:
     if job.spec.suspend:
         return Plan(delete=counts.active)
     again = _deadline_left(job, now)
-    wanted = _wanted_active(job, counts)
-    delete = _for_removal(job, counts.active, max(0, len(counts.active) - wanted))[:MAX_PER_SYNC]
+    desired = _desired_active(job, counts)
+    delete = _for_removal(job, counts.active, max(0, len(counts.active) - desired))[:MAX_PER_SYNC]
     if delete:
         return Plan(delete=tuple(delete), again_after=again)
     replaced_later = len(counts.terminating) if job.spec.pod_replacement_policy == "Failed" else 0
-    missing = min(wanted - replaced_later - len(counts.active), MAX_PER_SYNC)
+    missing = min(desired - replaced_later - len(counts.active), MAX_PER_SYNC)
     if missing <= 0:
         return Plan(again_after=again)
     if counts.failed_indexes is None and (left := job_tally.backoff_left(job, pods, now)) > 0:
@@ -185,7 +185,7 @@ def _deadline_left(job: Job, now: datetime) -> float | None:
     return (since + timedelta(seconds=job.spec.active_deadline_seconds) - now).total_seconds()
 
 
-def _wanted_active(job: Job, counts: Tally) -> int:
+def _desired_active(job: Job, counts: Tally) -> int:
     """Return how many pods should run. Without `completions` one success means that no new ones are created."""
     if job.spec.completions is None:
         return len(counts.active) if counts.succeeded else job.spec.parallelism

@@ -66,19 +66,19 @@ def _matches(rule: PodFailureRule, pod: Pod) -> str:
     return _matching_condition(rule.on_pod_conditions or (), pod)
 
 
-def _matching_container(statuses: Iterable[ContainerStatus], wanted: OnExitCodes, pod: Pod) -> str:
+def _matching_container(statuses: Iterable[ContainerStatus], desired: OnExitCodes, pod: Pod) -> str:
     for status in statuses:
         ended = status.state.terminated
-        if ended is None or not ended.exit_code or wanted.container_name not in {None, status.name}:
+        if ended is None or not ended.exit_code or desired.container_name not in {None, status.name}:
             continue
-        listed = ended.exit_code in wanted.values
-        if (wanted.operator == "In" and listed) or (wanted.operator == "NotIn" and not listed):
+        listed = ended.exit_code in desired.values
+        if (desired.operator == "In" and listed) or (desired.operator == "NotIn" and not listed):
             return f"Container {status.name} for pod {pod.key} failed with exit code {ended.exit_code}"
     return ""
 
 
-def _matching_condition(wanted: Iterable[OnPodCondition], pod: Pod) -> str:
-    patterns = {(pattern.type, pattern.status) for pattern in wanted}
+def _matching_condition(desired: Iterable[OnPodCondition], pod: Pod) -> str:
+    patterns = {(pattern.type, pattern.status) for pattern in desired}
     for condition in pod.status.conditions:
         if (condition.type, condition.status) in patterns:
             return f"Pod {pod.key} has condition {condition.type}"

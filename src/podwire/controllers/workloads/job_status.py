@@ -89,20 +89,20 @@ def track(job: Job, pods: Sequence[Pod], verdict: Verdict | None, now: datetime)
     return Tracked(status, tuple(release))
 
 
-def as_json(wanted: JobStatus) -> dict[str, Any]:
+def as_json(desired: JobStatus) -> dict[str, Any]:
     """Return the status as a merge patch: fields without a value are removed, counts are written out."""
-    uncounted = wanted.uncounted_terminated_pods
+    uncounted = desired.uncounted_terminated_pods
     return {
-        **{name: getattr(wanted, name) for name in ("active", "ready", "succeeded", "failed", "terminating")},
-        "completedIndexes": wanted.completed_indexes or None,
-        "failedIndexes": wanted.failed_indexes,
+        **{name: getattr(desired, name) for name in ("active", "ready", "succeeded", "failed", "terminating")},
+        "completedIndexes": desired.completed_indexes or None,
+        "failedIndexes": desired.failed_indexes,
         "uncountedTerminatedPods": {
             "succeeded": uncounted.succeeded or None,
             "failed": uncounted.failed or None,
         },
-        "startTime": wanted.start_time,
-        "completionTime": wanted.completion_time,
-        "conditions": msgspec.to_builtins(wanted.conditions),
+        "startTime": desired.start_time,
+        "completionTime": desired.completion_time,
+        "conditions": msgspec.to_builtins(desired.conditions),
     }
 
 

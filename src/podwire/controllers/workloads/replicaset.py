@@ -1,4 +1,4 @@
-"""The ReplicaSet controller: keeps the wanted number of pods of one template. ReplicationControllers are the same."""
+"""The ReplicaSet controller: keeps the desired number of pods of one template. ReplicationControllers are the same."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ class ReplicaSets(Generic[SetT]):
 
     async def _write_status(self, replica_set: SetT, now: datetime, failure: ApiError | None) -> None:
         condition = _replica_failure(failure, now) if failure else None
-        wanted = replicaset_plan.status(replica_set, self._pods.of(replica_set), now, condition)
-        if wanted != replica_set.status:
-            body = with_conditions(replica_set, whole(wanted), replica_set.status.conditions)
+        desired = replicaset_plan.status(replica_set, self._pods.of(replica_set), now, condition)
+        if desired != replica_set.status:
+            body = with_conditions(replica_set, whole(desired), replica_set.status.conditions)
             self._sets.wrote(await self._client.patch(self._kind, replica_set.key, body, "status"))
 
 

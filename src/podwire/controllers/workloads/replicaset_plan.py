@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(replica_set: Replicated, pods: Sequence[Pod], now: datetime) -> Plan:
-    """Return the next step: the difference between the pods of a set and the wanted count."""
+    """Return the next step: the difference between the pods of a set and the desired count."""
     again = next_available([pod for pod in pods if active(pod)], replica_set.spec.min_ready_seconds, now)
     if replica_set.metadata.deletion_timestamp is not None:
         return Plan(again_after=again)
@@ -103,10 +103,10 @@ def next_available(pods: Iterable[Pod], min_ready_seconds: int, now: datetime) -
 def status(replica_set: Replicated, pods: Sequence[Pod], now: datetime, failure: Condition | None) -> ReplicaSetStatus:
     """Return the status computed from the pods; conditions that others set are kept."""
     alive = [pod for pod in pods if active(pod)]
-    wanted = replica_set.spec.template.labels.items()
+    desired = replica_set.spec.template.labels.items()
     return ReplicaSetStatus(
         replicas=len(alive),
-        fully_labeled_replicas=sum(wanted <= pod.metadata.labels.items() for pod in alive),
+        fully_labeled_replicas=sum(desired <= pod.metadata.labels.items() for pod in alive),
         ready_replicas=sum(pod.ready for pod in alive),
         available_replicas=sum(unavailable_for(pod, replica_set.spec.min_ready_seconds, now) == 0 for pod in alive),
         terminating_replicas=sum(map(terminating, pods)) if isinstance(replica_set, ReplicaSet) else None,

@@ -91,9 +91,9 @@ class StatefulSets:
         return stateful_set.spec.template if revision is None else controller_revisions.template_of(revision)
 
     async def _write_status(self, stateful_set: StatefulSet, revisions: Revisions, now: datetime) -> None:
-        wanted = statefulset_plan.status(stateful_set, self._pods.of(stateful_set), revisions, now)
-        if wanted != stateful_set.status:
-            body = {"status": whole(wanted)}
+        desired = statefulset_plan.status(stateful_set, self._pods.of(stateful_set), revisions, now)
+        if desired != stateful_set.status:
+            body = {"status": whole(desired)}
             self._sets.wrote(await self._client.patch(STATEFUL_SETS, stateful_set.key, body, "status"))
 
     def _warn_about_volumes(self, stateful_set: StatefulSet) -> None:

@@ -97,10 +97,10 @@ class _Step:
 
     def scale_down(self) -> bool:
         """Downwards: delete surplus pods, as long as all others are available."""
-        wanted = numbers(self._set)
+        desired = numbers(self._set)
         unavailable = [number for number, pod in self._found.items() if not self._available(pod)]
-        first = min(unavailable, key=lambda number: (number not in wanted, number), default=None)
-        for number in sorted((n for n in self._found if n not in wanted), reverse=True):
+        first = min(unavailable, key=lambda number: (number not in desired, number), default=None)
+        for number in sorted((n for n in self._found if n not in desired), reverse=True):
             pod = self._found[number]
             if not _terminating(pod) and (not self._ordered or self._available(pod) or number == first):
                 self._delete.append(pod)

@@ -53,8 +53,8 @@ class Fleets:
         """Create the Secret and the Deployment, or give them their form. Raises ApiError."""
         await self._certify(identity, proxy)
         key = fleet.name_of(proxy)
-        wanted = fleet.deployment(proxy, fleet.settings_of(self._settings, parameters))
-        await self._owned.apply(DEPLOYMENTS, key, wanted, self._objects.deployments.get(key))
+        desired = fleet.deployment(proxy, fleet.settings_of(self._settings, parameters))
+        await self._owned.apply(DEPLOYMENTS, key, desired, self._objects.deployments.get(key))
 
     async def certify(self, identity: Identity) -> None:
         """Replace the certificates of all proxies that are at half of their life. Raises ApiError."""

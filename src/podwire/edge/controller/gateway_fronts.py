@@ -11,7 +11,7 @@ from podwire.edge.controller.fleets import CERTIFY_SECONDS
 from podwire.edge.controller.gateway_service import GatewayFront
 from podwire.edge.controller.proxy_moves import ProxyMoves
 from podwire.edge.controller.unused_proxies import UnusedProxies
-from podwire.edge.gateway.gateway_problems import wanted_addresses
+from podwire.edge.gateway.gateway_problems import desired_addresses
 from podwire.edge.gateway.gateway_proxy import INGRESS, gateway_proxy, proxy_name
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.gateway.port_listeners import ports_of
@@ -64,9 +64,9 @@ class GatewayFronts:
         """
         proxy = gateway_proxy(item, self._objects)
         await self._fleets.provide(identity, proxy.name, proxy.parameters)
-        wanted, known = ports_of(self._translation.states(item.key), proxy.parameters.options), self._ports[proxy.name]
+        desired, known = ports_of(self._translation.states(item.key), proxy.parameters.options), self._ports[proxy.name]
         had = known.of_gateway(item.key)
-        ports = known.require(wanted)
+        ports = known.require(desired)
         if len(known.of_gateway(item.key)) > len(had):
             self._touch((owner("Gateway", item.key),))
         serving = self._moves.serving(item.key, proxy.name, lambda: self._is_served(item.key, proxy.name))
@@ -76,7 +76,7 @@ class GatewayFronts:
         if ports:
             await self._addresses.provide(front, self._fleets.pods(serving))
         await self._addresses.remove(item.key, keep=gateway_service.name_of(front) if ports else None)
-        return _sooner(self._moves.again(item.key), self.release(item.key, proxy.name, wanted))
+        return _sooner(self._moves.again(item.key), self.release(item.key, proxy.name, desired))
 
     def _is_served(self, gateway: NamespacedName, proxy: str) -> bool:
         """Whether every ready Envoy of a proxy has acknowledged all of a Gateway: listeners, hosts and backends."""
@@ -149,7 +149,7 @@ def _front(item: Gateway, ports: gateway_service.Ports, policy: TrafficPolicy = 
         item.metadata.uid,
         item.spec.gateway_class_name,
         ports,
-        wanted_addresses(item),
+        desired_addresses(item),
         infrastructure.labels,
         infrastructure.annotations,
         policy,

@@ -42,6 +42,6 @@ def addresses_of(found: Service | None) -> tuple[Mapping[str, Any], ...]:
 
 def status(item: Ingress, addresses: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the status to merge; empty where it is so already."""
-    wanted = list(addresses)
+    desired = list(addresses)
     known = [{"ip": one.ip} if one.ip else {"hostname": one.hostname} for one in item.status.load_balancer.ingress]
-    return {} if wanted == known else {"loadBalancer": {"ingress": wanted or None}}
+    return {} if desired == known else {"loadBalancer": {"ingress": desired or None}}

@@ -40,13 +40,13 @@ class NamedObjects(Generic[ObjectT]):
 
     def require(self, keys: Iterable[NamespacedName]) -> None:
         """Follow exactly these; `run` must be running."""
-        wanted = frozenset(keys)
-        for key in self._watches.keys() - wanted:
+        desired = frozenset(keys)
+        for key in self._watches.keys() - desired:
             _, task = self._watches.pop(key)
             task.cancel()
             if (old := self.objects.pop(key, None)) is not None:
                 self._changed(Change(old, None))
-        for key in wanted - self._watches.keys():
+        for key in desired - self._watches.keys():
             self._watches[key] = self._follow(key)
 
     @property

@@ -23,12 +23,12 @@ class ProxyMoves:
         self._since: dict[tuple[NamespacedName, str], float] = {}
         """When the Service stopped to lead to a proxy."""
 
-    def serving(self, gateway: NamespacedName, wanted: str, is_served: Callable[[], bool]) -> str:
-        """Return the proxy that the Service is to lead to: the wanted one if that serves, or if there is no other."""
-        current = self._serving.setdefault(gateway, wanted)
-        if current != wanted and is_served():
+    def serving(self, gateway: NamespacedName, desired: str, is_served: Callable[[], bool]) -> str:
+        """Return the proxy that the Service is to lead to: the desired one if that serves, or if there is no other."""
+        current = self._serving.setdefault(gateway, desired)
+        if current != desired and is_served():
             self._since[gateway, current] = self._clock()
-            self._serving[gateway] = current = wanted
+            self._serving[gateway] = current = desired
         self._since.pop((gateway, current), None)
         return current
 

@@ -34,12 +34,12 @@ class ProxyPorts:
         """Return the port of Envoy; None where it has none."""
         return self._ports.get(port)
 
-    def require(self, wanted: Iterable[GatewayPort]) -> Mapping[tuple[int, str], int]:
+    def require(self, desired: Iterable[GatewayPort]) -> Mapping[tuple[int, str], int]:
         """Return the ports of Envoy for these of one Gateway; those that have none get one.
 
         Raises LookupError where no port is left.
         """
-        return {(one.port, one.protocol): self._ports.get(one) or self._allocate(one) for one in sorted(wanted)}
+        return {(one.port, one.protocol): self._ports.get(one) or self._allocate(one) for one in sorted(desired)}
 
     def of_gateway(self, gateway: NamespacedName) -> tuple[GatewayPort, ...]:
         """Return the ports of a Gateway that have one of Envoy."""

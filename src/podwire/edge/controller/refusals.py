@@ -21,7 +21,7 @@ class Acknowledgements(Protocol):
     """What the Envoys of a proxy have answered."""
 
     def refusal(self, key: Key) -> str:
-        """Return the reason of an Envoy that refuses the wanted version; else an empty string."""
+        """Return the reason of an Envoy that refuses the desired version; else an empty string."""
 
     def lacking(self, keys: Iterable[Key]) -> frozenset[str]:
         """Return the Envoys that do not have all of these yet."""

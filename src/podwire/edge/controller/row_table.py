@@ -56,9 +56,9 @@ class RowTable:
         self._clusters: dict[ServicePort, set[Key]] = defaultdict(set)
         self._ports: dict[NamespacedName, set[ServicePort]] = defaultdict(set)
 
-    def replace(self, source: Source, wanted: Iterable[Row]) -> None:
+    def replace(self, source: Source, desired: Iterable[Row]) -> None:
         """Make these the rows of a source."""
-        new = {rows.keys(one)[0]: one for one in wanted}
+        new = {rows.keys(one)[0]: one for one in desired}
         old = self._rows.pop(source, {})
         for key in old.keys() - new.keys():
             self._sources[key].pop(source)

@@ -11,7 +11,7 @@ from podwire.edge.envoy.message import duration
 from podwire.edge.model.resilience import Limits, OutlierDetection, Resilience, RetryBudget
 
 MOST = 1_000_000
-"""Where nothing is wanted: Envoy's own limit of 1,024 shows as 503 under load."""
+"""Where nothing is set: Envoy's own limit of 1,024 shows as 503 under load."""
 _ALL, _NONE = {"value": 100}, {"value": 0}
 _Thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds
 

@@ -101,7 +101,7 @@ def _attached(
     if state.protocol in ("TCP", "UDP"):
         return AttachedListener(state, (ANY,))
     port = [one for one in states if one.gateway_port == state.gateway_port and one.is_accepted]
-    wanted = hostnames or (ANY,)
-    if all(intersection(state.hostname, one.lower()) is None for one in wanted):
+    desired = hostnames or (ANY,)
+    if all(intersection(state.hostname, one.lower()) is None for one in desired):
         return None
     return AttachedListener(state, domains_of(state, port or [state], hostnames))

@@ -78,8 +78,8 @@ def resolve(
 
 def _encrypted(cluster: Cluster, service: Service, field: str, objects: Objects) -> Cluster | Unresolved:
     """Return the cluster with the TLS of its BackendTLSPolicy; a policy that is not valid lets no request through."""
-    wanted = (cluster.port.port, cluster.port.protocol)
-    port = next(one for one in service.spec.ports if (one.port, one.protocol) == wanted)
+    desired = (cluster.port.port, cluster.port.protocol)
+    port = next(one for one in service.spec.ports if (one.port, one.protocol) == desired)
     policy = policy_for(service.key, port.name, objects)
     if policy is None and (port.app_protocol or "").lower() in ENCRYPTED_PROTOCOLS:
         text = f"port {port.port} of Service {service.key} has appProtocol {port.app_protocol}"
@@ -100,10 +100,10 @@ def _port(
             "is of type ExternalName, which could lead anywhere: refer to a Service with a selector or EndpointSlices"
         )
         return Unresolved("BackendNotFound", f"{field}: Service {key} {text}")
-    wanted = STREAM_PROTOCOLS[stream] if stream is not None else "TCP"
-    ports_of = [one for one in service.spec.ports if stream is None or one.protocol == wanted]
+    desired = STREAM_PROTOCOLS[stream] if stream is not None else "TCP"
+    ports_of = [one for one in service.spec.ports if stream is None or one.protocol == desired]
     same = [one for one in ports_of if one.port == port]  # TCP and UDP may have one number
-    found = next((one for one in same if one.protocol == wanted), same[0] if same else None)
+    found = next((one for one in same if one.protocol == desired), same[0] if same else None)
     if found is None:
         ports = ", ".join(str(one.port) for one in ports_of) or "none"
         return Unresolved("BackendNotFound", f"{field}.port: Service {key} has no port {port}: its ports are {ports}")

@@ -25,21 +25,21 @@ def condition(type_: str, good: bool, reason: str, message: str = "") -> Problem
 
 def merged(
     before: Iterable[Condition],
-    wanted: Iterable[Problem],
+    desired: Iterable[Problem],
     generation: int,
     now: datetime,
     ours: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the conditions to write: the wanted ones, and those of before whose type is not one of ours.
+    """Return the conditions to write: the desired ones, and those of before whose type is not one of ours.
 
     `ours`: None: all types. The transition time of one whose status is as before is kept.
     """
-    wanted = tuple(wanted)
-    types = {one.type for one in wanted}
+    desired = tuple(desired)
+    types = {one.type for one in desired}
     found: tuple[Condition, ...] = tuple(
         one for one in before if one.type in types or (ours is not None and one.type not in ours)
     )
-    for one in wanted:
+    for one in desired:
         new = Condition(
             type=one.type,
             status=one.status,
@@ -51,8 +51,8 @@ def merged(
     return [written(one) for one in found]
 
 
-def changed(status: Any, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the wanted fields, or nothing where the status has them. A field that is None is removed."""
-    merged_fields = {**msgspec.to_builtins(status), **wanted}
+def changed(status: Any, desired: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the desired fields, or nothing where the status has them. A field that is None is removed."""
+    merged_fields = {**msgspec.to_builtins(status), **desired}
     left = {name: value for name, value in merged_fields.items() if value is not None}
-    return {} if msgspec.convert(left, type(status)) == status else wanted
+    return {} if msgspec.convert(left, type(status)) == status else desired

@@ -22,9 +22,9 @@ def domains_of(listener: ListenerState, port: Iterable[ListenerState], hostnames
     A domain that another listener fits better is not one of them. Empty for routes whose hostnames overlap, where all
     of the overlap is another listener's.
     """
-    wanted = (intersection(listener.hostname, one.lower()) for one in tuple(hostnames) or ("*",))
+    desired = (intersection(listener.hostname, one.lower()) for one in tuple(hostnames) or ("*",))
     taken = [one.hostname for one in port]
-    found = (one for one in wanted if one is not None and domain_owner(one, taken) == listener.hostname)
+    found = (one for one in desired if one is not None and domain_owner(one, taken) == listener.hostname)
     return tuple(dict.fromkeys(found))
 
 

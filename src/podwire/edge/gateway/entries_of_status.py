@@ -33,14 +33,14 @@ def with_entries(
     before: Iterable[EntryT],
     controller: str,
     name: Callable[[EntryT], bytes],
-    wanted: Mapping[bytes, Mapping[str, Any]],
+    desired: Mapping[bytes, Mapping[str, Any]],
 ) -> list[Any]:
-    """Return the list with the wanted entries of a controller, by name, and those of others as they are.
+    """Return the list with the desired entries of a controller, by name, and those of others as they are.
 
     Each stays at its place: controllers that put their own last would write in turns without end.
     """
     found: list[Any] = []
-    left = dict(wanted)
+    left = dict(desired)
     for one in before:
         if one.controller_name != controller:
             conditions = [written(each) for each in one.conditions]

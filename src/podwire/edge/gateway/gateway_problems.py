@@ -35,7 +35,7 @@ def backend_certificate(gateway: Gateway, objects: Objects) -> Certificate | Unr
     return certificate(backend.client_certificate_ref, referrer, objects, "InvalidClientCertificateRef")
 
 
-def wanted_addresses(gateway: Gateway) -> tuple[str, ...]:
+def desired_addresses(gateway: Gateway) -> tuple[str, ...]:
     """Return the addresses that the Gateway must have, in canonical form; empty: any.
 
     An address without value is satisfied by any address.
@@ -46,7 +46,7 @@ def wanted_addresses(gateway: Gateway) -> tuple[str, ...]:
 
 def unusable_addresses(gateway: Gateway, assigned: tuple[str, ...]) -> tuple[Problem, ...]:
     """Return the Programmed condition where an address that the Gateway must have is not among those it got."""
-    missing = [one for one in wanted_addresses(gateway) if one not in assigned]
+    missing = [one for one in desired_addresses(gateway) if one not in assigned]
     if not missing:
         return ()
     message = (

@@ -33,14 +33,14 @@ def gateway_status(
     accepted = own.pop("Accepted", None) or _accepted(listeners)
     programmed = own.pop("Programmed", None) or _programmed(item, accepted, listeners, addresses)
     own = {"ResolvedRefs": condition("ResolvedRefs", True, "ResolvedRefs")} | own
-    wanted = (accepted, programmed, *own.values())
+    desired = (accepted, programmed, *own.values())
     generation = item.metadata.generation
     mine = [one for one in listeners if one.state.parent.kind == "Gateway"]
     return changed(
         item.status,
         {
             "addresses": [{"type": _type(one), "value": one} for one in addresses],
-            "conditions": merged(item.status.conditions, wanted, generation, now, TYPES),
+            "conditions": merged(item.status.conditions, desired, generation, now, TYPES),
             "listeners": entries(mine, item.status.listeners, generation, now),
             "attachedListenerSets": sets or None,
         },

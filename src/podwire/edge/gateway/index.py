@@ -23,10 +23,10 @@ class Index(Generic[KeyT, OwnerT]):
             owners.pop(owner, None)
             if not owners:
                 del self._owners[key]
-        wanted = tuple(dict.fromkeys(keys))
-        if wanted:
-            self._keys[owner] = wanted
-        for key in wanted:
+        desired = tuple(dict.fromkeys(keys))
+        if desired:
+            self._keys[owner] = desired
+        for key in desired:
             self._owners.setdefault(key, {})[owner] = None
 
     def owners(self, key: KeyT) -> tuple[OwnerT, ...]:

@@ -35,17 +35,17 @@ def listener_set_status(
     listeners, generation = tuple(listeners), item.metadata.generation
     gateway = item.spec.parent_ref.key(item.metadata.namespace)
     if not admitted:
-        wanted = _refused("NotAllowed", f"spec.allowedListeners of Gateway {gateway} does not admit it: change that")
+        desired = _refused("NotAllowed", f"spec.allowedListeners of Gateway {gateway} does not admit it: change that")
     elif not parent_accepted:
-        wanted = _refused("ParentNotAccepted", f"Gateway {gateway} is not accepted: see its conditions")
+        desired = _refused("ParentNotAccepted", f"Gateway {gateway} is not accepted: see its conditions")
     elif not is_attached(listeners):
-        wanted = _refused("ListenersNotValid", "no listener is valid: see their conditions")
+        desired = _refused("ListenersNotValid", "no listener is valid: see their conditions")
     else:
-        wanted = _accepted(listeners, gateway)
+        desired = _accepted(listeners, gateway)
     return changed(
         item.status,
         {
-            "conditions": merged(item.status.conditions, wanted, generation, now, TYPES),
+            "conditions": merged(item.status.conditions, desired, generation, now, TYPES),
             "listeners": entries(listeners if admitted else (), item.status.listeners, generation, now),
         },
     )

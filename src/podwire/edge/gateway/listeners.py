@@ -94,11 +94,13 @@ def _state(gateway: Gateway, parent: Owner, listener: Listener, objects: Objects
 
 def _kinds(listener: Listener) -> tuple[tuple[str, ...], list[Problem]]:
     supported = KINDS.get(listener.protocol, ())
-    wanted = listener.allowed_routes.kinds
-    if not wanted:
+    desired = listener.allowed_routes.kinds
+    if not desired:
         return supported, []
-    known = [one.kind for one in wanted if one.kind_group == GROUP and one.kind in supported]
-    unknown = [f"{one.kind_group}/{one.kind}" for one in wanted if one.kind_group != GROUP or one.kind not in supported]
+    known = [one.kind for one in desired if one.kind_group == GROUP and one.kind in supported]
+    unknown = [
+        f"{one.kind_group}/{one.kind}" for one in desired if one.kind_group != GROUP or one.kind not in supported
+    ]
     if not unknown:
         return tuple(dict.fromkeys(known)), []
     message = (

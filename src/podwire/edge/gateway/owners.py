@@ -56,7 +56,7 @@ class AnyRoute(Protocol):
 
     @property
     def spec(self) -> AnyRouteSpec:
-        """What is wanted."""
+        """The desired state."""
 
     @property
     def backends(self) -> tuple[BackendObjectReference, ...]:

@@ -30,7 +30,7 @@ _ADDRESS = re.compile(r"(\w+)://(\[[0-9a-f:.]+\]|[^\[\]:/]+):([0-9]{1,5})")
 
 
 class Parameters(msgspec.Struct, frozen=True):
-    """A proxy as it is wanted; a field without value is as the controller has it.
+    """A proxy as it is desired; a field without value is as the controller has it.
 
     Attributes:
         options: what holds for its listeners.

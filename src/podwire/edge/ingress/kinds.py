@@ -69,7 +69,7 @@ class IngressTLS(Struct, frozen=True):
 
 
 class IngressSpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     ingress_class_name: str | None = None
     default_backend: IngressBackend | None = None

@@ -51,7 +51,7 @@ def proxy_options(options: Options) -> ProxyOptions:
     """Return what holds for both ports."""
     gzip = Compression("gzip", options.gzip_level, options.gzip_min_length, options.gzip_types)
     brotli = Compression("br", options.brotli_level, options.brotli_min_length, options.brotli_types)
-    wanted = ((options.enable_brotli, brotli), (options.use_gzip, gzip))
+    desired = ((options.enable_brotli, brotli), (options.use_gzip, gzip))
     return msgspec.structs.replace(
         OPTIONS,
         access_log=LogFormat.NONE if options.disable_access_log else OPTIONS.access_log,
@@ -61,7 +61,7 @@ def proxy_options(options: Options) -> ProxyOptions:
         idle_timeout=options.keep_alive or OPTIONS.idle_timeout,
         allows_underscores=options.enable_underscores_in_headers,
         tracing=_tracing(options),
-        compressions=tuple(one for is_wanted, one in wanted if is_wanted),
+        compressions=tuple(one for is_desired, one in desired if is_desired),
     )
 
 

@@ -269,10 +269,10 @@ def _of_canary(main: Settings, canary: Settings) -> Settings:
 
 
 def _tracing(settings: Settings, options: Options) -> RouteTracing | None:
-    wanted, name = settings.enable_opentelemetry, settings.opentelemetry_operation_name
-    if not options.otlp_collector_host or (wanted is None and not name):
+    desired, name = settings.enable_opentelemetry, settings.opentelemetry_operation_name
+    if not options.otlp_collector_host or (desired is None and not name):
         return None
-    is_on = options.enable_opentelemetry if wanted is None else wanted
+    is_on = options.enable_opentelemetry if desired is None else desired
     return RouteTracing(options.percent_traced if is_on else 0.0, name)
 
 
@@ -315,8 +315,8 @@ def _retry(settings: Settings) -> Retry | None:
     """
     if not settings.has_own_retries:
         return None
-    wanted = set(settings.proxy_next_upstream)
+    desired = set(settings.proxy_next_upstream)
     tries = settings.proxy_next_upstream_tries or MOST_TRIES
-    if "off" in wanted or tries == 1:
+    if "off" in desired or tries == 1:
         return None
-    return Retry(tries - 1, on_connection_error=bool(wanted & {"error", "timeout"}))
+    return Retry(tries - 1, on_connection_error=bool(desired & {"error", "timeout"}))

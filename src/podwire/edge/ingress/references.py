@@ -187,8 +187,8 @@ def _users(key: NamespacedName, lines: Iterable[str], settings: Settings) -> Bas
 
 def _port(service: services.Service, backend: IngressBackend) -> int | None:
     assert backend.service is not None
-    wanted = backend.service.port
+    desired = backend.service.port
     for one in service.spec.ports:
-        if one.protocol == "TCP" and (one.name == wanted.name if wanted.name else one.port == wanted.number):
+        if one.protocol == "TCP" and (one.name == desired.name if desired.name else one.port == desired.number):
             return one.port
     return None

@@ -122,14 +122,14 @@ def _copy(location: Location, server: Server, references: References) -> Scripte
 
 def _retries(settings: Settings) -> Retries | None:
     """Failures after a backend may have seen the request; those before are in the policy of the route."""
-    wanted = set(settings.proxy_next_upstream)
-    if not settings.has_own_retries or "off" in wanted or settings.proxy_next_upstream_tries == 1:
+    desired = set(settings.proxy_next_upstream)
+    if not settings.has_own_retries or "off" in desired or settings.proxy_next_upstream_tries == 1:
         return None
-    statuses = tuple(sorted(one.removeprefix("http_") for one in wanted if one.startswith("http_")))
-    conditions: tuple[str, ...] = ("reset",) if wanted & {"error", "invalid_header"} else ()
+    statuses = tuple(sorted(one.removeprefix("http_") for one in desired if one.startswith("http_")))
+    conditions: tuple[str, ...] = ("reset",) if desired & {"error", "invalid_header"} else ()
     if statuses:
         conditions = (*conditions, "retriable-status-codes")
-    return Retries(conditions, statuses, every_method="non_idempotent" in wanted) if conditions else None
+    return Retries(conditions, statuses, every_method="non_idempotent" in desired) if conditions else None
 
 
 def _location(location: Location) -> Replacement | None:

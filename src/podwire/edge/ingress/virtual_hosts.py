@@ -104,8 +104,8 @@ def further_names(server: Server) -> tuple[str, ...]:
 
 def www_name(server: Server) -> str:
     """Return the name with or without `www.` that is redirected to the host; empty: no Ingress wants it."""
-    wanted = any(one.settings.from_to_www_redirect for one in server.locations)
-    if not wanted or "*" in server.host:
+    desired = any(one.settings.from_to_www_redirect for one in server.locations)
+    if not desired or "*" in server.host:
         return ""
     return server.host.removeprefix("www.") if server.host.startswith("www.") else f"www.{server.host}"
 

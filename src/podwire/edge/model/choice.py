@@ -117,16 +117,16 @@ _CASES = {False: "", True: " in any case"}
 
 
 def _path_matches(match: PathMatch, path: str) -> bool:
-    wanted = match.value
+    desired = match.value
     if match.type is PathType.REGEX:
-        return _fits(f"(?i:{wanted})" if match.ignore_case else wanted, path)
+        return _fits(f"(?i:{desired})" if match.ignore_case else desired, path)
     if match.ignore_case:
-        wanted, path = wanted.lower(), path.lower()
+        desired, path = desired.lower(), path.lower()
     if match.type is PathType.EXACT:
-        return path == wanted
+        return path == desired
     if match.type is PathType.TEXT:
-        return path.startswith(wanted)
-    return wanted in ("/", path) or path.startswith(f"{wanted}/")
+        return path.startswith(desired)
+    return desired in ("/", path) or path.startswith(f"{desired}/")
 
 
 def _value_matches(match: ValueMatch, values: tuple[str, ...]) -> bool:

@@ -47,10 +47,10 @@ def replaced(path: str, match: PathMatch, full: str | None, prefix: str | None) 
     if prefix is None or match.type is not PathType.PREFIX:
         return path
     rest = path[len(match.value.rstrip("/")) :].lstrip("/")
-    wanted = prefix.rstrip("/")
-    if not rest and wanted and not path.endswith("/"):
-        return wanted
-    return f"{wanted}/{rest}"
+    desired = prefix.rstrip("/")
+    if not rest and desired and not path.endswith("/"):
+        return desired
+    return f"{desired}/{rest}"
 
 
 def substituted(path: str, substitution: Substitution) -> str:

@@ -43,7 +43,7 @@ class ServerTls(msgspec.Struct, frozen=True):
         validation: what happens without a valid one.
         minimum, maximum: versions, such as `1.2`; empty: the proxy's own.
         cipher_suites: names of RFC 8446 or OpenSSL; empty: the proxy's own.
-        protocols: ALPN, most wanted first.
+        protocols: ALPN, most desired first.
         depth: certificates between a client's and its authority's, at most; 0: the proxy's own.
 
     """

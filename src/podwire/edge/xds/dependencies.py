@@ -12,11 +12,11 @@ class Dependencies:
 
     A resource is *in place* once it and all that it warms are acknowledged. It stays in place while a newer version of
     it is in flight, as Envoy serves with the older one until then. Nothing waits for a resource that is refused or not
-    in the snapshot (`is_wanted`).
+    in the snapshot (`is_desired`).
     """
 
-    def __init__(self, is_wanted: Callable[[Key], bool]) -> None:
-        self._is_wanted = is_wanted
+    def __init__(self, is_desired: Callable[[Key], bool]) -> None:
+        self._is_desired = is_desired
         self._acknowledged: set[Key] = set()
         self._in_place: set[Key] = set()
         self._refused: set[Key] = set()
@@ -107,7 +107,7 @@ class Dependencies:
         self._settle(key)
 
     def changed(self, key: Key) -> None:
-        """Record that another version is wanted: one that was refused is waited for again."""
+        """Record that another version is desired: one that was refused is waited for again."""
         self._refused.discard(key)
 
     def unwanted(self, key: Key) -> None:
@@ -137,7 +137,7 @@ class Dependencies:
         A virtual host without a slash is the first response with the hosts of that route configuration, which Envoy
         waits for even where there are none.
         """
-        return self._is_wanted(key) or (key[0] == VIRTUAL_HOST and "/" not in key[1])
+        return self._is_desired(key) or (key[0] == VIRTUAL_HOST and "/" not in key[1])
 
     def _settle(self, key: Key) -> None:
         self._complete(key)

@@ -93,13 +93,13 @@ class Proxy:
         return frozenset(self._connections)
 
     def lacking(self, keys: Iterable[Key]) -> frozenset[str]:
-        """Return the connected Envoys that do not serve with all of these resources as they are wanted now.
+        """Return the connected Envoys that do not serve with all of these resources as they are desired now.
 
         Of a resource that is not in the snapshot: those that still hold it.
         """
-        wanted = tuple(keys)
+        desired = tuple(keys)
         return frozenset(
-            node for node, one in self._connections.items() if not all(one.session.is_current(key) for key in wanted)
+            node for node, one in self._connections.items() if not all(one.session.is_current(key) for key in desired)
         )
 
     def is_settled(self, type_url: str) -> bool:
@@ -107,7 +107,7 @@ class Proxy:
         return all(one.session.is_settled(type_url) for one in self._connections.values())
 
     def refusal(self, key: Key) -> str:
-        """Return the reason of an Envoy that refuses the wanted version; else an empty string."""
+        """Return the reason of an Envoy that refuses the desired version; else an empty string."""
         return next((found for one in self._connections.values() if (found := one.session.refusal(key))), "")
 
     def connect(self, node: str, wake: Callable[[], None]) -> Connection:

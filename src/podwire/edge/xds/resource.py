@@ -43,8 +43,8 @@ class Resource(msgspec.Struct, frozen=True):
             snapshot is not waited for.
         warms: resources that an Envoy requests because of this one, and without which it has no effect yet: the
             endpoints of a cluster.
-        follows: resources that an Envoy may not hold in an older version than the wanted one when this one is sent;
-            where it refuses the wanted one, this one waits. They need none of this.
+        follows: resources that an Envoy may not hold in an older version than the desired one when this one is sent;
+            where it refuses the desired one, this one waits. They need none of this.
 
     """
 

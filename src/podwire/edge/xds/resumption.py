@@ -8,9 +8,9 @@ from podwire.edge.xds.resource import USERS, Key
 class Resumption:
     """Removals on a stream that continues an earlier one.
 
-    An Envoy that connects again reports names and versions. What a version needs is known only where it is the wanted
+    An Envoy that connects again reports names and versions. What a version needs is known only where it is the desired
     one. Until all others of a type are replaced or removed, they may need anything; and until Envoy has acknowledged
-    everything that is wanted, it may hold resources that it has not reported yet.
+    everything that is desired, it may hold resources that it has not reported yet.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Resumption:
         return self._is_complete
 
     def complete(self) -> None:
-        """Record that Envoy has acknowledged everything that is wanted."""
+        """Record that Envoy has acknowledged everything that is desired."""
         self._is_complete = True
         self._release()
 

@@ -68,26 +68,26 @@ class Session:
         return found
 
     def is_current(self, key: Key) -> bool:
-        """Whether Envoy serves with the wanted version and all that it warms; if none is wanted, with no version."""
+        """Whether Envoy serves with the desired version and all that it warms; if none is desired, with no version."""
         subscription = self._subscriptions.get(key[0])
-        wanted = self._snapshot.get(key)
-        if wanted is None:
+        desired = self._snapshot.get(key)
+        if desired is None:
             return subscription is None or not subscription.may_hold(key[1])
-        return subscription is not None and subscription.holds(wanted) and self._dependencies.is_complete(key)
+        return subscription is not None and subscription.holds(desired) and self._dependencies.is_complete(key)
 
     def refusal(self, key: Key) -> str:
-        """Return Envoy's reason if it refuses the wanted version; else an empty string."""
-        wanted, refused = self._snapshot.get(key), self._refusals.get(key)
-        return refused.reason if wanted is not None and refused is not None and self._is_refused(wanted) else ""
+        """Return Envoy's reason if it refuses the desired version; else an empty string."""
+        desired, refused = self._snapshot.get(key), self._refusals.get(key)
+        return refused.reason if desired is not None and refused is not None and self._is_refused(desired) else ""
 
     def changed(self, keys: Iterable[Key]) -> None:
         """Compare these resources again: the snapshot has another version of them, or none."""
         for key in keys:
-            wanted = self._snapshot.get(key)
-            if wanted is None:
+            desired = self._snapshot.get(key)
+            if desired is None:
                 self._refusals.pop(key, None)
                 self._dependencies.unwanted(key)
-            elif self._is_refused(wanted):
+            elif self._is_refused(desired):
                 self._dependencies.refused(key)
             else:
                 self._dependencies.changed(key)
@@ -156,23 +156,23 @@ class Session:
         """Take over what Envoy holds from an earlier stream."""
         key = (subscription.type_url, name)
         self._resumption.reported(key)
-        wanted = self._snapshot.get(key)
-        if wanted is not None and wanted.version == version:
-            self._recognise(subscription, wanted)
+        desired = self._snapshot.get(key)
+        if desired is not None and desired.version == version:
+            self._recognise(subscription, desired)
         else:
             self._dependencies.acknowledged(key, ())
         if subscription.type_url == VIRTUAL_HOST:
             self._dependencies.acknowledged((VIRTUAL_HOST, configuration_of(name)), ())
 
-    def _recognise(self, subscription: Subscription, wanted: Resource) -> None:
-        """Record what the version needs that Envoy holds from an earlier stream, if it is the wanted one."""
-        held = subscription.held.get(wanted.name)
-        if held is not None and held.resource is None and held.version == wanted.version:
-            subscription.hold(wanted.name, Held(wanted.version, wanted))
-            self._dependencies.sent(wanted)
-            self._dependencies.acknowledged(wanted.key, wanted.warms)
-            self._resumption.known(wanted.key)
-            self._touched[wanted.key] = None
+    def _recognise(self, subscription: Subscription, desired: Resource) -> None:
+        """Record what the version needs that Envoy holds from an earlier stream, if it is the desired one."""
+        held = subscription.held.get(desired.name)
+        if held is not None and held.resource is None and held.version == desired.version:
+            subscription.hold(desired.name, Held(desired.version, desired))
+            self._dependencies.sent(desired)
+            self._dependencies.acknowledged(desired.key, desired.warms)
+            self._resumption.known(desired.key)
+            self._touched[desired.key] = None
 
     def _resend(self, subscription: Subscription, name: str, *, repeat: bool) -> None:
         """Answer a subscription to a name; `repeat` also where Envoy holds it, as it may have dropped it."""
@@ -195,7 +195,7 @@ class Session:
         return bool(due)
 
     def _is_caught_up(self) -> bool:
-        """Whether Envoy has acknowledged all that is wanted, so that it is known what it needs."""
+        """Whether Envoy has acknowledged all that is desired, so that it is known what it needs."""
         return (
             CLUSTER in self._subscriptions
             and LISTENER in self._subscriptions
@@ -210,17 +210,17 @@ class Session:
             or any(self._is_sendable(subscription, name) for name in subscription.open)
         )
 
-    def _is_refused(self, wanted: Resource) -> bool:
-        refused = self._refusals.get(wanted.key)
-        return refused is not None and refused.version == wanted.version
+    def _is_refused(self, desired: Resource) -> bool:
+        refused = self._refusals.get(desired.key)
+        return refused is not None and refused.version == desired.version
 
     def _is_sendable(self, subscription: Subscription, name: str) -> bool:
-        """Whether Envoy is to receive the wanted version of this resource, now or later."""
-        wanted = self._snapshot.get((subscription.type_url, name))
-        if wanted is None or not subscription.covers(name) or self._is_refused(wanted):
+        """Whether Envoy is to receive the desired version of this resource, now or later."""
+        desired = self._snapshot.get((subscription.type_url, name))
+        if desired is None or not subscription.covers(name) or self._is_refused(desired):
             return False
         held = subscription.held.get(name)
-        if held is None or held.version != wanted.version:
+        if held is None or held.version != desired.version:
             return True
         return name in subscription.repeated or subscription.is_doubtful(name)
 
@@ -262,10 +262,10 @@ class Session:
         """Return the next group of resources of a refused response."""
         while subscription.suspects:
             names = subscription.suspects.popleft()
-            wanted = [self._snapshot.get((subscription.type_url, name)) for name in names]
+            desired = [self._snapshot.get((subscription.type_url, name)) for name in names]
             found = [
                 one
-                for one in wanted
+                for one in desired
                 if one is not None and self._is_sendable(subscription, one.name) and self._is_ready(one)
             ]
             subscription.open.update(dict.fromkeys(names))
@@ -281,40 +281,40 @@ class Session:
         removed: list[str] = []
         size = 0
         for name in list(subscription.open):
-            wanted = self._snapshot.get((subscription.type_url, name))
-            if wanted is None:
+            desired = self._snapshot.get((subscription.type_url, name))
+            if desired is None:
                 subscription.waiting.discard(name)
                 if self._is_removable(subscription, name):
                     removed.append(name)
             elif not self._is_sendable(subscription, name):
                 subscription.waiting.discard(name)
-                self._recognise(subscription, wanted)
-            elif not self._is_ready(wanted):
+                self._recognise(subscription, desired)
+            elif not self._is_ready(desired):
                 subscription.waiting.add(name)
-            elif resources and size + len(wanted.body) > RESPONSE_BYTES:
+            elif resources and size + len(desired.body) > RESPONSE_BYTES:
                 continue
             else:
-                resources.append(wanted)
-                size += len(wanted.body)
+                resources.append(desired)
+                size += len(desired.body)
                 subscription.waiting.discard(name)
             del subscription.open[name]
         return resources, removed
 
-    def _is_ready(self, wanted: Resource) -> bool:
+    def _is_ready(self, desired: Resource) -> bool:
         """Whether the resource may be sent now; if not, it becomes due once that may be so."""
-        behind = [key for key in wanted.follows if self._is_behind(key)]
+        behind = [key for key in desired.follows if self._is_behind(key)]
         for key in behind:
-            self._followers.wait(wanted.key, key)
-        return self._dependencies.is_ready(wanted) and not behind
+            self._followers.wait(desired.key, key)
+        return self._dependencies.is_ready(desired) and not behind
 
     def _is_behind(self, key: Key) -> bool:
         """Whether Envoy may serve with an older version. On a later stream it does until it has reported its own."""
-        wanted, subscription = self._snapshot.get(key), self._subscriptions.get(key[0])
-        if wanted is None:
+        desired, subscription = self._snapshot.get(key), self._subscriptions.get(key[0])
+        if desired is None:
             return False
         if subscription is None:
             return not self._resumption.is_complete()
-        return subscription.may_hold(wanted.name) and not subscription.holds(wanted)
+        return subscription.may_hold(desired.name) and not subscription.holds(desired)
 
     def _is_removable(self, subscription: Subscription, name: str) -> bool:
         key = (subscription.type_url, name)

@@ -34,7 +34,7 @@ class Snapshot:
         return tuple(key for key, one in before.items() if self._resources.get(key) != one)
 
     def get(self, key: Key) -> Resource | None:
-        """The wanted resource; None where there should be none."""
+        """The desired resource; None where there should be none."""
         return self._resources.get(key)
 
     def names(self, type_url: str) -> KeysView[str]:

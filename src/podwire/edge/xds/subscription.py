@@ -23,7 +23,7 @@ class Subscription:
     """One type of one stream.
 
     Attributes:
-        open: names to compare: the wanted version may not be the one that Envoy holds.
+        open: names to compare: the desired version may not be the one that Envoy holds.
         waiting: names of resources that are sent once others are in place.
         repeated: names that are sent even in the version that Envoy holds, as it may have dropped it.
         held: acknowledged versions by name.

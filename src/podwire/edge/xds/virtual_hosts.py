@@ -60,7 +60,7 @@ class VirtualHosts:
             self._dependencies.acknowledged((VIRTUAL_HOST, configuration), ())
 
     def owe_removal(self, name: str) -> None:
-        """Send the removal of a host that Envoy has dropped, if it is not wanted: it reports its version until then."""
+        """Send the removal of a host that Envoy has dropped, if not desired: it reports its version until then."""
         subscription = self._subscriptions[VIRTUAL_HOST]
         if self._snapshot.get((VIRTUAL_HOST, name)) is None:
             subscription.owe_absence(name)

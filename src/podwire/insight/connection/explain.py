@@ -20,7 +20,7 @@ from podwire.insight.connection.service_changes import service_changes
 from podwire.insight.connection.sides import Context, Way, side
 from podwire.insight.connection.tier_changes import tier_changes
 from podwire.insight.connection.tier_lines import decided, deciding, reached, steps, tier_lines
-from podwire.insight.connection.ways import Ways, wanted_ports, ways
+from podwire.insight.connection.ways import Ways, requested_ports, ways
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
@@ -228,7 +228,7 @@ def _changes(
 def _of_service(question: Question, snapshot: Snapshot) -> Iterator[Change]:
     service = question.destination.service
     if service is not None:
-        yield from service_changes(service, wanted_ports(service, question.port), snapshot)
+        yield from service_changes(service, requested_ports(service, question.port), snapshot)
 
 
 class _Lookup(msgspec.Struct, frozen=True):

@@ -51,8 +51,8 @@ def _nearest(service: Service, snapshot: Snapshot) -> Workload | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_near(label: str | None, wanted: str) -> bool:
-    return label is not None and difflib.SequenceMatcher(None, label, wanted).ratio() >= 0.75
+def _is_near(label: str | None, requested: str) -> bool:
+    return label is not None and difflib.SequenceMatcher(None, label, requested).ratio() >= 0.75
 
 
 def _written(service: Service, snapshot: Snapshot) -> Any:

@@ -149,7 +149,7 @@ def _not_ready(workloads: tuple[Workload, ...]) -> Iterator[Finding]:
 def _to_service(service: Service, question: Question, sources: tuple[Point, ...], snapshot: Snapshot) -> Ways:
     if service.headless:
         return _to_headless(service, question, sources, snapshot)
-    chosen = wanted_ports(service, question.port)
+    chosen = requested_ports(service, question.port)
     findings = list(_service_findings(service, question, chosen, snapshot))
     found: list[Way] = []
     lines: list[ServiceLine] = []
@@ -185,7 +185,7 @@ def _to_headless(service: Service, question: Question, sources: tuple[Point, ...
     if given is None or isinstance(given.port, str):  # SRV records have the pods' ports
         named = msgspec.structs.replace(service, spec=msgspec.structs.replace(service.spec, cluster_ip=""))
         return _to_service(named, question, sources, snapshot)
-    served = next(iter(wanted_ports(service, given)), None)
+    served = next(iter(requested_ports(service, given)), None)
     ports = (served,) if served is not None else service.spec.ports or (ServicePort(given.port, "", given.protocol),)
     every = [(port, endpoints.backings(service, port, snapshot)) for port in ports]
     behind = [one for _, found in every for one in found]
@@ -216,12 +216,12 @@ def _untranslated(service: Service, port: ServicePort, targets: set[int], snapsh
     )
 
 
-def wanted_ports(service: Service, wanted: Port | None) -> list[ServicePort]:
+def requested_ports(service: Service, desired: Port | None) -> list[ServicePort]:
     """Return the ports of a Service that a question is about: by number or name; all where it has none."""
     return [
         one
         for one in service.spec.ports
-        if wanted is None or (wanted.port in (one.port, one.name) and wanted.protocol == one.protocol)
+        if desired is None or (desired.port in (one.port, one.name) and desired.protocol == one.protocol)
     ]
 
 

@@ -110,11 +110,11 @@ async def denied(client: Client, role: str) -> tuple[Right, ...]:
         async with places:
             return (await client.create(REVIEWS, {"spec": {"resourceAttributes": attributes}})).status.allowed
 
-    wanted = list(_needs(role))
-    results = await asyncio.gather(*(allowed(*one) for one in wanted))
+    desired = list(_needs(role))
+    results = await asyncio.gather(*(allowed(*one) for one in desired))
     return tuple(
         Right(verb, f"{resource}.{group}" if group else resource)
-        for (group, resource, verb), result in zip(wanted, results, strict=True)
+        for (group, resource, verb), result in zip(desired, results, strict=True)
         if not result
     )
 

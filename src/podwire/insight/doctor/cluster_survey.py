@@ -32,12 +32,12 @@ Answered = Callable[[str, int], None]
 """Called with the name of a node that has answered, and how many are expected."""
 
 
-def read(target: Target, wanted: Sequence[str], answered: Answered) -> ClusterFacts:
+def read(target: Target, desired: Sequence[str], answered: Answered) -> ClusterFacts:
     """Return everything about a target. Raises UnreachableError, ClusterError and WorldError."""
     if target.world is None:
-        return target.read(lambda client: _of_cluster(client, target.credentials, wanted, answered))
+        return target.read(lambda client: _of_cluster(client, target.credentials, desired, answered))
     found = target.read(lambda client: _objects(client, target.credentials))
-    return _of_world(found, target.world, wanted, answered)
+    return _of_world(found, target.world, desired, answered)
 
 
 async def _objects(client: Client, credentials: Credentials) -> ClusterFacts:
@@ -84,13 +84,13 @@ async def _dns(client: Client) -> tuple[str, ...] | None:
 
 
 async def _of_cluster(
-    client: Client, credentials: Credentials, wanted: Sequence[str], answered: Answered
+    client: Client, credentials: Credentials, desired: Sequence[str], answered: Answered
 ) -> ClusterFacts:
     found = await _objects(client, credentials)
     is_installed = any(pod.program is Program.GATEWAY for pod in found.pods)
     found = msgspec.structs.replace(found, gateways=await gateway_survey.read(client, is_installed=is_installed))
     agents = [pod for pod in found.pods if pod.program is Program.AGENT]
-    reached = _reach(found.nodes, agents, wanted)
+    reached = _reach(found.nodes, agents, desired)
     server = next((pod.flag("server") for pod in agents if pod.flag("server")), "")
 
     def words(node: str) -> tuple[str, ...]:
@@ -104,12 +104,12 @@ async def _of_cluster(
     return _with_answers(found, answers)
 
 
-def _reach(nodes: Iterable[Node], agents: Sequence[ProgramPod], wanted: Sequence[str]) -> Reach:
+def _reach(nodes: Iterable[Node], agents: Sequence[ProgramPod], desired: Sequence[str]) -> Reach:
     """As `reach`; a cluster without any agent is one whose nodes all have none. Raises ClusterError."""
     names = [node.metadata.name for node in nodes]
     if not agents:
-        return Reach({}, {name: absent(name) for name in wanted or names})
-    return reach(names, agents, wanted)
+        return Reach({}, {name: absent(name) for name in desired or names})
+    return reach(names, agents, desired)
 
 
 def _with_answers(found: ClusterFacts, answers: Iterable[NodeAnswer]) -> ClusterFacts:
@@ -126,17 +126,17 @@ def _with_answers(found: ClusterFacts, answers: Iterable[NodeAnswer]) -> Cluster
     return msgspec.structs.replace(found, facts=tuple(facts), unreached=unreached)
 
 
-def _of_world(found: ClusterFacts, world: World, wanted: Sequence[str], answered: Answered) -> ClusterFacts:
+def _of_world(found: ClusterFacts, world: World, desired: Sequence[str], answered: Answered) -> ClusterFacts:
     names = nsenter.node_names(world)
-    unknown = [name for name in wanted if name not in names]
+    unknown = [name for name in desired if name not in names]
     if unknown:
         raise ClusterError(f"--node {unknown[0]}: is none of {', '.join(names)}")
     topology = Topology(nodes=world.nodes)
     answers = []
-    for name in wanted or names:
+    for name in desired or names:
         request = requests.of_world(found.nodes, name, found.dns or (), world)
         answers.append(_world_node(world, name, request))
-        answered(name, len(wanted or names))
+        answered(name, len(desired or names))
     ranges = (str(topology.pods4), str(topology.pods6))
     return _with_answers(msgspec.structs.replace(found, pod_ranges=ranges, agents_are_pods=False), answers)
 

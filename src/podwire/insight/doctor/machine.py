@@ -60,9 +60,9 @@ def conntrack() -> tuple[int, int] | None:
 
 def uplink(addresses: Iterable[str]) -> LinkFact | None:
     """Return the link with one of these addresses; of several the one with the smallest mtu."""
-    wanted = {ipaddress.ip_address(text) for text in addresses}
+    desired = {ipaddress.ip_address(text) for text in addresses}
     with Netlink() as netlink:
-        indexes = {entry.link for entry in links.addresses(netlink) if entry.address in wanted}
+        indexes = {entry.link for entry in links.addresses(netlink) if entry.address in desired}
         found = [link for index in indexes if (link := links.find(netlink, index=index)) is not None]
     smallest = min(found, key=lambda link: link.mtu, default=None)
     return None if smallest is None else LinkFact(smallest.name, smallest.kind, smallest.mtu)

@@ -41,12 +41,12 @@ def _family(family: socket.AddressFamily, peers: Sequence[Peer], mtu: int) -> It
             raw.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PROBE)
         else:
             raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PROBE)
-        wanted = {number: (peers[number // 2], mtu if number % 2 else SMALL) for number in range(2 * len(peers))}
-        missing = set(wanted)
+        desired = {number: (peers[number // 2], mtu if number % 2 else SMALL) for number in range(2 * len(peers))}
+        missing = set(desired)
         identifier = os.getpid() & 0xFFFF
         for _ in range(TRIES):
             for number in sorted(missing):
-                peer, size = wanted[number]
+                peer, size = desired[number]
                 with contextlib.suppress(OSError):  # too large for the link, or no route: no answer
                     raw.sendto(request(family, identifier, number, size), (peer.address, 0))
             missing -= _replies(raw, family, identifier, missing)
@@ -56,17 +56,17 @@ def _family(family: socket.AddressFamily, peers: Sequence[Peer], mtu: int) -> It
         yield ProbeFact(peer, mtu, 2 * index not in missing, 2 * index + 1 not in missing)
 
 
-def _replies(raw: socket.socket, family: socket.AddressFamily, identifier: int, wanted: set[int]) -> set[int]:
+def _replies(raw: socket.socket, family: socket.AddressFamily, identifier: int, desired: set[int]) -> set[int]:
     """Return the numbers of the requests that are answered within WAIT_SECONDS."""
     found: set[int] = set()
     deadline = time.monotonic() + WAIT_SECONDS
-    while found != wanted and (left := deadline - time.monotonic()) > 0:
+    while found != desired and (left := deadline - time.monotonic()) > 0:
         if not select.select([raw], [], [], left)[0]:
             break
         number = reply_number(family, identifier, raw.recv(65535))
         if number is not None:
             found.add(number)
-    return found & wanted
+    return found & desired
 
 
 def request(family: socket.AddressFamily, identifier: int, number: int, size: int) -> bytes:

@@ -41,8 +41,8 @@ class Filter(msgspec.Struct, frozen=True):
         )
 
 
-def _is_named(end: Endpoint, wanted: str) -> bool:
-    namespace, _, name = wanted.rpartition("/")
+def _is_named(end: Endpoint, desired: str) -> bool:
+    namespace, _, name = desired.rpartition("/")
     if not end.pod_name or namespace not in {"", end.namespace}:
         return False
     return end.pod_name == name or end.pod_name.startswith(f"{name}-") or any(w.name == name for w in end.workloads)

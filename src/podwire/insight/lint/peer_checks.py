@@ -154,8 +154,8 @@ def one_sided(scene: Scene) -> Iterator[Finding]:
             continue
         others = matrix.ingress if one.direction is Direction.EGRESS else matrix.egress
         identity = scene.answer.classes.found[(subjects & -subjects).bit_length() - 1].identity
-        wanted = list(scene.sets.allowed_ports(one.rule, one.direction, identity, peers))
-        if not wanted or _agreed(others, wanted, subjects):
+        desired = list(scene.sets.allowed_ports(one.rule, one.direction, identity, peers))
+        if not desired or _agreed(others, desired, subjects):
             continue
         end = (
             "egress policies of the sources" if one.direction is Direction.INGRESS else "ingress policies of these pods"
@@ -167,11 +167,11 @@ def one_sided(scene: Scene) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _agreed(others: Sequence[Profile], wanted: list[tuple[int, int]], subjects: int) -> bool:
+def _agreed(others: Sequence[Profile], desired: list[tuple[int, int]], subjects: int) -> bool:
     return any(
         profile.subjects & some and ports & mask and back & subjects
         for profile in others
-        for ports, some in wanted
+        for ports, some in desired
         if profile.subjects & some
         for mask, back in profile.allowed.items()
     )

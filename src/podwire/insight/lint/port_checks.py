@@ -45,12 +45,12 @@ def service_ports(scene: Scene) -> Iterator[Finding]:
             found = _translated(scene, pods, port)
             if found is None:
                 continue
-            service, wanted = found
+            service, desired = found
             yield scene.finding(
                 "service-port", Severity.ERROR, one.policy, (*one.path, "ports", number, "port"),
                 message=f"{port.first}/{port.protocol} is the port of Service {service.key}; its pods listen on "
-                f"{wanted}, and that is the port which policies see",
-                remedy=f"write port: {wanted}",
+                f"{desired}, and that is the port which policies see",
+                remedy=f"write port: {desired}",
             )  # fmt: skip
 
 
@@ -70,9 +70,9 @@ def _translated(scene: Scene, pods: list[Workload], port: Ports) -> tuple[Servic
         ]
         for own in service.spec.ports if chosen else ():
             if own.port == port.first and own.protocol == port.protocol:
-                wanted = next((n for pod in chosen if (n := target(own, pod)) not in {None, port.first}), None)
-                if wanted is not None:
-                    return service, wanted
+                desired = next((n for pod in chosen if (n := target(own, pod)) not in {None, port.first}), None)
+                if desired is not None:
+                    return service, desired
     return None
 
 

@@ -85,16 +85,16 @@ def _requirements(selector: LabelSelector) -> Iterator[LabelSelectorRequirement]
 
 
 def _implies(has: LabelSelectorRequirement, needed: LabelSelectorRequirement) -> bool:
-    given, wanted = set(has.values), set(needed.values)
+    given, desired = set(has.values), set(needed.values)
     match has.operator, needed.operator:
         case "In", "In":
-            return given <= wanted
+            return given <= desired
         case "In", "NotIn":
-            return given.isdisjoint(wanted)
+            return given.isdisjoint(desired)
         case "In" | "Exists", "Exists":
             return True
         case "NotIn", "NotIn":
-            return wanted <= given
+            return desired <= given
         case "DoesNotExist", "DoesNotExist" | "NotIn":
             return True
         case _:

@@ -43,12 +43,12 @@ def _line(name: str, one: Policy, matched: list[bool | None], mesh: Mesh) -> Mes
     if one.action is Action.AUDIT:
         return MeshPolicyLine(name, place, MeshWord.NOT_APPLICABLE, "AUDIT decides nothing")
     yes, no = _WORDS[one.action]
-    for wanted, word, text in (
+    for desired, word, text in (
         (True, yes, "matches"),
         (None, MeshWord.UNDECIDABLE, "matches some requests or clients"),
     ):
-        if wanted in matched:
-            number = matched.index(wanted)
+        if desired in matched:
+            number = matched.index(desired)
             path = ("spec", "rules", number) if one.rules else ()
             return MeshPolicyLine(name, mesh.place("AuthorizationPolicy", one.key, path), word, f"rule {number} {text}")
     return MeshPolicyLine(name, place, no, "no rule matches" if one.rules else "it has no rules")

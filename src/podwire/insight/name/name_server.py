@@ -189,14 +189,14 @@ class NameServer:
         return f"an address of pod {pod}" if pod is not None else record
 
     def _fill(self, objects: Objects, domain: Domain) -> None:
-        wanted: dict[Record, None] = {}
+        desired: dict[Record, None] = {}
         for owner in objects.owners():
             for row in records(owner, objects, domain):
-                wanted[row] = None
+                desired[row] = None
                 if owner.name:
                     found = self._origins.setdefault(to_wire(row.name).lower(), set())
                     found.add(f"Service {owner.namespace}/{owner.name}")
-        self._zone.put(Delta(upserts=tuple(wanted)))
+        self._zone.put(Delta(upserts=tuple(desired)))
 
     def _block(self, settings: BlockSettings) -> Block:
         return Block(

@@ -32,10 +32,10 @@ class NodeAnswer(msgspec.Struct, frozen=True):
 Answered = Callable[[NodeAnswer], None]
 
 
-async def reached(client: Client, wanted: Sequence[str] = ()) -> Reach:
+async def reached(client: Client, requested: Sequence[str] = ()) -> Reach:
     """Find the agents of these nodes, by default of all. Raises ClusterError."""
     nodes, pods = await asyncio.gather(client.list(NODES), pods_of(client, Program.AGENT))
-    return reach(sorted(one.metadata.name for one in nodes.items), pods, wanted)
+    return reach(sorted(one.metadata.name for one in nodes.items), pods, requested)
 
 
 async def run_on_all(

@@ -87,9 +87,9 @@ class Counted:
             skipped = min(self._to_skip, len(piece))
             self._to_skip -= skipped
             piece = piece[skipped:]
-            wanted = pcap.RECORD_BYTES - len(self._header)
-            self._header += piece[:wanted]
-            piece = piece[wanted:]
+            requested = pcap.RECORD_BYTES - len(self._header)
+            self._header += piece[:requested]
+            piece = piece[requested:]
             if len(self._header) == pcap.RECORD_BYTES:
                 self._to_skip = pcap.captured_bytes(self._header)
                 self._header = b""

@@ -105,12 +105,12 @@ class Reach(msgspec.Struct, frozen=True):
     unreached: dict[str, str]
 
 
-def reach(nodes: Sequence[str], pods: Iterable[ProgramPod], wanted: Sequence[str] = ()) -> Reach:
-    """Choose the agent of each wanted node, by default of all. Raises ClusterError for a node that does not exist.
+def reach(nodes: Sequence[str], pods: Iterable[ProgramPod], requested: Sequence[str] = ()) -> Reach:
+    """Choose the agent of each requested node, by default of all. Raises ClusterError for a node that does not exist.
 
     An agent that is not ready is reached all the same as long as its container runs: that is when it is needed most.
     """
-    unknown = [name for name in wanted if name not in nodes]
+    unknown = [name for name in requested if name not in nodes]
     if unknown:
         raise ClusterError(f"--node {unknown[0]}: is none of {', '.join(nodes)}")
     agents: dict[str, ProgramPod] = {}
@@ -122,9 +122,9 @@ def reach(nodes: Sequence[str], pods: Iterable[ProgramPod], wanted: Sequence[str
             f"namespace {NAMESPACE} has no pod with the label {Program.AGENT.selector}: podwire is not installed in"
             " this cluster; run 'podwire install', or choose a world with --name"
         )
-    missing = [name for name in wanted or nodes if name not in agents]
+    missing = [name for name in requested or nodes if name not in agents]
     return Reach(
-        {name: agents[name] for name in wanted or nodes if name in agents},
+        {name: agents[name] for name in requested or nodes if name in agents},
         {name: absent(name) for name in missing},
     )
 

@@ -25,7 +25,7 @@ from podwire.policy.flows.record import Flow
 LOOK_SECONDS = 5.0
 """Between two looks at which DNS pods there are."""
 Write = Callable[[Flow, DnsAnswer], bool]
-"""Takes one answer; False where no more is wanted."""
+"""Takes one answer; False where no more is needed."""
 Complain = Callable[[str], None]
 """Takes why a capture failed; another begins at the next look."""
 

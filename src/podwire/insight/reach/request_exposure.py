@@ -61,9 +61,9 @@ def _of_ingresses(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:
                 backend = path.backend.service
                 if backend is not None:
                     key = NamespacedName(item.metadata.namespace, backend.name)
-                    wanted = backend.port.number or backend.port.name
+                    desired = backend.port.number or backend.port.name
                     address = f"{rule.host or '*'}{path.path or '/'}"
-                    yield _through(proxy, "Ingress", str(item.key), address, [(key, wanted)], sources)
+                    yield _through(proxy, "Ingress", str(item.key), address, [(key, desired)], sources)
 
 
 def _of_gateways(objects: UrlObjects, sources: Sources) -> Iterator[Exposure]:
@@ -92,10 +92,10 @@ def _through(
 ) -> Exposure:  # fmt: skip
     """Return the way through an Envoy: it is the source that policies see."""
     to, is_reached = [], False
-    for key, wanted in behind:
+    for key, desired in behind:
         service = sources.snapshot.service(key)
         for port in service.spec.ports if service else ():
-            if service is None or wanted not in (port.port, port.name):
+            if service is None or desired not in (port.port, port.name):
                 continue
             for one in backings(service, port, sources.snapshot):
                 if one.workload and one.port:

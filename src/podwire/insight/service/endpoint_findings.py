@@ -127,11 +127,11 @@ def _drops(objects: ServiceObjects, field: str, found: Sequence[str]) -> Finding
 
 def _topology(objects: ServiceObjects, nodes: Sequence[NodeLine]) -> Iterator[Finding]:
     """Where a preference has no effect, and why."""
-    wanted = distribution(objects.service)
-    if wanted is Distribution.NONE:
+    desired = distribution(objects.service)
+    if desired is Distribution.NONE:
         return
     field = objects.service.spec.traffic_distribution
-    what = "topology-mode is Auto" if wanted is Distribution.AUTO else f"trafficDistribution is {field}"
+    what = "topology-mode is Auto" if desired is Distribution.AUTO else f"trafficDistribution is {field}"
     anywhere = [
         node.name
         for line in nodes
@@ -143,7 +143,7 @@ def _topology(objects: ServiceObjects, nodes: Sequence[NodeLine]) -> Iterator[Fi
         return
     without = [node.name for line in nodes for node in line.nodes if not node.zone and node.name in anywhere]
     hints = [one.hints for piece in objects.slices for one in piece.endpoints if one.ready]
-    if wanted is not Distribution.SAME_NODE and without:
+    if desired is not Distribution.SAME_NODE and without:
         why, remedy = f"{names(without)} has no zone", "Set the label topology.kubernetes.io/zone on these nodes."
     elif not all(hint.for_zones or hint.for_nodes for hint in hints):
         why, remedy = "a ready endpoint has no hint", "The EndpointSlice controller gives hints when zones are known."

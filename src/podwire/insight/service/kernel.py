@@ -44,11 +44,11 @@ def differences(
             yield f"{_name(address)} {_words(found[address])}, and the Service has no such port"
 
 
-def _difference(address: PoolAddress, wanted: Lead, found: Lead | None) -> Iterator[str]:
+def _difference(address: PoolAddress, desired: Lead, found: Lead | None) -> Iterator[str]:
     if found is None:
-        yield f"{_name(address)} is missing; it {_words(wanted)}"
-    elif _words(found) != _words(wanted):
-        yield f"{_name(address)} {_words(found)}; by the objects it {_words(wanted)}"
+        yield f"{_name(address)} is missing; it {_words(desired)}"
+    elif _words(found) != _words(desired):
+        yield f"{_name(address)} {_words(found)}; by the objects it {_words(desired)}"
 
 
 def _is_of(address: PoolAddress, expected: Mapping[PoolAddress, Lead]) -> bool:

@@ -33,9 +33,9 @@ class Backing(msgspec.Struct, frozen=True):
 
 def selected(service: Service, snapshot: Snapshot) -> Iterator[Workload]:
     """Yield the workloads that the Service's selector selects; none without a selector."""
-    wanted = service.spec.selector.items()
-    for one in snapshot.workloads if wanted else ():
-        if one.namespace == service.metadata.namespace and wanted <= one.labels.items():
+    desired = service.spec.selector.items()
+    for one in snapshot.workloads if desired else ():
+        if one.namespace == service.metadata.namespace and desired <= one.labels.items():
             yield one
 
 

@@ -117,7 +117,7 @@ def _connected(sending: Sending, addresses: tuple[str, ...]) -> tuple[socket.soc
 def _secured(stream: socket.socket, sending: Sending) -> tuple[ssl.SSLSocket | None, Step]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    offered = [name for name, wanted in (("h2", sending.http2), ("http/1.1", sending.http1)) if wanted]
+    offered = [name for name, desired in (("h2", sending.http2), ("http/1.1", sending.http1)) if desired]
     context.set_alpn_protocols(offered)
     started = time.monotonic()
     try:

@@ -35,8 +35,8 @@ def in_ephemeral_world(file: str, given: Manifests, report: Progress) -> Report:
     """
     clock = Clock()
     inputs = trial.read(file, given)
-    report(f"starting a world of {inputs.wanted.nodes} nodes")
-    with ephemeral_world.started(inputs.wanted.nodes, report) as world:
+    report(f"starting a world of {inputs.expectations.nodes} nodes")
+    with ephemeral_world.started(inputs.expectations.nodes, report) as world:
         lines, running = Trial(world).prove(inputs, report)
     return _report(inputs, lines, running, clock)
 
@@ -50,12 +50,12 @@ def watch(
     for the first state, and LaunchError.
     """
     inputs = trial.read(file, given)
-    report(f"starting a world of {inputs.wanted.nodes} nodes")
+    report(f"starting a world of {inputs.expectations.nodes} nodes")
 
     def paths() -> tuple[str, ...]:
-        return (file, *given.paths(inputs.wanted.files))
+        return (file, *given.paths(inputs.expectations.files))
 
-    with ephemeral_world.started(inputs.wanted.nodes, report) as world:
+    with ephemeral_world.started(inputs.expectations.nodes, report) as world:
         running, known = Trial(world), watching.state(paths())
         while True:
             clock = Clock()
@@ -84,14 +84,14 @@ def live(file: str, choice: Choice, image: str, report: Progress) -> Report:
     from podwire.insight.verify import cluster_proof, proof
 
     clock = Clock()
-    wanted = expectation_file.read(file)
+    desired = expectation_file.read(file)
     chosen = target.choose(choice)
     if chosen.world is not None:
         shown = f"world {chosen.world.name}"
-        snapshot, lines = proof.prove(chosen.world, wanted.entries, report)
+        snapshot, lines = proof.prove(chosen.world, desired.entries, report)
     else:
         shown = f"cluster {chosen.context or chosen.credentials.server}"
-        snapshot, lines = cluster_proof.prove(chosen, wanted.entries, image, report)
+        snapshot, lines = cluster_proof.prove(chosen, desired.entries, image, report)
     return Report(file, shown, explained(lines, snapshot), clock.seconds)
 
 
@@ -106,6 +106,6 @@ def explained(lines: Sequence[Line], *snapshots: Snapshot) -> tuple[Line, ...]:
 
 
 def _report(inputs: Inputs, lines: Sequence[Line], running: Snapshot | None, clock: Clock) -> Report:
-    shown = f"an ephemeral world of {inputs.wanted.nodes} nodes"
+    shown = f"an ephemeral world of {inputs.expectations.nodes} nodes"
     objects = (inputs.snapshot, running) if running is not None else (inputs.snapshot,)
-    return Report(inputs.wanted.path, shown, explained(lines, *objects), clock.seconds, inputs.warnings)
+    return Report(inputs.expectations.path, shown, explained(lines, *objects), clock.seconds, inputs.warnings)

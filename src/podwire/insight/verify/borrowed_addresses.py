@@ -18,14 +18,14 @@ _LOOPBACK = "lo"
 @contextlib.contextmanager
 def borne(addresses: Iterable[str], topology: Topology) -> Iterator[None]:
     """Let the host outside bear the addresses that are none of the world's ranges, for the length of the block."""
-    wanted = tuple(one for text in addresses if not _is_inside(one := ipaddress.ip_address(text), topology))
+    desired = tuple(one for text in addresses if not _is_inside(one := ipaddress.ip_address(text), topology))
     with contextlib.ExitStack() as stack:
-        if wanted:
+        if desired:
             with inside_network(paths.network("outside")):
                 netlink = stack.enter_context(Netlink())
                 link = links.find(netlink, _LOOPBACK)
             assert link is not None, "each network namespace has one"
-            for one in wanted:
+            for one in desired:
                 netlink.run([links.add_address(link.index, one)])
                 stack.callback(netlink.run, [links.delete_address(link.index, one)])
         yield

@@ -121,8 +121,8 @@ def certain(one: Attempt, seen: Seen) -> Seen:
 
 async def _outcomes(client: Client, sender: str, attempts: Sequence[Attempt], image: str) -> list[Outcome]:
     if sender == OUTSIDE:
-        wanted = [(one.address, one.port, one.protocol, SECONDS) for one in attempts]
-        return list(map(Outcome, await asyncio.gather(*(asyncio.to_thread(pod_probe.once, *one) for one in wanted))))
+        desired = [(one.address, one.port, one.protocol, SECONDS) for one in attempts]
+        return list(map(Outcome, await asyncio.gather(*(asyncio.to_thread(pod_probe.once, *one) for one in desired))))
     if not sender:
         raise _NoProgramError("a cluster's nodes send nothing for podwire: write pods or 'outside', this machine")
     namespace, _, name = sender.partition("/")
@@ -149,10 +149,10 @@ async def run_in(
     client: Client, pod: NamespacedName, container: str, attempts: Sequence[Attempt]
 ) -> list[Outcome] | None:
     """Run the probe by the first program that the container has; None where it has none."""
-    wanted = [(one.address, one.port, one.protocol, SECONDS) for one in attempts]
-    lines = "".join(f"{' '.join(map(str, one))}\n" for one in wanted).encode()
+    desired = [(one.address, one.port, one.protocol, SECONDS) for one in attempts]
+    lines = "".join(f"{' '.join(map(str, one))}\n" for one in desired).encode()
     programs = (
-        (("python3", "-c", _text("pod_probe.py")), msgspec.json.encode(wanted)),
+        (("python3", "-c", _text("pod_probe.py")), msgspec.json.encode(desired)),
         (("bash", "-c", _text("pod_probe.bash")), lines),
     )
     for words, given in programs:

@@ -67,12 +67,12 @@ def from_outside(end: End, port: Port, protocol: str, snapshot: Snapshot, places
     inner = destinations(end, port, protocol, snapshot, places)
     if end.kind is EndKind.NODE or _by_external_address(end, port, protocol, snapshot, places):
         return inner
-    wanted = {endpoint for one in inner for endpoint in one.endpoints}
+    desired = {endpoint for one in inner for endpoint in one.endpoints}
     found = [
         one
         for service in snapshot.services
         for one in _exposed(service, protocol, snapshot, places)
-        if wanted & set(one.endpoints)
+        if desired & set(one.endpoints)
     ]
     direct = tuple(one for one in inner if one.address not in _cluster_addresses(snapshot))
     return (*found, *direct) if found or direct else inner
@@ -196,8 +196,8 @@ def _endpoints(service: Service, port: ServicePort, snapshot: Snapshot) -> tuple
 
 
 def _behind(endpoints: tuple[tuple[str, int], ...], places: Places) -> tuple[Place, ...]:
-    wanted = {address for address, _ in endpoints}
-    return tuple(one for one in places.pods.values() if wanted & set(one.addresses))
+    desired = {address for address, _ in endpoints}
+    return tuple(one for one in places.pods.values() if desired & set(one.addresses))
 
 
 def _empty(service: Service, port: ServicePort, address: str) -> Destination:

@@ -56,9 +56,9 @@ def follow(world: World, before: Mapping[str, Applied], stages: Sequence[Sequenc
         await asyncio.gather(*(_delete(client, one, slots) for one in gone))
         for stage in fresh:
             await asyncio.gather(*(_create(client, one, slots) for one in stage))
-        wanted = pods_of(workloads, world.nodes)
-        report(f"waiting for {wanted} pods")
-        await _ready(client, wanted, frozenset(one.namespace for one in (*workloads, *gone)))
+        desired = pods_of(workloads, world.nodes)
+        report(f"waiting for {desired} pods")
+        await _ready(client, desired, frozenset(one.namespace for one in (*workloads, *gone)))
         await _redirected(client, report)
 
     Target(credentials.of_host(world), world).read(work)
@@ -89,16 +89,16 @@ async def _create(client: Client, one: Applied, slots: asyncio.Semaphore) -> Non
             raise TrialError(f"{one.place or one.name}: {one.name}: {error}") from None
 
 
-async def _ready(client: Client, wanted: int, namespaces: frozenset[str]) -> None:
+async def _ready(client: Client, desired: int, namespaces: frozenset[str]) -> None:
     """Wait until as many pods are ready in these namespaces."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
         pods = [one for one in (await client.list(PODS)).items if one.metadata.namespace in namespaces - {OWN}]
         waiting = [one for one in pods if not one.ready or one.metadata.deletion_timestamp]
-        if len(pods) == wanted and not waiting and await _are_endpoints(client, pods):
+        if len(pods) == desired and not waiting and await _are_endpoints(client, pods):
             return
         if time.monotonic() > deadline:
-            raise TrialError(_trouble(wanted, len(pods), waiting))
+            raise TrialError(_trouble(desired, len(pods), waiting))
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -126,9 +126,9 @@ async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
     """Whether each pod that a Service selects is one of its endpoints, and load balancers have their addresses."""
     services, slices = await asyncio.gather(client.list(kinds.SERVICES), client.list(kinds.ENDPOINT_SLICES))
     for service in (one for one in services.items if one.spec.type != "ExternalName"):
-        wanted = service.spec.selector.items()
+        desired = service.spec.selector.items()
         own = [one for one in pods if one.metadata.namespace == service.metadata.namespace]
-        selected = {one.metadata.name for one in own if wanted and wanted <= one.metadata.labels.items()}
+        selected = {one.metadata.name for one in own if desired and desired <= one.metadata.labels.items()}
         found = {
             endpoint.target_ref.name
             for piece in slices.items
@@ -142,8 +142,8 @@ async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
     return True
 
 
-def _trouble(wanted: int, there: int, waiting: Sequence[PodReading]) -> str:
-    if there != wanted:
-        return f"{there} pods exist, not {wanted}, after {READY_SECONDS:g} s: is a template refused?"
+def _trouble(desired: int, there: int, waiting: Sequence[PodReading]) -> str:
+    if there != desired:
+        return f"{there} pods exist, not {desired}, after {READY_SECONDS:g} s: is a template refused?"
     named = "; ".join(f"{one.key}: {cause(one)}" for one in waiting[:5])
-    return f"{len(waiting)} of {wanted} pods are not ready after {READY_SECONDS:g} s: {named}"
+    return f"{len(waiting)} of {desired} pods are not ready after {READY_SECONDS:g} s: {named}"

@@ -79,9 +79,9 @@ def _as_expected(one: Expectation, seen: Seen) -> bool:
 def _fault(one: Expectation, wrong: Sequence[tuple[Connection, Seen]], tried: int) -> str:
     connection, seen = wrong[0]
     way = f"{connection.source.name} -> {connection.destination.name} ({_target(connection)})"
-    wanted = "an answer" if one.is_allowed else "no answer"
+    desired = "an answer" if one.is_allowed else "no answer"
     count = "" if len(wrong) == tried else f", {len(wrong)} of {tried} connections"
-    return f"expected {wanted}, saw: {seen.text}{count}: {way}"
+    return f"expected {desired}, saw: {seen.text}{count}: {way}"
 
 
 def _target(connection: Connection) -> str:

@@ -15,16 +15,16 @@ OWN_NAMESPACE = "kube-system/"
 """What a world has without manifests: its DNS servers."""
 
 
-def check_names(wanted: Expectations, snapshot: Snapshot) -> None:
+def check_names(desired: Expectations, snapshot: Snapshot) -> None:
     """Raise PlanError with each name that means nothing, by FILE:LINE."""
-    wrong = dict.fromkeys(_unknown(wanted, snapshot))
+    wrong = dict.fromkeys(_unknown(desired, snapshot))
     if wrong:
         raise PlanError("\n".join(wrong))
 
 
-def _unknown(wanted: Expectations, snapshot: Snapshot) -> Iterator[str]:
-    nodes = {f"node-{number}" for number in range(1, wanted.nodes + 1)}
-    for one in wanted.entries:
+def _unknown(desired: Expectations, snapshot: Snapshot) -> Iterator[str]:
+    nodes = {f"node-{number}" for number in range(1, desired.nodes + 1)}
+    for one in desired.entries:
         absent = {text for text in (one.source, one.destination) if text in nodes or text.startswith(OWN_NAMESPACE)}
         try:
             if not absent:

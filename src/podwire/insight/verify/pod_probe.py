@@ -39,13 +39,13 @@ def once(address: str, port: int, protocol: str, seconds: float) -> str:
 
 def main() -> None:
     """Try all at the same time."""
-    wanted = json.load(sys.stdin)
-    found = ["error"] * len(wanted)
+    desired = json.load(sys.stdin)
+    found = ["error"] * len(desired)
 
     def work(number: int) -> None:
-        found[number] = once(*wanted[number])
+        found[number] = once(*desired[number])
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(wanted))]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(desired))]
     for thread in threads:
         thread.start()
     for thread in threads:

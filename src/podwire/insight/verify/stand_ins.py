@@ -149,9 +149,9 @@ def _workload(manifest: Manifest, nodes: int) -> dict[str, Any]:
         }
     }
     if kind in {"Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"}:
-        wanted = source.get("replicas")
+        desired = source.get("replicas")
         most = MOST_ORDERED_REPLICAS if kind == "StatefulSet" else nodes
-        made["replicas"] = min(max(wanted if isinstance(wanted, int) else 1, 1), most)
+        made["replicas"] = min(max(desired if isinstance(desired, int) else 1, 1), most)
     if kind == "StatefulSet":
         made |= {"serviceName": source.get("serviceName") or "", "podManagementPolicy": "Parallel"}
     if kind not in {"Job", "CronJob"} and "selector" in source:

@@ -50,7 +50,7 @@ class Manifests(msgspec.Struct, frozen=True):
 class Inputs(msgspec.Struct, frozen=True):
     """What the files hold."""
 
-    wanted: Expectations
+    expectations: Expectations
     written: tuple[Manifest, ...]
     snapshot: Snapshot
 
@@ -65,11 +65,11 @@ class Inputs(msgspec.Struct, frozen=True):
 
 def read(file: str, given: Manifests) -> Inputs:
     """Read a file and its manifests. Raises ExpectationError, ManifestError and PlanError."""
-    wanted = expectation_file.read(file)
-    written = given.read(wanted.files)
+    desired = expectation_file.read(file)
+    written = given.read(desired.files)
     snapshot = snapshot_of(written)
-    check_names(wanted, snapshot)
-    return Inputs(wanted, written, snapshot)
+    check_names(desired, snapshot)
+    return Inputs(desired, written, snapshot)
 
 
 class Trial:
@@ -95,7 +95,7 @@ class Trial:
             before, self._objects = self._objects, {}  # after a failure all of it is unknown
             filling.follow(self._world, before, stages, report)
             self._objects = objects
-        entries = inputs.wanted.entries
+        entries = inputs.expectations.entries
         running = self._try([one for one in entries if _anywhere(one) not in self._lines], report)
         for _ in range(0 if is_first else SETTLING_ROUNDS):
             wrong = [one for one in entries if not self._lines[_anywhere(one)].is_right]

@@ -97,11 +97,11 @@ def bound(names: Collection[str]) -> None:
 
 def hold(names: Iterable[str]) -> None:
     """Make these the effective and permitted set of this thread; nothing is inheritable. They must be held already."""
-    wanted = bits(names)
+    desired = bits(names)
     header = _Header(_VERSION_3, 0)
     data = (_Data * 2)()
     for index in (0, 1):
-        word = (wanted >> (32 * index)) & 0xFFFFFFFF
+        word = (desired >> (32 * index)) & 0xFFFFFFFF
         data[index] = _Data(word, word, 0)
     if _libc.capset(ctypes.byref(header), ctypes.byref(data)) < 0:
         number = ctypes.get_errno()

@@ -92,7 +92,7 @@ def _launch(plan: ContainerPlan, place: Place) -> NoReturn:
         bundle = place.scratch / "bundle"
         bundle.mkdir()
         (bundle / "config.json").write_text(json.dumps(config(plan, stage)))
-        with _console(bundle, wanted=plan.terminal) as terminal:
+        with _console(bundle, desired=plan.terminal) as terminal:
             runtime.create(bundle, terminal)
         if not place.beside:
             _bound_processes(runtime.pid)
@@ -289,9 +289,9 @@ def _has_sysfs(scratch: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _console(bundle: Path, *, wanted: bool) -> Iterator[str]:
+def _console(bundle: Path, *, desired: bool) -> Iterator[str]:
     """Where crun sends its end of the terminal; it is passed on to the console's relay at the end."""
-    if not wanted:
+    if not desired:
         yield ""
         return
     os.chdir(bundle)  # where crun is too: an address has 107 bytes, and the folder's path more

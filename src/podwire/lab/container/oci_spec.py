@@ -104,12 +104,12 @@ def _mounts(stage: Stage) -> list[dict[str, Any]]:
 
 def _filesystems(plan: ContainerPlan, stage: Stage) -> list[dict[str, Any]]:
     """The container's own /proc and /sys at more places, read-only."""
-    wanted = [mount for mount in plan.mounts if mount.filesystem]
+    desired = [mount for mount in plan.mounts if mount.filesystem]
     return [
         _mount(mount.target, mount.filesystem, mount.filesystem, *HARDENED, "ro")
         if mount.filesystem != "sysfs" or stage.sysfs
         else _mount(mount.target, "tmpfs", "tmpfs", *HARDENED, "ro", "mode=0555", "size=64k")
-        for mount in wanted
+        for mount in desired
     ]
 
 

@@ -206,13 +206,13 @@ def _ended_early(number: int, _: object) -> None:
     os._exit(128 + number)
 
 
-def settle_descriptors(wanted: tuple[int, ...]) -> None:
+def settle_descriptors(desired: tuple[int, ...]) -> None:
     """Make them 0, 1, 2 and so on and close everything else. All but the standard streams close on exec."""
-    high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) if number >= 0 else -1 for number in wanted]
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) if number >= 0 else -1 for number in desired]
     for target, number in enumerate(high):
         if number >= 0:
             os.dup2(number, target, inheritable=target <= 2)
-    close_from(len(wanted))
+    close_from(len(desired))
 
 
 def close_from(lowest: int) -> None:

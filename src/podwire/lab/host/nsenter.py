@@ -115,10 +115,10 @@ def rows(world: World, node: str, capability: str) -> str:
     nodes = node_names(world)
     if node not in nodes:
         raise WorldError(f"--node {node}: is none of {', '.join(nodes)}")
-    return computed(world, node, lambda: _wanted_rows(node, capability))
+    return computed(world, node, lambda: _desired_rows(node, capability))
 
 
-def _wanted_rows(node: str, capability: str) -> str:
+def _desired_rows(node: str, capability: str) -> str:
     try:
         return rows_socket.read(paths.node(node) / "rows.sock", capability)
     except OSError as error:

@@ -47,12 +47,12 @@ def load(store: Store, source: io.BufferedReader, name: str, tags: tuple[str, ..
 
     Raises ImageError; then nothing of the image that failed is in the store.
     """
-    wanted = tuple(str(reference.parse(tag)) for tag in tags)
+    desired = tuple(str(reference.parse(tag)) for tag in tags)
     try:
         with store.workplace() as place, _plain(source, name, place) as file:
             archive = Archive(file, name)
             found = archives.images(archive, manifest.architecture(platform.machine()))
-            named = [(image, _names(image, wanted, len(found), name)) for image in found]
+            named = [(image, _names(image, desired, len(found), name)) for image in found]
             return [_take(store, archive, image, names, place) for image, names in named]
     except MemoryError:
         raise ImageError(f"{name}: a header in it needs more memory than there is") from None
@@ -95,14 +95,14 @@ def _refuse_compression(start: bytes, what: str) -> None:
             )
 
 
-def _names(image: ArchivedImage, wanted: tuple[str, ...], images: int, name: str) -> tuple[str, ...]:
+def _names(image: ArchivedImage, desired: tuple[str, ...], images: int, name: str) -> tuple[str, ...]:
     """The full names that shall lead to an image. Raises ImageError where there is none."""
-    if wanted and images > 1:
+    if desired and images > 1:
         raise ImageError(f"--tag: {name} has {images} images, and one name leads to one image")
-    names = tuple(map(str, image.names)) or wanted
+    names = tuple(map(str, image.names)) or desired
     if not names:
         raise ImageError(f"{name}: has no name for its image {image.image_id}: name it with --tag, as --tag web:v1")
-    chosen = wanted or names
+    chosen = desired or names
     repositories = [reference.parse(one) for one in chosen] if image.digest else []
     return tuple(dict.fromkeys((*chosen, *(str(one.with_digest(image.digest)) for one in repositories))))
 

@@ -121,26 +121,26 @@ def architecture(machine: str) -> str:
     return MACHINES.get(machine, machine)
 
 
-def for_platform(index: Index, wanted: str, what: str) -> Descriptor:
+def for_platform(index: Index, desired: str, what: str) -> Descriptor:
     """Of one image for several platforms, the manifest for Linux on this architecture. Raises ImageError."""
     images = [entry for entry in index.manifests if not entry.is_attestation]
     for entry in images:
-        if entry.platform is not None and (entry.platform.os, entry.platform.architecture) == ("linux", wanted):
+        if entry.platform is not None and (entry.platform.os, entry.platform.architecture) == ("linux", desired):
             return entry
     if len(images) == 1 and images[0].platform is None:
         return images[0]  # its configuration has the platform
-    raise ImageError(f"{what}: has no image for linux/{wanted}, only for {_platforms(images)}")
+    raise ImageError(f"{what}: has no image for linux/{desired}, only for {_platforms(images)}")
 
 
 def _platforms(entries: Iterable[Descriptor]) -> str:
     return ", ".join(str(entry.platform or "an unnamed platform") for entry in entries) or "nothing"
 
 
-def check_platform(configuration: ImageConfiguration, wanted: str, what: str) -> None:
+def check_platform(configuration: ImageConfiguration, desired: str, what: str) -> None:
     """Raises ImageError where the image is for another machine; one without an architecture is accepted."""
-    found = Platform(configuration.architecture or wanted, configuration.os or "linux")
-    if (found.os, found.architecture) != ("linux", wanted):
+    found = Platform(configuration.architecture or desired, configuration.os or "linux")
+    if (found.os, found.architecture) != ("linux", desired):
         raise ImageError(
-            f"{what}: is for {found}, and this machine is linux/{wanted}; save the image of this platform"
-            f" ('docker pull --platform linux/{wanted}', then 'docker save')"
+            f"{what}: is for {found}, and this machine is linux/{desired}; save the image of this platform"
+            f" ('docker pull --platform linux/{desired}', then 'docker save')"
         )

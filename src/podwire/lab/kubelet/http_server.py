@@ -90,10 +90,10 @@ class KubeletServer:
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._target(request)
         try:
-            wanted = options(request.query, time.time())
+            requested = options(request.query, time.time())
         except LogOptionError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        path, run = _log(worker, container, wanted)
+        path, run = _log(worker, container, requested)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
         await response.prepare(request)
@@ -106,29 +106,29 @@ class KubeletServer:
             self._read.remember(request.query.get("reader", ""), path, end)
 
         with contextlib.suppress(ConnectionError):
-            async for data in chunks(path, wanted, alive, seen):
+            async for data in chunks(path, requested, alive, seen):
                 await response.write(data)
             await response.write_eof()
         return response
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._running(request)
-        wanted = Request.read(request.query)
-        if not wanted.command:
+        requested = Request.read(request.query)
+        if not requested.command:
             raise web.HTTPBadRequest(text="command: must be given at least once")
         socket = await _upgrade(request)
-        await _greet(socket, wanted)
-        await execute(socket, worker.shim, container, wanted)
+        await _greet(socket, requested)
+        await execute(socket, worker.shim, container, requested)
         return socket
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._target(request)
-        wanted = Request.read(request.query)
-        if not attachable(worker.records.get(container.name), wanted):
+        requested = Request.read(request.query)
+        if not attachable(worker.records.get(container.name), requested):
             self._running(request)
         socket = await _upgrade(request)
-        await _greet(socket, wanted)
-        await Attachment(socket, worker, container, wanted, self._read).run()
+        await _greet(socket, requested)
+        await Attachment(socket, worker, container, requested, self._read).run()
         return socket
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
@@ -198,18 +198,18 @@ async def _upgrade(request: web.Request, protocols: tuple[str, ...] = PROTOCOLS)
     return socket
 
 
-async def _greet(socket: web.WebSocketResponse, wanted: Request) -> None:
+async def _greet(socket: web.WebSocketResponse, requested: Request) -> None:
     with contextlib.suppress(ConnectionError):
-        await socket.send_bytes(opened(stdout=wanted.stdout or wanted.tty, stderr=wanted.stderr))
+        await socket.send_bytes(opened(stdout=requested.stdout or requested.tty, stderr=requested.stderr))
 
 
-def _log(worker: PodWorker, container: Container, wanted: LogOptions) -> tuple[Path, int]:
+def _log(worker: PodWorker, container: Container, requested: LogOptions) -> tuple[Path, int]:
     """The log file of a container's current or previous run and the number of the run. Raises HTTPBadRequest."""
     record = worker.records.get(container.name, Record(name=container.name))
     name, pod = container.name, worker.pod.metadata.name
     waits = isinstance(record.state, Waiting)
     run = record.starts - 1
-    if wanted.previous:
+    if requested.previous:
         if record.last is None:
             raise web.HTTPBadRequest(text=f'previous terminated container "{name}" in pod "{pod}" not found')
         run = run if waits else run - 1

@@ -138,9 +138,9 @@ class Kubelet:
 
     async def _remove_orphans(self) -> list[SandboxRecord]:
         """End all pods that have a folder but neither an object nor a worker; return the records of the others."""
-        wanted = {pod.metadata.uid for pod in self._pods.objects.values()} | self.workers.keys()
+        desired = {pod.metadata.uid for pod in self._pods.objects.values()} | self.workers.keys()
         folders = [(folder, read_record(folder)) for folder in (self.node.folder / "pods").iterdir()]
-        kept = [record for folder, record in folders if record is not None and folder.name in wanted]
+        kept = [record for folder, record in folders if record is not None and folder.name in desired]
         await asyncio.gather(*(self._remove(folder, record) for folder, record in folders if record not in kept))
         return kept
 

@@ -296,6 +296,6 @@ def _since(condition: Condition, before: Condition | None, now: str) -> Conditio
     return msgspec.structs.replace(condition, last_transition_time=since or now)
 
 
-def patch(pod: Pod, wanted: Status) -> dict[str, Any]:
+def patch(pod: Pod, desired: Status) -> dict[str, Any]:
     """The merge patch that reports it, for this pod only and not for a later one of the same name."""
-    return {"metadata": {"uid": pod.metadata.uid}, "status": msgspec.to_builtins(wanted)}
+    return {"metadata": {"uid": pod.metadata.uid}, "status": msgspec.to_builtins(desired)}

@@ -46,10 +46,10 @@ class PodTermination:
         pod = self._context.pod
         if self._context.gone:
             return FORCED_GRACE_SECONDS
-        wanted: int | None = pod.metadata.deletion_grace_period_seconds
+        desired: int | None = pod.metadata.deletion_grace_period_seconds
         if not self._context.deleting:
-            wanted = pod.spec.termination_grace_period_seconds
-        return float(DEFAULT_GRACE_SECONDS if wanted is None else wanted)
+            desired = pod.spec.termination_grace_period_seconds
+        return float(DEFAULT_GRACE_SECONDS if desired is None else desired)
 
     async def stop(self, at_most: float | None = None) -> None:
         """Stop all containers: preStop, SIGTERM, the grace, SIGKILL. Return when nothing runs.

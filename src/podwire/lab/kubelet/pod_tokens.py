@@ -48,10 +48,10 @@ class PodTokens:
         """Request the tokens that are missing or due; return why that failed, else an empty text."""
         trouble = ""
         try:
-            for wanted in projections(pod):
-                key = wanted.audience, wanted.expiration_seconds
+            for desired in projections(pod):
+                key = desired.audience, desired.expiration_seconds
                 if time.time() >= self._due.get(key, 0.0):
-                    self._texts[key], self._due[key] = await self._request(pod, wanted)
+                    self._texts[key], self._due[key] = await self._request(pod, desired)
         except (ApiError, OSError, aiohttp.ClientError) as error:
             trouble = f"no token of ServiceAccount {account(pod)}: {error}"
         self.stop()
@@ -65,12 +65,12 @@ class PodTokens:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _request(self, pod: Pod, wanted: ServiceAccountTokenProjection) -> tuple[str, float]:
+    async def _request(self, pod: Pod, desired: ServiceAccountTokenProjection) -> tuple[str, float]:
         """A token, and when it should be replaced."""
         bound = {"apiVersion": "v1", "kind": "Pod", "name": pod.metadata.name, "uid": pod.metadata.uid}
         spec = {
-            "audiences": [wanted.audience] if wanted.audience else [],
-            "expirationSeconds": wanted.expiration_seconds,
+            "audiences": [desired.audience] if desired.audience else [],
+            "expirationSeconds": desired.expiration_seconds,
             "boundObjectRef": bound,
         }
         now = time.time()

@@ -126,14 +126,14 @@ class PodWorkers(Mapping[str, PodWorker]):
 
     def _index(self, entry: _Entry) -> None:
         uid, namespace = entry.pod.metadata.uid, entry.pod.metadata.namespace
-        wanted = frozenset() if entry.gone else references(entry.pod)
-        for reference in entry.refers - wanted:
+        desired = frozenset() if entry.gone else references(entry.pod)
+        for reference in entry.refers - desired:
             self._referring[namespace, reference].discard(uid)
             if not self._referring[namespace, reference]:
                 del self._referring[namespace, reference]
-        for reference in wanted - entry.refers:
+        for reference in desired - entry.refers:
             self._referring[namespace, reference].add(uid)
-        entry.refers = wanted
+        entry.refers = desired
 
     def _start(self, entry: _Entry) -> None:
         entry.worker = None

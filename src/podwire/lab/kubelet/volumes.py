@@ -65,9 +65,9 @@ def files(pod: Pod, volume: Volume, sources: Sources) -> Mapping[str, VolumeFile
 def _part(pod: Pod, part: VolumeProjection, mode: int, sources: Sources) -> Mapping[str, VolumeFile]:
     """The files of one source of a projected volume."""
     if part.service_account_token is not None:
-        wanted = part.service_account_token
-        content = sources.token(wanted.audience, wanted.expiration_seconds)
-        return {_safe(wanted.path): VolumeFile(content, mode)}
+        desired = part.service_account_token
+        content = sources.token(desired.audience, desired.expiration_seconds)
+        return {_safe(desired.path): VolumeFile(content, mode)}
     if part.config_map is not None:
         values = sources.config_map(part.config_map.name, optional=part.config_map.optional)
         return _project(values or {}, part.config_map.items, mode, optional=part.config_map.optional)
@@ -142,26 +142,26 @@ def _provide(folder: Path, pod: Pod, volume: Volume, sources: Sources, places: t
         host_path.provide(places[0], volume.host_path)
     elif volume.empty_dir is not None:
         places[1].provide(volume.name, volume.empty_dir, group, folder)
-    elif (wanted := files(pod, volume, sources)) is not None:
-        write(folder, wanted, group)
+    elif (desired := files(pod, volume, sources)) is not None:
+        write(folder, desired, group)
 
 
-def write(folder: Path, wanted: Mapping[str, VolumeFile], group: int | None = None) -> bool:
+def write(folder: Path, desired: Mapping[str, VolumeFile], group: int | None = None) -> bool:
     """Make the volume hold exactly these files, seen by readers all at once. Return whether it changed."""
     folder.mkdir(parents=True, exist_ok=True)
     current = folder / DATA
     previous = folder / os.readlink(current) if current.is_symlink() else None
-    if previous is not None and _read(previous) == {path: file.content for path, file in wanted.items()}:
+    if previous is not None and _read(previous) == {path: file.content for path, file in desired.items()}:
         return False
     fresh = Path(tempfile.mkdtemp(prefix="..", dir=folder))
     fresh.chmod(0o755)
-    for path, file in wanted.items():
+    for path, file in desired.items():
         _write_file(fresh / path, file, group)
     link = folder / "..data_tmp"
     link.unlink(missing_ok=True)
     link.symlink_to(fresh.name)
     link.rename(current)
-    _link_names(folder, {path.partition("/")[0] for path in wanted})
+    _link_names(folder, {path.partition("/")[0] for path in desired})
     if previous is not None:
         shutil.rmtree(previous, ignore_errors=True)
     return True

@@ -53,9 +53,9 @@ async def _receive(socket: Path, zone: Zone, own: tuple[Record, ...]) -> None:
         senders.add(writer)
         try:
             while line := await reader.readline():
-                wanted = set(merged(own, msgspec.json.decode(line, type=dict[str, tuple[str, ...]])))
-                await zone.write(Delta(upserts=tuple(wanted - held), removals=tuple(held - wanted)))
-                held = wanted
+                desired = set(merged(own, msgspec.json.decode(line, type=dict[str, tuple[str, ...]])))
+                await zone.write(Delta(upserts=tuple(desired - held), removals=tuple(held - desired)))
+                held = desired
         finally:
             senders.discard(writer)
             writer.close()

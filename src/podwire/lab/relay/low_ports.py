@@ -82,10 +82,10 @@ def _become(connection: int) -> NoReturn:
 
 def serve(clients: socket.socket) -> None:
     """Answer requests until all other ends are closed."""
-    while wanted := clients.recv(LONGEST):
+    while desired := clients.recv(LONGEST):
         number = errno.EINVAL
         try:
-            protocol, address, port = json.loads(wanted)
+            protocol, address, port = json.loads(desired)
             bound = _bound(str(protocol), str(address), int(port))
         except OSError as error:
             number = error.errno or number
@@ -93,9 +93,9 @@ def serve(clients: socket.socket) -> None:
             pass
         else:
             with bound:
-                socket.send_fds(clients, [wanted], [bound.fileno()])
+                socket.send_fds(clients, [desired], [bound.fileno()])
             continue
-        clients.send(b"%d %s" % (number, wanted))
+        clients.send(b"%d %s" % (number, desired))
 
 
 def _bound(protocol: str, address: str, port: int) -> socket.socket:
@@ -125,18 +125,18 @@ def request(server: socket.socket, protocol: str, address: str, port: int) -> so
 
     Answers to a client that died before it read them are skipped: an answer repeats its request.
     """
-    wanted = json.dumps([protocol, address, port]).encode()
+    desired = json.dumps([protocol, address, port]).encode()
     server.settimeout(SECONDS)
-    server.send(wanted)
+    server.send(desired)
     while True:
         answer, descriptors, _, _ = socket.recv_fds(server, LONGEST, 1, socket.MSG_CMSG_CLOEXEC)
         sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-        if sockets and answer == wanted:
+        if sockets and answer == desired:
             return sockets[0]
         for other in sockets:
             other.close()
         number, _, rest = answer.partition(b" ")
-        if rest == wanted:
+        if rest == desired:
             raise OSError(int(number), os.strerror(int(number)))
         if not answer:
             raise ConnectionResetError(errno.ECONNRESET, "the process for ports below 1024 has ended")

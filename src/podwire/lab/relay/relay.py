@@ -120,15 +120,15 @@ class Relay:
     async def _apply(self, key: NamespacedName) -> None:
         """Make the open ports of a Service those that it has now."""
         service = self._services.objects.get(key)
-        wanted = {} if service is None else {one.key: one for one in forwards_of(service, self._config.internal)}
+        desired = {} if service is None else {one.key: one for one in forwards_of(service, self._config.internal)}
         before = self._of.pop(key, {})
-        for gone in before.keys() - wanted.keys():
+        for gone in before.keys() - desired.keys():
             self._ports.close(gone)
             self._dirty |= self._unopened
         if service is None:
             self._serving.remove(key)
         self._unopened.discard(key)
-        for forward in wanted.values():
+        for forward in desired.values():
             await self._keep(key, forward, before)
 
     async def _keep(self, key: NamespacedName, forward: Forward, before: Mapping[str, Forward]) -> None:

@@ -17,7 +17,7 @@ FILE = "relay.json"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """Where a forward is on the host; an empty `host` means nowhere. `note` has the reason why it is not as wanted."""
+    """Where a forward is on the host; an empty `host` means nowhere. `note` has the reason why it is not as desired."""
 
     forward: Forward
     host: str = ""

@@ -62,12 +62,12 @@ class Bootstrap(msgspec.Struct, frozen=True):
 
     async def _create_objects(self, client: Client) -> None:
         files = {name: path.read_bytes() for name, path in self.dns_files.items()}
-        wanted: list[Awaitable[Any]] = [
+        desired: list[Awaitable[Any]] = [
             _ensure(client, NODES, "", manifests.node_object(node)) for node in self.topology.all_nodes()
         ]
         system = "kube-system"
         await asyncio.gather(
-            *wanted,
+            *desired,
             _ensure(client, SECRETS, system, manifests.dns_credentials(files)),
             _ensure(client, SERVICES, system, manifests.dns_service(self.topology)),
             _ensure(client, CONFIG_MAPS, system, manifests.dns_config_map(self.topology)),

@@ -166,24 +166,24 @@ def folder_of(pod: Path, name: str) -> Path:
 
 
 async def start(
-    pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int, beside: int = 0
+    pod: Path, plan: PodPlan, requested: ContainerPlan, run: int, beside: int = 0
 ) -> tuple[Run, process.Started]:
     """Fork a container, into the pid namespace of `beside` where that is given. Raises OSError.
 
     It waits to be released, so that it can be written down first.
     """
-    folder = folder_of(pod, wanted.name)
+    folder = folder_of(pod, requested.name)
     (folder / "root").mkdir(parents=True, exist_ok=True)
     provide(folder)
-    log = LogFile(log_path(pod, wanted.name, run))
-    pumps = [Pump(_fifo(folder / stream, wanted), stream, log) for stream in STREAMS]
+    log = LogFile(log_path(pod, requested.name, run))
+    pumps = [Pump(_fifo(folder / stream, requested), stream, log) for stream in STREAMS]
     stdout, stderr = (os.open(folder / stream, os.O_RDWR | os.O_CLOEXEC) for stream in STREAMS)
-    stdin, write_end = _input(folder, wanted)
+    stdin, write_end = _input(folder, requested)
     for pump in pumps:
         pump.start()
     try:
         place = process.Place(plan.network, plan.hostname, folder / "root", beside)
-        started = await _begin(wanted, place, (stdin, stdout, stderr))
+        started = await _begin(requested, place, (stdin, stdout, stderr))
     except BaseException:
         for pump in pumps:
             pump.close()
@@ -196,27 +196,27 @@ async def start(
             os.close(number)
     pidfd = os.pidfd_open(started.pid)
     run_now = Run(
-        wanted, folder, started.pid, pidfd, time.time(), log, report=started.report, stdin=write_end, pumps=pumps
+        requested, folder, started.pid, pidfd, time.time(), log, report=started.report, stdin=write_end, pumps=pumps
     )
     return run_now, started
 
 
-async def _begin(wanted: ContainerPlan, place: process.Place, descriptors: tuple[int, int, int]) -> process.Started:
+async def _begin(requested: ContainerPlan, place: process.Place, descriptors: tuple[int, int, int]) -> process.Started:
     stdin, stdout, stderr = descriptors
-    if not wanted.terminal:
-        return await _fork(wanted, place, process.Streams(stdin, stdout, stderr))
+    if not requested.terminal:
+        return await _fork(requested, place, process.Streams(stdin, stdout, stderr))
     relay, connection = fork_console(stdin, stdout)
     _reap(relay)
     with connection:
         streams = process.Streams(stdin, stdout, stderr, console=connection.fileno())
-        return await _fork(wanted, place, streams)
+        return await _fork(requested, place, streams)
 
 
-async def _fork(wanted: ContainerPlan, place: process.Place, streams: process.Streams) -> process.Started:
+async def _fork(requested: ContainerPlan, place: process.Place, streams: process.Streams) -> process.Started:
     """The first process: our child where the machine's programs run, else one that crun makes and we inherit."""
-    if not wanted.image_root:
-        return process.start(wanted, place, streams)
-    launch = crun.launch(wanted, place, streams)
+    if not requested.image_root:
+        return process.start(requested, place, streams)
+    launch = crun.launch(requested, place, streams)
     _reap(launch.launcher)
     await processes.readable(launch.started_pipe)
     return launch.started()
@@ -227,21 +227,23 @@ def _reap(child: int) -> None:
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def _fifo(path: Path, wanted: ContainerPlan) -> Path:
+def _fifo(path: Path, requested: ContainerPlan) -> Path:
     """Make a FIFO that the container's user can open again by /dev/stdout, and no other user of the world."""
     path.unlink(missing_ok=True)
     os.mkfifo(path, 0o600)
-    os.chown(path, wanted.identity.user, wanted.identity.group)
+    os.chown(path, requested.identity.user, requested.identity.group)
     return path
 
 
-def _input(folder: Path, wanted: ContainerPlan) -> tuple[int, int]:
+def _input(folder: Path, requested: ContainerPlan) -> tuple[int, int]:
     """The container's standard input and, where it may end, the writing end that keeps it open until then."""
-    if not wanted.stdin:
-        flags = os.O_RDWR if wanted.terminal else os.O_RDONLY
-        return os.open(_fifo(folder / "stdin", wanted) if wanted.terminal else "/dev/null", flags | os.O_CLOEXEC), -1
-    path = _fifo(folder / "stdin", wanted)
-    if wanted.terminal or not wanted.stdin_once:
+    if not requested.stdin:
+        flags = os.O_RDWR if requested.terminal else os.O_RDONLY
+        return os.open(
+            _fifo(folder / "stdin", requested) if requested.terminal else "/dev/null", flags | os.O_CLOEXEC
+        ), -1
+    path = _fifo(folder / "stdin", requested)
+    if requested.terminal or not requested.stdin_once:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC), -1
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     write_end = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -249,7 +251,7 @@ def _input(folder: Path, wanted: ContainerPlan) -> tuple[int, int]:
     return reader, write_end
 
 
-def adopt(pod: Path, wanted: ContainerPlan, record: Record, state: Running) -> Run | None:
+def adopt(pod: Path, requested: ContainerPlan, record: Record, state: Running) -> Run | None:
     """Take over a container of a dead shim; None when it has ended meanwhile."""
     try:
         pidfd = os.pidfd_open(state.pid)
@@ -258,8 +260,8 @@ def adopt(pod: Path, wanted: ContainerPlan, record: Record, state: Running) -> R
     if processes.start_ticks(state.pid) != state.ticks:
         os.close(pidfd)
         return None
-    log = LogFile(log_path(pod, wanted.name, record.starts - 1))
-    pumps = [Pump(folder_of(pod, wanted.name) / stream, stream, log) for stream in STREAMS]
+    log = LogFile(log_path(pod, requested.name, record.starts - 1))
+    pumps = [Pump(folder_of(pod, requested.name) / stream, stream, log) for stream in STREAMS]
     for pump in pumps:
         pump.start()
-    return Run(wanted, folder_of(pod, wanted.name), state.pid, pidfd, state.started, log, own=False, pumps=pumps)
+    return Run(requested, folder_of(pod, requested.name), state.pid, pidfd, state.started, log, own=False, pumps=pumps)

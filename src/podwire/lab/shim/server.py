@@ -103,14 +103,14 @@ class Shim:
 
     def _adopt(self, record: Record, state: Running) -> None:
         assert self._plan is not None
-        wanted = next(entry for entry in self._plan.containers if entry.name == record.name)
-        run = container_run.adopt(self._folder, wanted, record, state)
+        requested = next(entry for entry in self._plan.containers if entry.name == record.name)
+        run = container_run.adopt(self._folder, requested, record, state)
         if run is not None:
             self._runs[record.name] = run
             self._spawn(self._follow(run))
             return
         status = exit_status(paths.EXITS, state.pid, state.started)
-        self._ended(wanted.name, container_run.terminated(status, state.started, time.time()))
+        self._ended(requested.name, container_run.terminated(status, state.started, time.time()))
 
     def _apply(self) -> None:
         self._take_plan()
@@ -130,9 +130,9 @@ class Shim:
             self._timer = None
         if self._plan is None or self._stopping:
             return
-        for wanted in lifecycle.due(self._plan, self._records, time.monotonic()):
-            if wanted.name not in self._beginning:
-                self._start(self._plan, wanted.name)
+        for requested in lifecycle.due(self._plan, self._records, time.monotonic()):
+            if requested.name not in self._beginning:
+                self._start(self._plan, requested.name)
         if self._beginning:
             return  # each comes back here when it has begun
         pause = lifecycle.next_due(self._plan, self._records, time.monotonic())
@@ -140,14 +140,14 @@ class Shim:
             self._timer = asyncio.get_running_loop().call_later(pause, self._turn)
 
     def _start(self, plan: PodPlan, name: str) -> None:
-        wanted = next(entry for entry in plan.containers if entry.name == name)
+        requested = next(entry for entry in plan.containers if entry.name == name)
         record = self._records[name]
-        if isinstance(wanted.program, Refuse):
-            self._refuse(record, wanted.program)
+        if isinstance(requested.program, Refuse):
+            self._refuse(record, requested.program)
             return
         remove_runs(self._folder, name, record.starts - 1)
         self._beginning.add(name)
-        self._spawn(self._begin(plan, wanted))
+        self._spawn(self._begin(plan, requested))
 
     def _refuse(self, record: Record, program: Refuse) -> None:
         if program.at_start:
@@ -156,12 +156,12 @@ class Shim:
         else:
             self._set(lifecycle.refused(record, program.message, time.monotonic()))
 
-    async def _begin(self, plan: PodPlan, wanted: ContainerPlan) -> None:
+    async def _begin(self, plan: PodPlan, requested: ContainerPlan) -> None:
         """Make a container, write it down, let it run, and follow it to its end."""
-        name = wanted.name
+        name = requested.name
         try:
-            beside = self._running(wanted.target).pid if wanted.target else 0
-            run, started = await container_run.start(self._folder, plan, wanted, self._records[name].starts, beside)
+            beside = self._running(requested.target).pid if requested.target else 0
+            run, started = await container_run.start(self._folder, plan, requested, self._records[name].starts, beside)
         except (LookupError, OSError) as error:
             log.warning("container %s: %s", name, error)
             self._beginning.discard(name)
@@ -176,7 +176,7 @@ class Shim:
             return
         self._beginning.discard(name)
         self._runs[name] = run
-        self._set(lifecycle.started(self._records[name], run.running, wanted.image_id))
+        self._set(lifecycle.started(self._records[name], run.running, requested.image_id))
         started.release()
         await self._follow(run)
 
@@ -195,10 +195,10 @@ class Shim:
 
     def _ended(self, name: str, how: Terminated) -> None:
         assert self._plan is not None
-        wanted = next(entry for entry in self._plan.containers if entry.name == name)
+        requested = next(entry for entry in self._plan.containers if entry.name == name)
         record = self._records[name]
-        stopping = self._stopping or wanted in lifecycle.leftovers(self._plan, self._records)
-        self._set(lifecycle.ended(record, wanted, how, time.monotonic(), stopping=stopping))
+        stopping = self._stopping or requested in lifecycle.leftovers(self._plan, self._records)
+        self._set(lifecycle.ended(record, requested, how, time.monotonic(), stopping=stopping))
         if self._stopping:
             self._stop_next()
         elif lifecycle.leftovers(self._plan, self._records):

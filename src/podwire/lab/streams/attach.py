@@ -30,13 +30,13 @@ LIVELY_PAUSE_SECONDS = 0.005
 """A container that spoke a moment ago, or was typed to, is listened to more often."""
 
 
-def attachable(record: Record | None, wanted: Request) -> bool:
+def attachable(record: Record | None, requested: Request) -> bool:
     """Whether there is something to attach to: a container that runs, or that ended before its client could come."""
     if record is None:
         return False
     if isinstance(record.state, Running):
         return True
-    if wanted.started_it:
+    if requested.started_it:
         return record.starts > 0
     return isinstance(record.state, Terminated) and time.time() - record.state.started < YOUNG_SECONDS
 
@@ -73,17 +73,17 @@ class Attachment:
         socket: web.WebSocketResponse,
         worker: ContainerRuns,
         container: Container,
-        wanted: Request,
+        requested: Request,
         read: Readings,
     ) -> None:
         self._socket = socket
         self._worker = worker
         self._container = container
-        self._wanted = wanted
+        self._requested = requested
         self._run = worker.records[container.name].starts
         self._log = log_path(worker.sandbox.folder, container.name, self._run - 1)
         self._read = read
-        self._stdin = self._open_input() if wanted.stdin and container.stdin else None
+        self._stdin = self._open_input() if requested.stdin and container.stdin else None
         self._lively_until = 0.0
 
     async def run(self) -> None:
@@ -117,13 +117,13 @@ class Attachment:
         """Both output streams, until the container ends."""
         tail = Tail(self._log)
         self._place(tail)
-        wanted_streams = {"stdout": self._wanted.stdout or self._wanted.tty, "stderr": self._wanted.stderr}
+        requested_streams = {"stdout": self._requested.stdout or self._requested.tty, "stderr": self._requested.stderr}
         try:
             while True:
                 alive = self._alive
                 entries = tail.more()
                 for entry in entries:
-                    if wanted_streams.get(entry.stream):
+                    if requested_streams.get(entry.stream):
                         channel = Channel.STDOUT if entry.stream == "stdout" else Channel.STDERR
                         await self._socket.send_bytes(frame(channel, entry.output))
                 if entries:
@@ -138,10 +138,10 @@ class Attachment:
 
     def _place(self, tail: Tail) -> None:
         """Go on where this client stopped to read; else from the start for who made the container, or is early."""
-        end = self._read.end(self._wanted.reader, self._log)
+        end = self._read.end(self._requested.reader, self._log)
         if end is not None:
             tail.resume(end)
-        elif not (self._wanted.started_it or young(self._log, YOUNG_SECONDS)):
+        elif not (self._requested.started_it or young(self._log, YOUNG_SECONDS)):
             tail.skip()
 
     def _enliven(self) -> None:

@@ -106,13 +106,13 @@ async def send_last(socket: web.WebSocketResponse, status: bytes) -> None:
         await socket.send_bytes(sent)
 
 
-async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request) -> None:
+async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Container, requested: Request) -> None:
     """Run a command for a client and send it the result."""
     try:
-        if wanted.tty:
-            await _with_terminal(socket, shim, container, wanted)
+        if requested.tty:
+            await _with_terminal(socket, shim, container, requested)
         else:
-            await _with_pipes(socket, shim, container, wanted)
+            await _with_pipes(socket, shim, container, requested)
     except ShimError as error:
         message = f"container {container.name}: {error}"
         with contextlib.suppress(ConnectionError):
@@ -125,9 +125,9 @@ async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Co
 
 
 async def _with_terminal(
-    socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request
+    socket: web.WebSocketResponse, shim: ShimClient, container: Container, requested: Request
 ) -> None:
-    command = await shim.execute(container.name, wanted.command, terminal=True)
+    command = await shim.execute(container.name, requested.command, terminal=True)
     assert command.terminal is not None
     output = Descriptor(command.terminal)
     stdin = Descriptor(os.dup(command.terminal))
@@ -139,11 +139,13 @@ async def _with_terminal(
         stdin.close()
 
 
-async def _with_pipes(socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request) -> None:
-    pipes = _Pipes(wanted)
+async def _with_pipes(
+    socket: web.WebSocketResponse, shim: ShimClient, container: Container, requested: Request
+) -> None:
+    pipes = _Pipes(requested)
     try:
         try:
-            command = await shim.execute(container.name, wanted.command, pipes.theirs)
+            command = await shim.execute(container.name, requested.command, pipes.theirs)
         finally:
             pipes.hand_over()
         try:
@@ -157,18 +159,18 @@ async def _with_pipes(socket: web.WebSocketResponse, shim: ShimClient, container
 class _Pipes:
     """The pipes of a command: `theirs` are its three descriptors, the rest is ours."""
 
-    def __init__(self, wanted: Request) -> None:
+    def __init__(self, requested: Request) -> None:
         self.stdin: Descriptor | None = None
         self.outputs: dict[Channel, Descriptor] = {}
         self.theirs: list[int] = []
-        if wanted.stdin:
+        if requested.stdin:
             reader, writer = os.pipe2(os.O_CLOEXEC)
             self.stdin = Descriptor(writer)
             self.theirs.append(reader)
         else:
             self.theirs.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        for channel, wanted_here in ((Channel.STDOUT, wanted.stdout), (Channel.STDERR, wanted.stderr)):
-            if wanted_here:
+        for channel, requested_here in ((Channel.STDOUT, requested.stdout), (Channel.STDERR, requested.stderr)):
+            if requested_here:
                 reader, writer = os.pipe2(os.O_CLOEXEC)
                 self.outputs[channel] = Descriptor(reader)
                 self.theirs.append(writer)

@@ -81,11 +81,11 @@ def last_lines(entries: list[Entry], count: int) -> list[Entry]:
 
 
 class Rendering:
-    """Entries to bytes, with times at the start of lines where they are wanted, and no more bytes than the limit."""
+    """Entries to bytes, with times at the start of lines where they are requested, and no more bytes than the limit."""
 
-    def __init__(self, wanted: LogOptions) -> None:
-        self._wanted = wanted
-        self._left = wanted.limit_bytes
+    def __init__(self, requested: LogOptions) -> None:
+        self._requested = requested
+        self._left = requested.limit_bytes
         self._fresh = {"stdout": True, "stderr": True}
 
     @property
@@ -97,9 +97,9 @@ class Rendering:
         """The bytes of these entries."""
         parts = []
         for entry in entries:
-            if entry.time < self._wanted.since:
+            if entry.time < self._requested.since:
                 continue
-            if self._wanted.timestamps and self._fresh.get(entry.stream, True):
+            if self._requested.timestamps and self._fresh.get(entry.stream, True):
                 parts.append(f"{timestamp(entry.time)} ".encode())
             parts.append(entry.output)
             self._fresh[entry.stream] = entry.full
@@ -159,22 +159,22 @@ class Tail:
 
 
 async def chunks(
-    path: Path, wanted: LogOptions, alive: Callable[[], bool], seen: Callable[[Position], None] = lambda _: None
+    path: Path, requested: LogOptions, alive: Callable[[], bool], seen: Callable[[Position], None] = lambda _: None
 ) -> AsyncIterator[bytes]:
     """The bytes of a log; with `follow`, until the container is not alive and all is read.
 
     `seen` is called with the end of the log, before these bytes are yielded.
     """
-    rendering = Rendering(wanted)
+    rendering = Rendering(requested)
     tail = Tail(path)
     try:
         aside = _entries(set_aside(path))
-        entries = [entry for entry in aside + tail.more() if entry.time >= wanted.since]
-        if wanted.tail_lines is not None:
-            entries = last_lines(entries, wanted.tail_lines)
+        entries = [entry for entry in aside + tail.more() if entry.time >= requested.since]
+        if requested.tail_lines is not None:
+            entries = last_lines(entries, requested.tail_lines)
         seen(tail.position)
         yield rendering.render(entries)
-        while wanted.follow and not rendering.full:
+        while requested.follow and not rendering.full:
             more_may_come = alive()
             data = rendering.render(tail.more())
             if data:

@@ -63,18 +63,18 @@ def refused(why: str) -> bytes:
     return json.dumps({"error": why}).encode() + b"\n"
 
 
-def request(wanted: PowerRequest, switch: Path = paths.POWER_SOCKET) -> None:
+def request(desired: PowerRequest, switch: Path = paths.POWER_SOCKET) -> None:
     """Send a request and wait until it is done. Raises PowerError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(WAIT_SECONDS)
         try:
             connection.connect(str(switch))
-            connection.sendall(wanted.encode())
+            connection.sendall(desired.encode())
             answer = json.loads(connection.makefile("rb").readline() or b"{}")
         except (OSError, ValueError) as error:
-            raise PowerError(f"node {wanted.node}: the world's first process does not answer: {error}") from None
+            raise PowerError(f"node {desired.node}: the world's first process does not answer: {error}") from None
     if answer.get("error") or not answer:
-        raise PowerError(f"node {wanted.node}: {answer.get('error', 'no answer')}")
+        raise PowerError(f"node {desired.node}: {answer.get('error', 'no answer')}")
 
 
 def processes_of(node: str) -> Iterator[int]:

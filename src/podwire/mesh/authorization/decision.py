@@ -170,16 +170,16 @@ def _header_holds(one: HeaderCondition, request: Request | None, mode: Mode) -> 
     if request is None:
         return mode is Mode.POSSIBLE
     values = [value for name, value in request.headers if name == one.name]
-    wanted = not one.values or pattern.elements_match(one.values, values, mode)
-    return wanted and not (one.not_values and pattern.elements_match(one.not_values, values, mode.other))
+    desired = not one.values or pattern.elements_match(one.values, values, mode)
+    return desired and not (one.not_values and pattern.elements_match(one.not_values, values, mode.other))
 
 
 def _claim_holds(one: ClaimCondition, request: Request | None, mode: Mode) -> bool:
     if request is None:
         return mode is Mode.POSSIBLE
     values = _claim_values(request.claims, one.path)
-    wanted = not one.values or any(pattern.any_matches(one.values, value) for value in values)
-    return wanted and not any(pattern.any_matches(one.not_values, value) for value in values)
+    desired = not one.values or any(pattern.any_matches(one.values, value) for value in values)
+    return desired and not any(pattern.any_matches(one.not_values, value) for value in values)
 
 
 def _claim_values(claims: Mapping[str, object] | None, path: tuple[str, ...]) -> list[str]:
@@ -219,10 +219,10 @@ def _has_port(one: Operation, port: int) -> bool:
     return (not one.ports or port in one.ports) and port not in one.not_ports
 
 
-def _one_and_none(wanted: Iterable[Pattern], unwanted: Iterable[Pattern], text: str) -> bool:
+def _one_and_none(desired: Iterable[Pattern], unwanted: Iterable[Pattern], text: str) -> bool:
     """Whether a text matches; an empty one, of who has no identity, matches nothing."""
-    wanted = tuple(wanted)
-    return (not wanted or bool(text and pattern.any_matches(wanted, text))) and not (
+    desired = tuple(desired)
+    return (not desired or bool(text and pattern.any_matches(desired, text))) and not (
         text and pattern.any_matches(unwanted, text)
     )
 

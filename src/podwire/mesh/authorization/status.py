@@ -53,9 +53,9 @@ def transport_status(item: TransportPolicy, policies: Transport, now: datetime) 
 
 
 def _status(
-    item: AuthorizationPolicy | RequestAuthentication | TransportPolicy, wanted: list[Problem], now: datetime
+    item: AuthorizationPolicy | RequestAuthentication | TransportPolicy, desired: list[Problem], now: datetime
 ) -> Mapping[str, Any]:
-    conditions = merged(item.status.conditions, wanted, item.metadata.generation, now, (ACCEPTED, REQUESTS_READ))
+    conditions = merged(item.status.conditions, desired, item.metadata.generation, now, (ACCEPTED, REQUESTS_READ))
     return changed(item.status, {"conditions": conditions})
 
 
@@ -89,14 +89,14 @@ def _may_serve(policy: Policy, service: Service) -> bool:
 
 
 def _unread(rule: Rule, services: Iterable[Service]) -> Iterator[str]:
-    wanted = {port for one in rule.operations for port in one.ports}
+    desired = {port for one in rule.operations for port in one.ports}
     http = set()
     for service in services:
         for port in service.spec.ports:
             target = port.target_port or port.port
             if speaks_http(port):
                 http.add(target)
-            elif not wanted and port.protocol == "TCP":
+            elif not desired and port.protocol == "TCP":
                 yield f"{target} of Service {service.key}"
-    for number in wanted - http:
+    for number in desired - http:
         yield str(number)

@@ -140,11 +140,11 @@ class AuthorityLoop:
 
     async def _publish(self, state: AuthorityState, revoked: tuple[trust.Revoked, ...], now: datetime) -> None:
         present, basis = await authority_store.read_bundle(self._client)
-        wanted = trust.basis(state, revoked, now)
-        if present is None or basis != wanted or present.issuer != state.active.fingerprint:
+        desired = trust.basis(state, revoked, now)
+        if present is None or basis != desired or present.issuer != state.active.fingerprint:
             present = trust.bundle(state, revoked, now)
-            await authority_store.write_bundle(self._client, present, self._trust_domain, wanted)
-        self.bundle, self._basis = present, wanted
+            await authority_store.write_bundle(self._client, present, self._trust_domain, desired)
+        self.bundle, self._basis = present, desired
 
     def _report_problem(self, problem: str) -> None:
         self.problem = problem

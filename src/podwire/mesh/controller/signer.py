@@ -67,16 +67,16 @@ class Signer:
             await authority_store.write_ledger(self._client, ledger.with_entries(before, entries, now))
 
     def _signed(
-        self, wanted: CertificateRequest, node: str, state: AuthorityState, now: datetime
+        self, desired: CertificateRequest, node: str, state: AuthorityState, now: datetime
     ) -> tuple[Issued, Entry | None]:
         try:
-            found = check(wanted.id, node, state.trust_domain, self._running, self._denial)
-            key = authorities.requested_key(wanted.request.encode())
+            found = check(desired.id, node, state.trust_domain, self._running, self._denial)
+            key = authorities.requested_key(desired.request.encode())
         except (DeniedError, ValueError) as error:
-            log.warning("node %s gets no certificate of %s: %s", node, wanted.id[:200], error)
-            return Issued(wanted.id, error=str(error)), None
+            log.warning("node %s gets no certificate of %s: %s", node, desired.id[:200], error)
+            return Issued(desired.id, error=str(error)), None
         times = (now - CLOCK_SKEW, now + self._lifetimes.leaf)
         certificate = authorities.sign(state.active.pair, key, str(found), times)
         made = authorities.described(certificate)
         chain = certificate.decode() + state.active.certificate
-        return Issued(wanted.id, chain), Entry(wanted.id, f"{made.serial:x}", made.not_after)
+        return Issued(desired.id, chain), Entry(desired.id, f"{made.serial:x}", made.not_after)

@@ -109,15 +109,15 @@ def _has_claim(path: tuple[str, ...], one: Pattern) -> Any:
 
 def _source(source: Source) -> list[Any]:
     found = []
-    for wanted, unwanted, made in (
+    for desired, unwanted, made in (
         (source.identities, source.not_identities, _identity),
         (source.namespaces, source.not_namespaces, _namespace),
         (source.addresses, source.not_addresses, _addresses),
         (source.tokens, source.not_tokens, _issued),
     ):
         make: Callable[[Any], Any] = made
-        if wanted:
-            found.append(make(wanted))
+        if desired:
+            found.append(make(desired))
         if unwanted:
             found.append(_PRINCIPAL(not_id=make(unwanted)))
     return found

@@ -78,8 +78,8 @@ class Running:
 
     def nodes_of(self, account: NamespacedName) -> frozenset[str]:
         """Return the nodes that run pods of a ServiceAccount."""
-        wanted = account.namespace, account.name
-        return frozenset(node for node, namespace, name in self._accounts if (namespace, name) == wanted)
+        desired = account.namespace, account.name
+        return frozenset(node for node, namespace, name in self._accounts if (namespace, name) == desired)
 
     def identities(self, node: str, trust_domain: str) -> frozenset[Spiffe]:
         """Return all identities that a node may have."""

@@ -61,7 +61,7 @@ class AuthorizationRule(Struct, frozen=True):
 
 
 class AuthorizationPolicySpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     selector: LabelSelector = LabelSelector()
     action: str = "ALLOW"

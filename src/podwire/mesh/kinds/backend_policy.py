@@ -109,7 +109,7 @@ class LocalRateLimit(Struct, frozen=True):
 
 
 class BackendPolicySpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     target_refs: tuple[PolicyTarget, ...] = ()
     retry_constraint: RetryConstraint | None = None

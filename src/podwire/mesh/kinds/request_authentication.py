@@ -38,7 +38,7 @@ class TokenIssuer(Struct, frozen=True):
 
 
 class RequestAuthenticationSpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     selector: LabelSelector = LabelSelector()
     issuers: tuple[TokenIssuer, ...] = ()

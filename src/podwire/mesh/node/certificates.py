@@ -36,7 +36,7 @@ class Certificates:
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock
-        self._wanted: frozenset[Spiffe] = frozenset()
+        self._desired: frozenset[Spiffe] = frozenset()
         self._owners: dict[str, frozenset[Spiffe]] = {}
         self._received: dict[Spiffe, Received] = {}
         self._refused: dict[Spiffe, tuple[float, int]] = {}
@@ -62,9 +62,9 @@ class Certificates:
         return self._bundle
 
     @property
-    def wanted(self) -> frozenset[Spiffe]:
+    def desired(self) -> frozenset[Spiffe]:
         """All identities that certificates are required of."""
-        return self._wanted
+        return self._desired
 
     @property
     def leaves(self) -> Mapping[Spiffe, Leaf]:
@@ -73,7 +73,7 @@ class Certificates:
         return {
             one: found.leaf
             for one, found in self._received.items()
-            if renewal.may_be_served(found, now, self._revoked) and one in self._wanted
+            if renewal.may_be_served(found, now, self._revoked) and one in self._desired
         }
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -83,14 +83,14 @@ class Certificates:
     def require(self, ids: Iterable[Spiffe], owner: str = "") -> None:
         """Have certificates of what each owner required last, and no others. Keys of the others are removed."""
         self._owners[owner] = frozenset(ids)
-        wanted = frozenset().union(*self._owners.values())
-        if wanted == self._wanted:
+        desired = frozenset().union(*self._owners.values())
+        if desired == self._desired:
             return
-        self._wanted = wanted
-        for gone in self._received.keys() - wanted:
+        self._desired = desired
+        for gone in self._received.keys() - desired:
             del self._received[gone]
         for table in (self._refused, self.errors):
-            for gone in table.keys() - wanted:
+            for gone in table.keys() - desired:
                 del table[gone]
         self._woken.set()
         self._notify()
@@ -144,7 +144,7 @@ class Certificates:
     def _due(self) -> dict[Spiffe, float]:
         """Return when to request each identity."""
         found = {}
-        for one in self._wanted:
+        for one in self._desired:
             moment = renewal.due(self._received.get(one), self._bundle, self._bundle_at, self._revoked)
             found[one] = max(moment, self._refused.get(one, (0.0, 0))[0])
         return found
@@ -187,7 +187,7 @@ class Certificates:
         return True
 
     def _take(self, one: Spiffe, key: bytes, issued: Issued, responses: Responses) -> None:
-        if one not in self._wanted:
+        if one not in self._desired:
             return
         if issued.error:
             self._refuse(one, issued.error)

@@ -45,10 +45,10 @@ class Configuration:
         if name in self._parts and self._sources[name] == sources:
             return Difference((), ())
         before = self._parts.get(name, {})
-        wanted = {one.key: one for one in derived()}
-        self._sources[name], self._parts[name] = sources, wanted
-        changed = tuple(one for key, one in wanted.items() if before.get(key) != one)
-        return Difference(changed, tuple(before.keys() - wanted.keys()))
+        desired = {one.key: one for one in derived()}
+        self._sources[name], self._parts[name] = sources, desired
+        changed = tuple(one for key, one in desired.items() if before.get(key) != one)
+        return Difference(changed, tuple(before.keys() - desired.keys()))
 
     def _of_node(self, workloads: NodeWorkloads, credentials: Credentials) -> Iterable[Resource]:
         return node_resources.resources(workloads, credentials, self._versions, self._keys_socket)

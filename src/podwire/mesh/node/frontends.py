@@ -45,11 +45,11 @@ class Frontends:
     def follow(self, proxy: Proxy) -> None:
         """Take what Envoy serves now."""
         services = self._routing.services
-        wanted = {key: captured(found, self._clients) for key, found in services.items()}
+        desired = {key: captured(found, self._clients) for key, found in services.items()}
         known = self._served
         if not proxy.envoys() or proxy.lacking(((LISTENER, ROUTED),)):
-            wanted = {key: rows & known.get(key, frozenset()) for key, rows in wanted.items()}
-        self._served = {key: rows for key, rows in wanted.items() if rows}
+            desired = {key: rows & known.get(key, frozenset()) for key, rows in desired.items()}
+        self._served = {key: rows for key, rows in desired.items() if rows}
         changed = {key for key in self._served.keys() | known.keys() if self._served.get(key) != known.get(key)}
         if changed:
             self._elements.touch(*changed)

@@ -32,7 +32,7 @@ class HeldAddresses:
     """
 
     def __init__(self, sink: Sink[ElementRow] | None = None) -> None:
-        self._wanted: frozenset[IPAddress] = frozenset()
+        self._desired: frozenset[IPAddress] = frozenset()
         """Those that Envoy is configured with."""
         self._next: frozenset[IPAddress] = frozenset()
         """Those that it is about to be configured with."""
@@ -50,7 +50,7 @@ class HeldAddresses:
         self._hold(self._held | self._next)
         while is_loaded() and not await self._is_applied():  # noqa: ASYNC110  the rules may be removed meanwhile
             await asyncio.sleep(LOADED_SECONDS)
-        self._wanted = self._next
+        self._desired = self._next
 
     async def _is_applied(self) -> bool:
         try:
@@ -62,7 +62,7 @@ class HeldAddresses:
 
     def follow(self, proxy: Proxy) -> None:
         """Take what Envoy has acknowledged."""
-        known = self._wanted | self._next
+        known = self._desired | self._next
         secrets = tuple((SECRET, str(one)) for one in self._held - known)
         if proxy.envoys() and proxy.is_settled(ENDPOINTS) and not proxy.lacking((*_LISTENERS, *secrets)):
             self._hold(known)

@@ -16,7 +16,7 @@ def of_certificates(certificates: Certificates, now: datetime) -> Iterator[Famil
     """Yield how many there are, how many are lacking, and when the first one expires."""
     leaves = certificates.leaves
     yield gauge("podwire_mesh_certificates", "Identities that the node has a certificate of.", len(leaves))
-    lacking = len(certificates.wanted - leaves.keys())
+    lacking = len(certificates.desired - leaves.keys())
     yield gauge("podwire_mesh_certificates_lacking", "Identities of pods of the node without a certificate.", lacking)
     late = sum(now > one.not_before + (one.not_after - one.not_before) * LATE for one in leaves.values())
     yield gauge("podwire_mesh_certificates_late", "Those past three quarters of their life.", late)

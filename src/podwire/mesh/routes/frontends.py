@@ -47,8 +47,8 @@ def frontends(service: Service, client: str = "") -> tuple[Frontend, ...]:
 
 def selected(service: Service, reference: ParentReference, client: str) -> tuple[Frontend, ...]:
     """Return those that a reference is for: by the number and by the name of a port, by both where both are given."""
-    wanted = frozenset(_ports(service, reference))
-    return tuple(one for one in frontends(service, client) if one.port in wanted)
+    desired = frozenset(_ports(service, reference))
+    return tuple(one for one in frontends(service, client) if one.port in desired)
 
 
 def has_address(service: Service) -> bool:

@@ -16,8 +16,8 @@ ACCEPTED = "Accepted"
 def policy_status(item: BackendPolicy, problem: PolicyProblem | None, now: datetime) -> Mapping[str, Any]:
     """Return what is to be merged into the status; conditions of other types stay."""
     if problem is None:
-        wanted = condition(ACCEPTED, True, ACCEPTED)
+        desired = condition(ACCEPTED, True, ACCEPTED)
     else:
-        wanted = condition(ACCEPTED, False, problem.reason, problem.message)
-    conditions = merged(item.status.conditions, [wanted], item.metadata.generation, now, (ACCEPTED,))
+        desired = condition(ACCEPTED, False, problem.reason, problem.message)
+    conditions = merged(item.status.conditions, [desired], item.metadata.generation, now, (ACCEPTED,))
     return changed(item.status, {"conditions": conditions})

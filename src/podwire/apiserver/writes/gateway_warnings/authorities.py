@@ -18,13 +18,13 @@ KEY = "ca.crt"
 
 def of_authority(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
     """The warnings of one reference of an object."""
-    wanted = reference(field, "", "ConfigMap", obj["metadata"]["namespace"].text)
-    if (wanted.group, wanted.kind) != ("", "ConfigMap"):
-        yield f"{field.path}: authorities are in a ConfigMap, not a {wanted.kind}: name a ConfigMap"
+    desired = reference(field, "", "ConfigMap", obj["metadata"]["namespace"].text)
+    if (desired.group, desired.kind) != ("", "ConfigMap"):
+        yield f"{field.path}: authorities are in a ConfigMap, not a {desired.kind}: name a ConfigMap"
         return
-    yield from grants.missing(field, obj.value, wanted, existing)
-    found = existing.find(wanted)
+    yield from grants.missing(field, obj.value, desired, existing)
+    found = existing.find(desired)
     if found is None:
-        yield f"{field.path}: {wanted} does not exist: create it with the certificates in key {KEY}"
+        yield f"{field.path}: {desired} does not exist: create it with the certificates in key {KEY}"
     elif KEY not in (found.get("data") or {}):
-        yield f"{field.path}: {wanted} has no key {KEY}: put the authority's certificates there"
+        yield f"{field.path}: {desired} has no key {KEY}: put the authority's certificates there"

@@ -33,9 +33,9 @@ def of_policy(obj: Field, existing: Existing) -> Iterator[str]:
     """The warnings of a BackendTLSPolicy: the Services that it is for, its authority's certificates."""
     namespace = obj["metadata"]["namespace"].text
     for target in obj["spec"]["targetRefs"]:
-        wanted = reference(target, "", "Service", namespace)
-        if wanted.known and existing.find(wanted) is None:
-            yield f"{target.path}: {wanted} does not exist: create it, or correct the name"
+        desired = reference(target, "", "Service", namespace)
+        if desired.known and existing.find(desired) is None:
+            yield f"{target.path}: {desired} does not exist: create it, or correct the name"
     for authority in obj["spec"]["validation"]["caCertificateRefs"]:
         yield from of_authority(obj, authority, existing)
 
@@ -47,20 +47,20 @@ def _mirrors(obj: Field, filters: Field, existing: Existing) -> Iterator[str]:
 
 
 def _backend(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
-    wanted = reference(field, "", "Service", obj["metadata"]["namespace"].text)
-    if (wanted.group, wanted.kind) != ("", "Service"):
-        yield f"{field.path}: a backend is a Service, and {wanted} gets no traffic: name a Service"
+    desired = reference(field, "", "Service", obj["metadata"]["namespace"].text)
+    if (desired.group, desired.kind) != ("", "Service"):
+        yield f"{field.path}: a backend is a Service, and {desired} gets no traffic: name a Service"
         return
-    yield from grants.missing(field, obj.value, wanted, existing)
-    service = existing.find(wanted)
+    yield from grants.missing(field, obj.value, desired, existing)
+    service = existing.find(desired)
     if service is None:
-        yield f"{field.path}: {wanted} does not exist: create it, or correct name and namespace"
+        yield f"{field.path}: {desired} does not exist: create it, or correct name and namespace"
         return
     if service.get("spec", {}).get("type") == "ExternalName":
-        yield f"{field.path}: {wanted} is of type ExternalName and gets no traffic: name one with a selector"
+        yield f"{field.path}: {desired} is of type ExternalName and gets no traffic: name one with a selector"
         return
     protocol = _PROTOCOLS.get(obj["kind"].text, "TCP")
     ports = [one["port"] for one in service.get("spec", {}).get("ports", ()) if one.get("protocol", "TCP") == protocol]
     if field["port"].number not in ports:
         there = f"it has {', '.join(map(str, ports))}" if ports else "it has none"
-        yield f"{field['port'].path}: {wanted} has no {protocol} port {field['port'].number}: {there}"
+        yield f"{field['port'].path}: {desired} has no {protocol} port {field['port'].number}: {there}"

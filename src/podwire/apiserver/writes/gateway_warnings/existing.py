@@ -62,10 +62,10 @@ class Existing:
         self._store = store
         self._transaction = transaction
 
-    def find(self, wanted: Reference) -> Object | None:
+    def find(self, desired: Reference) -> Object | None:
         """The object of a known kind; None where there is none."""
-        storage = STORAGES[wanted.group, wanted.kind]
-        found = self._transaction.get(Key(storage, wanted.namespace, wanted.name))
+        storage = STORAGES[desired.group, desired.kind]
+        found = self._transaction.get(Key(storage, desired.namespace, desired.name))
         return None if found is None else found.object()
 
     def all(self, group: str, kind: str, namespace: str = "") -> list[Object]:

@@ -42,22 +42,22 @@ def of_gateway(obj: Field, existing: Existing) -> Iterator[str]:
 def of_listener_set(obj: Field, existing: Existing) -> Iterator[str]:
     """The warnings of a ListenerSet."""
     parent = obj["spec"]["parentRef"]
-    wanted = reference(parent, gateway_api.GROUP, "Gateway", obj["metadata"]["namespace"].text)
-    if wanted.known and (gateway := existing.find(wanted)) is None:
-        yield f"{parent.path}: {wanted} does not exist: create it, or correct name and namespace"
-    elif wanted.known and gateway is not None and _lets_in_none(gateway):
-        yield f"{parent.path}: {wanted} lets in no ListenerSet: set its spec.allowedListeners.namespaces.from"
+    desired = reference(parent, gateway_api.GROUP, "Gateway", obj["metadata"]["namespace"].text)
+    if desired.known and (gateway := existing.find(desired)) is None:
+        yield f"{parent.path}: {desired} does not exist: create it, or correct name and namespace"
+    elif desired.known and gateway is not None and _lets_in_none(gateway):
+        yield f"{parent.path}: {desired} lets in no ListenerSet: set its spec.allowedListeners.namespaces.from"
     yield from _listeners(obj, existing)
 
 
 def _parameters(obj: Field, existing: Existing) -> Iterator[str]:
     """The ConfigMap with the parameters of a proxy of its own."""
     field = obj["spec"]["infrastructure"]["parametersRef"]
-    wanted = reference(field, "", "", obj["metadata"]["namespace"].text)
-    if field.given and (wanted.group, wanted.kind) != ("", "ConfigMap"):
-        yield f"{field.path}: parameters are in a ConfigMap, not a {wanted.kind}: name a ConfigMap"
-    elif field.given and existing.find(wanted) is None:
-        yield f"{field.path}: {wanted} does not exist, and the Gateway is not served without it: create it"
+    desired = reference(field, "", "", obj["metadata"]["namespace"].text)
+    if field.given and (desired.group, desired.kind) != ("", "ConfigMap"):
+        yield f"{field.path}: parameters are in a ConfigMap, not a {desired.kind}: name a ConfigMap"
+    elif field.given and existing.find(desired) is None:
+        yield f"{field.path}: {desired} does not exist, and the Gateway is not served without it: create it"
 
 
 def _validation(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
@@ -81,14 +81,14 @@ def _listeners(obj: Field, existing: Existing) -> Iterator[str]:
 
 
 def _certificate(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
-    wanted = reference(field, "", "Secret", obj["metadata"]["namespace"].text)
-    if (wanted.group, wanted.kind) != ("", "Secret"):
-        yield f"{field.path}: a certificate is a Secret, not a {wanted.kind}: name a Secret of type {TLS_SECRET}"
+    desired = reference(field, "", "Secret", obj["metadata"]["namespace"].text)
+    if (desired.group, desired.kind) != ("", "Secret"):
+        yield f"{field.path}: a certificate is a Secret, not a {desired.kind}: name a Secret of type {TLS_SECRET}"
         return
-    yield from grants.missing(field, obj.value, wanted, existing)
-    secret = existing.find(wanted)
+    yield from grants.missing(field, obj.value, desired, existing)
+    secret = existing.find(desired)
     if secret is None:
-        yield f"{field.path}: {wanted} does not exist: create it with type {TLS_SECRET}"
+        yield f"{field.path}: {desired} does not exist: create it with type {TLS_SECRET}"
     elif secret.get("type") != TLS_SECRET:
         found = secret.get("type", "Opaque")
-        yield f"{field.path}: {wanted} is of type {found}: create it again with type {TLS_SECRET}"
+        yield f"{field.path}: {desired} is of type {found}: create it again with type {TLS_SECRET}"

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-def missing(field: Field, source: Object, wanted: Reference, existing: Existing) -> Iterator[str]:
+def missing(field: Field, source: Object, desired: Reference, existing: Existing) -> Iterator[str]:
     """Warn of a reference of an object into another namespace that no ReferenceGrant there allows."""
     own = source["metadata"]["namespace"]
-    if wanted.namespace == own:
+    if desired.namespace == own:
         return
-    grants = existing.all(gateway_api.GROUP, "ReferenceGrant", wanted.namespace)
-    if not any(_allows(grant.get("spec", {}), source["kind"], own, wanted) for grant in grants):
+    grants = existing.all(gateway_api.GROUP, "ReferenceGrant", desired.namespace)
+    if not any(_allows(grant.get("spec", {}), source["kind"], own, desired) for grant in grants):
         yield (
-            f"{field.path}: {wanted} is in another namespace: a ReferenceGrant in {wanted.namespace} must allow "
+            f"{field.path}: {desired} is in another namespace: a ReferenceGrant in {desired.namespace} must allow "
             f"{source['kind']} of namespace {own}"
         )
 
 
-def _allows(spec: Object, kind: str, namespace: str, wanted: Reference) -> bool:
+def _allows(spec: Object, kind: str, namespace: str, desired: Reference) -> bool:
     source = {"group": gateway_api.GROUP, "kind": kind, "namespace": namespace}
     to = (
-        (one.get("group"), one.get("kind")) == (wanted.group, wanted.kind)
-        and one.get("name") in {None, "", wanted.name}
+        (one.get("group"), one.get("kind")) == (desired.group, desired.kind)
+        and one.get("name") in {None, "", desired.name}
         for one in spec.get("to", ())
     )
     return source in spec.get("from", ()) and any(to)

@@ -33,18 +33,18 @@ _PROTOCOLS = {
 def of_route(obj: Field, existing: Existing) -> Iterator[str]:
     """The warnings of each parent of a route; the first reason why no listener takes it."""
     for parent in obj["spec"]["parentRefs"]:
-        wanted = reference(parent, gateway_api.GROUP, "Gateway", obj["metadata"]["namespace"].text)
-        if wanted.kind not in {"Gateway", "ListenerSet"}:
+        desired = reference(parent, gateway_api.GROUP, "Gateway", obj["metadata"]["namespace"].text)
+        if desired.kind not in {"Gateway", "ListenerSet"}:
             continue
-        found = existing.find(wanted)
+        found = existing.find(desired)
         if found is None:
-            yield f"{parent.path}: {wanted} does not exist: create it, or correct name and namespace"
+            yield f"{parent.path}: {desired} does not exist: create it, or correct name and namespace"
         else:
-            yield from _attachment(obj, parent, wanted, found.get("spec", {}).get("listeners", []), existing)
+            yield from _attachment(obj, parent, desired, found.get("spec", {}).get("listeners", []), existing)
 
 
 def _attachment(
-    obj: Field, parent: Field, wanted: Reference, listeners: list[Object], existing: Existing
+    obj: Field, parent: Field, desired: Reference, listeners: list[Object], existing: Existing
 ) -> Iterator[str]:
     kind, namespace, names = (
         obj["kind"].text,
@@ -53,35 +53,35 @@ def _attachment(
     )
     section, port = parent["sectionName"].text, parent["port"].number
     if section and not any(one["name"] == section for one in listeners):
-        yield f"{parent['sectionName'].path}: {wanted} has no listener {section}: it has {names}"
+        yield f"{parent['sectionName'].path}: {desired} has no listener {section}: it has {names}"
         return
     named = [one for one in listeners if section in {"", one["name"]}]
     chosen = [one for one in named if port in {0, one.get("port")}]
     if not chosen:
-        yield f"{parent['port'].path}: no listener of {wanted} named here has port {port}: correct or remove it"
+        yield f"{parent['port'].path}: no listener of {desired} named here has port {port}: correct or remove it"
         return
     fitting = [one for one in chosen if _takes_kind(one, kind)]
     if not fitting:
         protocols = " or ".join(_PROTOCOLS[kind])
         needs = f"it needs protocol {protocols}, and the kind in allowedRoutes.kinds where that is set"
-        yield f"{parent.path}: no listener of {wanted} takes a {kind}: {needs}"
+        yield f"{parent.path}: no listener of {desired} takes a {kind}: {needs}"
         return
-    admitting = [one for one in fitting if _admits(one, namespace, wanted, existing)]
+    admitting = [one for one in fitting if _admits(one, namespace, desired, existing)]
     if not admitting:
         yield (
-            f"{parent.path}: no listener of {wanted} takes routes of namespace {namespace}: set "
+            f"{parent.path}: no listener of {desired} takes routes of namespace {namespace}: set "
             "its allowedRoutes.namespaces, or the label that it selects"
         )
         return
-    yield from _hostnames(obj, parent, wanted, admitting)
+    yield from _hostnames(obj, parent, desired, admitting)
 
 
-def _hostnames(obj: Field, parent: Field, wanted: Reference, listeners: list[Object]) -> Iterator[str]:
+def _hostnames(obj: Field, parent: Field, desired: Reference, listeners: list[Object]) -> Iterator[str]:
     names = obj["spec"]["hostnames"].value or []
     served = [str(one.get("hostname", "")) for one in listeners]
     if names and not any(intersect(name, other) for name in names for other in served):
         yield (
-            f"{obj['spec']['hostnames'].path}: none of them is a name of {wanted} ({parent.path}), which has "
+            f"{obj['spec']['hostnames'].path}: none of them is a name of {desired} ({parent.path}), which has "
             f"{', '.join(dict.fromkeys(served))}: correct one of both"
         )
 

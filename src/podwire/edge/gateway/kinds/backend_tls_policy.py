@@ -42,7 +42,7 @@ class BackendTLSPolicyValidation(Struct, frozen=True):
 
 
 class BackendTLSPolicySpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     target_refs: tuple[PolicyTarget, ...] = ()
     validation: BackendTLSPolicyValidation = BackendTLSPolicyValidation()

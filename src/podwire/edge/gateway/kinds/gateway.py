@@ -56,7 +56,7 @@ class Listener(Struct, frozen=True):
 
 
 class GatewayAddress(Struct, frozen=True):
-    """A wanted or assigned address. No type: IPAddress; no value: any."""
+    """A desired or assigned address. No type: IPAddress; no value: any."""
 
     type: str | None = None
     value: str = ""
@@ -117,7 +117,7 @@ class GatewayTls(Struct, frozen=True):
 
 
 class GatewaySpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     gateway_class_name: str = ""
     listeners: tuple[Listener, ...] = ()

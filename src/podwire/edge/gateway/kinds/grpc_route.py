@@ -41,7 +41,7 @@ class GRPCRouteRule(Struct, frozen=True):
 
 
 class GRPCRouteSpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()

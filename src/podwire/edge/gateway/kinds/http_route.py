@@ -203,7 +203,7 @@ class HTTPRouteRule(Struct, frozen=True):
 
 
 class HTTPRouteSpec(Struct, frozen=True):
-    """What is wanted."""
+    """The desired state."""
 
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()

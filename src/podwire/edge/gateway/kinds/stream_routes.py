@@ -23,7 +23,7 @@ class StreamRouteRule(Struct, frozen=True):
 
 
 class StreamRouteSpec(Struct, frozen=True):
-    """What is wanted; only a TLSRoute has hostnames."""
+    """The desired state; only a TLSRoute has hostnames."""
 
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()

@@ -37,9 +37,9 @@ def ports(values: Iterable[str]) -> tuple[int, ...]:
 class ChannelTunnel:
     """The server's side. A connection is known here by the place of its port."""
 
-    def __init__(self, wanted: Sequence[int]) -> None:
-        self._ports = wanted
-        self._open = set(range(len(wanted)))
+    def __init__(self, requested: Sequence[int]) -> None:
+        self._ports = requested
+        self._open = set(range(len(requested)))
         self._unsent: list[bytes] = []
 
     @property
@@ -51,7 +51,7 @@ class ChannelTunnel:
         """Connect to all ports."""
         for channel in range(2 * len(self._ports)):
             self._unsent.append(bytes([channel]) + self._ports[channel // 2].to_bytes(2, "little"))
-        return [Connect(place, wanted) for place, wanted in enumerate(self._ports)]
+        return [Connect(place, requested) for place, requested in enumerate(self._ports)]
 
     def receive(self, message: bytes) -> list[Event]:
         """What a message of the client means."""

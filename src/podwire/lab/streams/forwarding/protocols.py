@@ -14,8 +14,8 @@ def negotiate(request: web.Request) -> tuple[Tunnel, tuple[str, ...]]:
     if spdy_tunnel.SUBPROTOCOL in offered:
         return spdy_tunnel.SpdyTunnel(), (spdy_tunnel.SUBPROTOCOL,)
     try:
-        wanted = channel_tunnel.ports(request.query.getall("port", []))
+        requested = channel_tunnel.ports(request.query.getall("port", []))
     except channel_tunnel.PortsError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     named = channel_tunnel.SUBPROTOCOL in offered
-    return channel_tunnel.ChannelTunnel(wanted), (channel_tunnel.SUBPROTOCOL,) if named else ()
+    return channel_tunnel.ChannelTunnel(requested), (channel_tunnel.SUBPROTOCOL,) if named else ()
