@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from podwire.insight.answer_form import Verdict
+from podwire.insight.connection import answer as explained
+from podwire.insight.connection.report import ConnectionLine
 from podwire.insight.reach.exposure import Exposure
 from podwire.insight.reach.report import report
 from podwire.insight.snapshot.planned import snapshot_of
-from podwire.insight.sources.reading import read
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.sources.reading import read as read_files
+from tests.insight.connection import random_entries
+from tests.insight.connection.test_differential import read
 from tests.insight.reach.scene import answer, policy, workload
 from tests.insight.snapshot.written_text import snapshot
 
@@ -43,9 +50,44 @@ def test_policies_decide_who_is_admitted() -> None:
     some = policy(
         "shop/some", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: 8080}]}]}"
     )
-    assert opened(WEB, node_port, CLOSED, some)[0][3] == "outside 203.0.113.0/24"
+    assert opened(WEB, node_port, CLOSED, some)[0][3].startswith("outside 203.0.113.0/24;")
     other = policy("shop/some", "{podSelector: {}, ingress: [{ports: [{port: 80}]}]}")
     assert opened(WEB, node_port, CLOSED, other)[0][3] == ""  # the port of the Service, not of the pods
+
+
+NODE = "---\napiVersion: v1\nkind: Node\nmetadata: {name: node-NUMBER}\n"
+NODE += "status: {addresses: [{type: InternalIP, address: 192.168.0.NUMBER}]}\n"
+NODES = NODE.replace("NUMBER", "1") + NODE.replace("NUMBER", "2")
+
+
+@pytest.mark.parametrize(
+    ("block", "nodes", "policy_of_service", "words"),
+    [
+        ("203.0.113.0/24", NODES, "Cluster", "; through another node nobody"),
+        ("192.168.0.0/24", NODES, "Cluster", "; through another node anyone"),
+        ("192.168.0.2/32", NODES, "Cluster", "; through another node by its address"),
+        ("203.0.113.0/24", "", "Cluster", "; through another node by its address"),
+        ("203.0.113.0/24", NODES, "Local", ""),
+        ("203.0.113.0/24", NODE.replace("NUMBER", "1"), "Cluster", ""),
+        ("0.0.0.0/0", NODES, "Cluster", ""),
+    ],
+)
+def test_clients_that_another_node_forwards_have_its_address(
+    block: str, nodes: str, policy_of_service: str, words: str
+) -> None:
+    node_port = service(f"type: NodePort, externalTrafficPolicy: {policy_of_service}, ports: [{{port: 80}}]")
+    some = policy("shop/some", f"{{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: {block}}}}}]}}]}}")
+    found = opened(WEB, node_port, some, nodes)[0][3]
+    assert found.startswith("outside")
+    assert found.partition(";")[1] + found.partition(";")[2] == words
+
+
+def test_the_node_of_the_only_pod_forwards_nothing_to_itself() -> None:
+    node_port = service("type: NodePort, ports: [{port: 80}]")
+    some = policy("shop/some", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.168.0.2/32}}]}]}")
+    pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\n"
+    pod += "spec: {nodeName: node-1, containers: [{name: web}]}\n"
+    assert opened(pod, node_port, some, NODES)[0][3].endswith("; through another node anyone")
 
 
 def test_source_ranges_of_a_load_balancer() -> None:
@@ -54,7 +96,7 @@ def test_source_ranges_of_a_load_balancer() -> None:
 
 
 def by_host(*files: str) -> dict[str, Exposure]:
-    return {one.address: one for one in report(snapshot_of(read(files))).exposures}
+    return {one.address: one for one in report(snapshot_of(read_files(files))).exposures}
 
 
 def test_hosts_of_gateways_lead_through_their_envoy() -> None:
@@ -109,3 +151,22 @@ def test_a_clusters_own_classes_decide() -> None:
     assert report(files).exposures != ()
     cluster = msgspec.structs.replace(files, serves_nginx=False)
     assert report(cluster).exposures == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_explanations_agree_about_clients_that_another_node_forwards(seed: int) -> None:
+    entries = random_entries.made("shop", seed, 30000)
+    objects = read(entries.written())
+    for one in report(objects).exposures:
+        (connections, spec) = answered(objects, one.name), entries.services[one.name.rpartition("/")[2]]["spec"]
+        forwarded = {line.verdict for line in connections if "through node" in line.source}
+        assert (spec["externalTrafficPolicy"] == "Cluster") == bool(forwarded)
+        words = one.reached_by.rpartition("; through another node ")[2]
+        if words == "by its address":
+            assert len(forwarded) == 2
+        elif forwarded:
+            assert forwarded == {Verdict.ALLOWED if words in ("anyone", "outside") else Verdict.NOT_ALLOWED}
+
+
+def answered(objects: Snapshot, service: str) -> tuple[ConnectionLine, ...]:
+    return explained.report("outside", service, objects).connections
