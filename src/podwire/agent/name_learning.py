@@ -93,7 +93,7 @@ class NameLearning:
             queue.close()
 
     async def _pass(self, queue: PacketQueue, held: Sequence[HeldPacket]) -> None:
-        """Release what says nothing new at once, the rest after its rows are written."""
+        """Release what has nothing new at once, the rest after its rows are written."""
         new = [one for one in held if self._learn(one.packet)]
         queue.release(one for one in held if one not in new)
         if not new:

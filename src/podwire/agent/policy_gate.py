@@ -16,7 +16,7 @@ from podwire.policy.policies import Policies
 
 
 class PolicyGate:
-    """No pod has a network before everything is applied that isolates it, or says where it leaves the cluster."""
+    """No pod has a network before everything is applied that isolates it, or decides where it leaves the cluster."""
 
     def __init__(self) -> None:
         self._guards: tuple[Policies, EgressGateways, Redirection] | None = None

@@ -1,7 +1,7 @@
 """Which nodes have an agent that works, by the Leases that agents renew. No I/O.
 
 The unit of time is the own Lease: each change of it that the API server reports counts one. So no clocks are compared,
-and while the server or the watch is away nobody seems dead. A node whose Lease did not change for MISSED of these is
+and while the server or the watch is away no node seems dead. A node whose Lease did not change for MISSED of these is
 without an agent, and so is one that never had a Lease, once those that work had time to make theirs.
 """
 

@@ -59,7 +59,7 @@ TRIM_WRITES = 1_000
 class ApiServerConfig(msgspec.Struct, frozen=True):
     """Configuration of a server. Files are PEM.
 
-    `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `dial_nodes`
+    `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it forwards to. `dial_nodes`
     makes the dialer of nodes. `roles` are ClusterRoles and bindings beside the default ones. `durable` makes writes
     survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer`, `audit_file`: see AccessConfig.
     Node ports are given from `node_port_range`, its first and last. `allow_external_ips` admits externalIPs of

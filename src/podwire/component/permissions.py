@@ -75,7 +75,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("", ("events",), RECORD),
     ),
     DNS: (
-        # Pods for names of pods that exist and for search lists: it follows them where its Corefile says so.
+        # Pods for names of pods that exist and for search lists: it follows them where its Corefile has them.
         ("", ("namespaces", "pods", "services"), READ),
         ("discovery.k8s.io", ("endpointslices",), READ),
         ("", ("events",), RECORD),

@@ -1,4 +1,4 @@
-"""What an answer from a DNS server says about the addresses of the name that was requested. Pure."""
+"""The addresses of the name that was requested, in an answer from a DNS server. Pure."""
 
 from __future__ import annotations
 

@@ -63,10 +63,10 @@ class SearchLists(Protocol):
 
 
 class Follow(Protocol):
-    """What continues at the name that an alias leads to."""
+    """What continues at the name that an alias refers to."""
 
     def __call__(self, query: Query, alias: Alias, client: str) -> Outcome | Awaitable[Outcome]:
-        """The alias together with what its target leads to."""
+        """The alias together with what its target resolves to."""
         ...
 
 

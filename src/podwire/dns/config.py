@@ -1,4 +1,4 @@
-"""The configuration of the DNS server's process: what its flags say. What it serves is in the Corefile."""
+"""The configuration of the DNS server's process, from its flags. What it serves is in the Corefile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DnsConfig(msgspec.Struct, frozen=True):
         ready_port: of `/ready`, also under the name `/readyz`.
         metrics_port: of `/metrics`.
         service: the Service that clients reach this server by; its name is in the SOA and NS records.
-        ttl: seconds that clients may keep the cluster's records, where no Corefile says otherwise.
+        ttl: seconds that clients may keep the cluster's records, where no Corefile sets it.
         corefile: a file to read in place of the ConfigMap; empty for none.
         workers: processes that answer by UDP, the first one included.
         config_map: the ConfigMap with the Corefile; None for none.

@@ -40,7 +40,7 @@ class KeptService(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         key: its name.
         target: of an ExternalName, without the last dot; None for all others.
-        headless: whether its name leads to the endpoints.
+        headless: whether its name resolves to the endpoints.
         publishes: whether endpoints that are not ready have names too.
         addresses: its own addresses, packed.
         ports: all ports; the name of one that SRV records cannot name is empty.

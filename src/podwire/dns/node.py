@@ -14,7 +14,7 @@ from podwire.dns.records import CNAME, SRV, Data
 class RecordSet(msgspec.Struct, frozen=True):
     """All records of one name and type, ready for a packet: each begins with a pointer to the question's name.
 
-    `targets` are the names, in wire form, that SRV and CNAME records lead to.
+    `targets` are the names, in wire form, that SRV and CNAME records refer to.
     """
 
     records: tuple[bytes, ...]

@@ -164,7 +164,7 @@ def replay(reply: Reply, query: Query, age: int, limit: int) -> bytes:
 
 
 def names_of(reply: Reply, name: bytes) -> set[bytes]:
-    """The folded name and those that it leads to by the aliases of a reply. Raises FormatError."""
+    """The folded name and those that it resolves to by the aliases of a reply. Raises FormatError."""
     aliases = {}
     for one in reply.records:
         if one.section == ANSWER and one.type == RecordType.CNAME:

@@ -100,6 +100,6 @@ class ReplyCache:
 
 
 def _seconds(reply: Reply, limits: Kept) -> int:
-    """How long a reply is kept; 0 where it says that it may not be."""
+    """How long a reply is kept; 0 where it must not be."""
     seconds = lifetime(reply, limits.longest)
     return max(seconds, min(limits.shortest, limits.longest)) if seconds else 0

@@ -51,7 +51,7 @@ class Router:
         return block.resolve(query, client) if block is not None else REFUSED
 
     def follow(self, query: Query, alias: Alias, client: str) -> Outcome | Awaitable[Outcome]:
-        """The alias together with what its target leads to; where nobody knows the target, the alias alone."""
+        """The alias together with what its target resolves to; where the target is not known, the alias alone."""
         onward = query.renamed(alias.target)
         found = self.resolve(onward, client)
         if isinstance(found, Response | Relayed):
@@ -139,7 +139,7 @@ class ClusterResponder:
 
 
 def zone_responder(authority: Authority, *, ready: bool = True) -> ClusterResponder:
-    """A responder of one zone alone; `ready` says whether its data are whole."""
+    """A responder of one zone alone; `ready` returns whether its data are whole."""
     router = Router()
     router.replace([Block((ROOT,), (AuthoritySource(authority, Readiness(ready=ready)),), router.follow)])
     return ClusterResponder(router, ReadyAnswers(0))

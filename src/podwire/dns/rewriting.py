@@ -12,7 +12,7 @@ from podwire.dns.outcome import Outcome, as_asked
 
 
 class Rewriter:
-    """Applies rules in order: the first that matches is the last, unless it says `continue`."""
+    """Applies rules in order: the first that matches is the last, unless it has `continue`."""
 
     def __init__(self, rules: Sequence[RewriteRule]) -> None:
         self._rules = tuple(rules)

@@ -88,7 +88,7 @@ class ServiceNames(msgspec.Struct, frozen=True, gc=False):
         domain: the cluster domain.
         reverse: whether its addresses have PTR records.
         target: of an ExternalName; empty for all others.
-        headless: whether the Service's name leads to the endpoints.
+        headless: whether the Service's name resolves to the endpoints.
         addresses: its own addresses, packed.
         ports: its ports.
         hosts: the endpoints that have names, in an order that does not depend on history.

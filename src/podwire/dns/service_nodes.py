@@ -20,7 +20,7 @@ ADDRESS_TYPES = {4: RecordType.A, 16: RecordType.AAAA}
 _SRV = struct.Struct("!HHH")
 
 Found = tuple[list[bytes], list[bytes]]
-"""The data of records as in packets, and the names in wire form that they lead to."""
+"""The data of records as in packets, and the names in wire form that they refer to."""
 
 
 class ServiceNode:

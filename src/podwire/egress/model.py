@@ -54,7 +54,7 @@ class Gateway(msgspec.Struct, frozen=True):
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """The IP versions that it is for: those of its addresses; both where nobody can read them."""
+        """The IP versions that it is for: those of its addresses; both where they cannot be read."""
         return (4, 6) if self.problems else tuple(sorted(address.version for address in self.addresses))
 
     def address(self, version: int) -> IPAddress | None:

@@ -62,7 +62,7 @@ class Reconciler(Generic[OwnerT, RowT]):
     `restore` receives what the target held each time it is read, before anything is derived: those who keep allocations
     find them there again after a restart. `rank` decides between owners that claim different rows under one key.
     `affected` returns owners to derive again when these rows become refused, or are not refused any more.
-    `independent` says that an owner's rows need none of another owner's: to a target that holds nothing they are
+    `independent`: an owner's rows need none of another owner's: to a target that holds nothing they are
     written in parts, each while the next is derived.
     """
 

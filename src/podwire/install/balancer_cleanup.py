@@ -1,4 +1,4 @@
-"""Load balancers without their controller: Services keep neither an address that nobody announces nor a finalizer."""
+"""Load balancers without their controller: Services keep neither an address that is not announced nor a finalizer."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ async def _labelled(client: Client, kind: Kind[Object]) -> list[Object]:
 
 
 async def _listed(client: Client, kind: Kind[ObjectT], **parameters: str) -> list[ObjectT]:
-    """All objects of a kind; none where nobody has installed it."""
+    """All objects of a kind; none where it is not installed."""
     try:
         return (await client.list(kind, **parameters)).items
     except ApiError as error:

@@ -63,7 +63,7 @@ async def found(client: Client) -> list[Manifest]:
             if one.metadata.namespace not in NAMESPACES:
                 continue
             if kind == kinds.NAMESPACES and one.metadata.name not in OWN_NAMESPACES:
-                continue  # whatever its label says, what is in it may be another's
+                continue  # whatever its label is, what is in it may be another's
             metadata = {"name": one.metadata.name, "namespace": one.metadata.namespace, "labels": one.metadata.labels}
             body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
             objects.append(Manifest(kind, body))

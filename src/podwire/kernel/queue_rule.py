@@ -21,7 +21,7 @@ _REVISION, _BYPASS = 3, 1
 
 
 def hold(nft: Transactions, table: str, chain: str, queue: int) -> None:
-    """Append the rule to a chain of an inet table; packets go on at once while nobody reads the queue.
+    """Append the rule to a chain of an inet table; packets go on at once while no process reads the queue.
 
     A kernel without nft_queue may have the same as a target of xtables. Raises NetlinkError where it has neither.
     """

@@ -41,5 +41,5 @@ class EgressGateway(Object, frozen=True):
 
 
 def closed_gateway(key: NamespacedName) -> EgressGateway:
-    """Return a gateway of this name that nobody can read: it selects all pods, and no node serves it."""
+    """Return a gateway of this name that cannot be read: it selects all pods, and no node serves it."""
     return EgressGateway(metadata=ObjectMeta(name=key.name))

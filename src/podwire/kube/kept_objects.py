@@ -97,7 +97,7 @@ class KeptObjects:
 
 
 _NO_LABELS: dict[str, str] = {}
-"""One for all objects, which nobody changes: an empty map of its own would be 64 bytes of each."""
+"""One for all objects, which is not changed: an empty map of its own would be 64 bytes of each."""
 
 
 def _metadata(metadata: ObjectMeta, labels: Collection[str]) -> ObjectMeta:

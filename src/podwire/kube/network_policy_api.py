@@ -30,5 +30,5 @@ class ClusterNetworkPolicy(Object, frozen=True):
 
 
 def closed_cluster_policy(key: NamespacedName) -> ClusterNetworkPolicy:
-    """Return a policy of this name that nobody can read, so that it denies all: fail closed."""
+    """Return a policy of this name that cannot be read, so that it denies all: fail closed."""
     return ClusterNetworkPolicy(metadata=ObjectMeta(name=key.name), spec={"ingress": None, "egress": None})

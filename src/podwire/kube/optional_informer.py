@@ -40,7 +40,7 @@ class OptionalInformer(Generic[ObjectT]):
     """Follows a kind where it is served; elsewhere there are no objects. `synced` is set in both cases.
 
     `not_served`: answers that mean that there are no objects. Where objects restrict something, that is ABSENT alone: a
-    kind that may not be read is not synced then. `problem` says so, for a caller that must not go on.
+    kind that may not be read is not synced then. `problem` is the reason, for a caller that must not go on.
     """
 
     def __init__(

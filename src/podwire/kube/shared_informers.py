@@ -41,7 +41,7 @@ class SharedInformers:
     def stop(self, kind: Kind[Any]) -> None:
         """End the informer that was made for exactly this kind; its objects are reported as removed.
 
-        For a kind that is no longer served: nobody may use its store after this.
+        For a kind that is no longer served: its store must not be used after this.
         """
         store = self._stores.pop(kind, None)
         if store is None:

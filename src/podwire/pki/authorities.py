@@ -1,7 +1,7 @@
 """Certificates of a chain: a root, intermediate authorities, certificates that name one URI, and lists of revoked ones.
 
 EC P-256 and SHA-256. All authorities permit URIs of one host only (name constraints, RFC 5280 4.2.1.10), so that a
-root which is trusted can vouch for nobody else. cryptography is imported late: it takes 37 ms.
+root which is trusted can vouch for no other. cryptography is imported late: it takes 37 ms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Validity(msgspec.Struct, frozen=True):
-    """What a certificate says of itself."""
+    """The fields of a certificate."""
 
     serial: int
     not_before: datetime

@@ -3,7 +3,7 @@
 from typing import Literal
 
 Scope = Literal["dropped", "all"]
-"""Which connections are recorded where no namespace says otherwise: those that policies drop, or admitted ones too."""
+"""Which connections are recorded where no namespace has a setting: those that policies drop, or admitted ones too."""
 
 OnEstablished = Literal["keep", "cut"]
 """What becomes of connections that policies forbid while they exist."""

@@ -3,7 +3,7 @@
     value  1 accept   2 deny   3 NetworkPolicies where they isolate, else accept   4 the same, else deny
 
 3 and 4 are what is left where no rule of the Admin tier decides: NetworkPolicies come next for the pods that they
-isolate; for the others the Baseline tier says which of the two it is.
+isolate; for the others the Baseline tier decides which of the two it is.
 """
 
 from __future__ import annotations

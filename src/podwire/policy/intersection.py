@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from podwire.policy.model import IPAddress
 
 _NARROWEST_FIRST = (DENY, ELSE_DENY, ELSE_ACCEPT, ACCEPT)
-"""Whatever NetworkPolicies say, each of these allows no more than the next one."""
+"""Whatever NetworkPolicies allow, each of these allows no more than the next one."""
 
 
 def ranges_in_both(old: RangesRow, new: RangesRow) -> RangesRow | None:

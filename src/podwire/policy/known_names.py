@@ -1,4 +1,4 @@
-"""Which addresses domain names have now, as DNS answers said, and until when. Pure; times are seconds of one clock."""
+"""Which addresses domain names have now, by DNS answers, and until when. Pure; times are seconds of one clock."""
 
 from __future__ import annotations
 

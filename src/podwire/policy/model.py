@@ -253,7 +253,7 @@ def _peers(peers: tuple[NetworkPolicyPeer, ...]) -> tuple[Peer, ...] | None:
 
 
 def peer_of(peer: NetworkPolicyPeer) -> Peer | None:
-    """Return what one entry of `from` or `to` means; None for one that is not valid, and so means nobody."""
+    """Return what one entry of `from` or `to` means; None for one that is not valid, and so matches no peer."""
     if peer.ip_block is not None:
         return _block(peer.ip_block) if peer.pod_selector is None and peer.namespace_selector is None else None
     if peer.pod_selector is None and peer.namespace_selector is None:

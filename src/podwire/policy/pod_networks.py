@@ -78,5 +78,5 @@ class PodNetworks:
 
 
 def _holds(network: IPNetwork, address: IPAddress) -> bool:
-    """Whether the network holds the address, or says nothing of its family."""
+    """Whether the network holds the address, or has no part of its family."""
     return address.version != network.version or address in network

@@ -69,7 +69,7 @@ class SelfRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResolverRow(msgspec.Struct, frozen=True, gc=False):
-    """The cluster's DNS is at this address of a Service: its answers say which addresses names have."""
+    """The cluster's DNS is at this address of a Service: its answers are the addresses that names have."""
 
     address: IPAddress
     stage: ClassVar[int] = ALLOWED

@@ -32,7 +32,7 @@ _DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9_]*[a-z0-9])?\.)*[a-z0-9]([-a-z0
 
 
 class _UnknownError(Exception):
-    """A part that cannot be read; the text says which and why."""
+    """A part that cannot be read; the text is which, and why."""
 
 
 def cluster_policy(source: ClusterNetworkPolicy) -> ClusterPolicy:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Tier(enum.IntEnum):
     """In the order in which they decide; NetworkPolicies are between ADMIN and BASELINE.
 
-    DEFAULT is no tier of the API: what `--default-deny` says after all policies.
+    DEFAULT is no tier of the API: what `--default-deny` decides after all policies.
     """
 
     ADMIN = 0
@@ -64,7 +64,7 @@ TierPeer = Pods | Block | NodePeers | NamePeers
 
 
 class TierRule(msgspec.Struct, frozen=True):
-    """One rule. `peers` None: everyone, pods or not; an empty tuple matches nobody. `ports` None: all traffic."""
+    """One rule. `peers` None: everyone, pods or not; an empty tuple matches no peer. `ports` None: all traffic."""
 
     action: Action
     peers: tuple[TierPeer, ...] | None

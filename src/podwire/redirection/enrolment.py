@@ -16,7 +16,7 @@ NODE_PROXY = "podwire-mesh"
 
 
 def enrolled(labels: Mapping[str, str]) -> bool | None:
-    """Return what labels of one object say; None where they say nothing. podwire's own label counts before Istio's."""
+    """Return what labels of one object mean; None without meaning. podwire's own label counts before Istio's."""
     found = {ENABLED: True, DISABLED: False}.get(labels.get(LABEL, ""))
     if found is None:
         found = {mesh_labels.ISTIO_ENABLED: True, mesh_labels.ISTIO_DISABLED: False}.get(labels.get(ISTIO_LABEL, ""))

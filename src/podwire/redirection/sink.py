@@ -122,7 +122,7 @@ def _way(version: int) -> Iterator[Request]:
 
 
 def way_removal() -> Iterator[Request]:
-    """Yield what removes the route and the rule that lead to Envoy. No error where they do not exist."""
+    """Yield what removes the route and the rule to Envoy. No error where they do not exist."""
     loopback = socket.if_nametoindex("lo")
     for version in _versions():
         yield policy_routes.delete_mark_rule(version, MARK, ROUTE_TABLE, RULE_PREFERENCE, PROTOCOL)

@@ -1,4 +1,4 @@
-"""From what objects mean to rows: the pools of an owner, their endpoints, and the words that lead to them. Pure."""
+"""From what objects mean to rows: the pools of an owner, their endpoints, and the words that refer to them. Pure."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Decision(msgspec.Struct, frozen=True):
 class EndedFlows:
     """The flows that a batch ends: to backends that their destination does not have any more.
 
-    A flow that began before its destination was known leads to no backend, and ends too. Backends that are added
+    A flow that began before its destination was known has no backend, and ends too. Backends that are added
     to others end nothing: such a batch costs no listing.
     """
 

@@ -1,4 +1,4 @@
-"""Host ports: ports of a node's own addresses that lead to a pod of that node. Pure.
+"""Host ports: ports of a node's own addresses that forward to a pod of that node. Pure.
 
 Sources: k8s.io/api `core/v1` ContainerPort (`hostPort`, `hostIP`); the CNI plugin `portmap`.
 """

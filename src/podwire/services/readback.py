@@ -118,7 +118,7 @@ def _word(element: RawElement) -> int:
 
 
 def held_pools(held: Iterable[Row]) -> Mapping[PoolAddress, HeldPool]:
-    """The pools among rows that were read back, by every frontend that leads to them."""
+    """The pools among rows that were read back, by every frontend that refers to them."""
     words: list[FrontendRow] = []
     slots: defaultdict[tuple[int, int], dict[int, Backend]] = defaultdict(dict)
     sticky: defaultdict[tuple[int, int], dict[int, Backend]] = defaultdict(dict)

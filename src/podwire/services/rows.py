@@ -1,7 +1,7 @@
 """Rows: the elements of the maps of services.nft, and the flows that may go on. Pure.
 
 But for pools, a row is one element: `text` in nft's language, `key_registers` and `value_registers` as the kernel holds
-it, where it is no interval. Its stage puts endpoints before the words that lead to them, and a Service's ports before
+it, where it is no interval. Its stage puts endpoints before the words that refer to them, and a Service's ports before
 what refuses its other ports.
 """
 

@@ -132,7 +132,7 @@ _FAMILIES = {4: Family.IPV4, 6: Family.IPV6}
 def changes(delta: Delta[Row]) -> Iterator[Change]:
     """The elements before and after, in the order of the batch; flows are none.
 
-    Slots that a pool loses come after all upserts: a word that leads to fewer slots is among these.
+    Slots that a pool loses come after all upserts: a word that refers to fewer slots is among these.
     """
     lost: list[Slot] = []
     for old, new in delta.changes():

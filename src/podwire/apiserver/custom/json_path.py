@@ -37,7 +37,7 @@ class JsonPathError(ValueError):
 
 
 def find(path: str, value: Any) -> list[Any]:
-    """The values that a path leads to; none where it leads nowhere. Raises JsonPathError."""
+    """The values at a path; none where there are none. Raises JsonPathError."""
     found = [value]
     for step in steps(path):
         found = [inner for outer in found for inner in step(outer)]

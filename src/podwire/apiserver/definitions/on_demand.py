@@ -42,7 +42,7 @@ class OnDemandDefinitions:
     def __init__(self, bundle: Bundle, store: Store, registry: Registry, hub: Hub) -> None:
         self._bundle = bundle
         self._mark = Key("podwire.io/bundles", "", bundle.folder.replace("_", "-"))
-        """An object that no path leads to: the definitions have been stored once."""
+        """An object that no request can name: the definitions have been stored once."""
         groups = sorted(bundle.groups)
         self._documents = ("/openapi/v2", *(f"/openapi/v3/apis/{group}/" for group in groups))
         self._store = store

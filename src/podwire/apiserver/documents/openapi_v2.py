@@ -73,7 +73,7 @@ def _inner(key: str, value: Any) -> Any:
 
 
 def _is_nullable(source: Object, name: str) -> bool:
-    """Whether a field may be null: version 2 cannot say so, and a required field could not be left out."""
+    """Whether a field may be null: version 2 cannot express it, and a required field could not be left out."""
     declared = source.get("properties", {}).get(name)
     values = source.get("additionalProperties")
     return any(isinstance(one, dict) and bool(one.get("nullable")) for one in (declared, values))

@@ -132,7 +132,7 @@ class Watcher:
         self.wake()
 
     def refuse(self, error: StatusError) -> None:
-        """Say why there is no stream, and end: clients look for the code of a lost position in its event."""
+        """Report why there is no stream, and end: clients look for the code of a lost position in its event."""
         self._append([_framed("ERROR", encode(error.json()))])
         self.end()
 

@@ -1,6 +1,6 @@
 """How the API server reaches nodes: one protocol, and its implementation for kubelets that listen on TCP.
 
-Streams of pods come from the kubelet of their node. The subresource `proxy` of pods and Services leads to a backend:
+Streams of pods come from the kubelet of their node. The subresource `proxy` of pods and Services forwards to a backend:
 either through its node, or from here where pods can be reached directly, as upstream's API server does it.
 Source: k8s.io/kubernetes `pkg/kubelet/client/kubelet_client.go`.
 """

@@ -1,6 +1,6 @@
 """Who is who between the controller and its Envoys: one authority, a server certificate, a client certificate a proxy.
 
-The Secret of the authority is created once and shared by all replicas; nobody else needs it.
+The Secret of the authority is created once and shared by all replicas; no other program needs it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ Needed = Cluster | NamedHost | Authorities | Certificate
 
 
 class _Derived(msgspec.Struct, frozen=True):
-    """What a host comes to. `names` are further hosts that have the same or lead to it."""
+    """What a host comes to. `names` are further hosts that have the same or redirect to it."""
 
     server: Server
     hosts: Hosts
@@ -122,7 +122,7 @@ class IngressTranslation:
         self._before.pop(key, None)
 
     def sources_of(self, key: Key) -> tuple[Owner, ...]:
-        """Return the Ingresses that lead to a cluster, or name a certificate."""
+        """Return the Ingresses that forward to a cluster, or name a certificate."""
         row = self.row(key)
         if isinstance(row, Cluster):
             hosts = [one for one, found in self._derived.items() if row in found.hosts.clusters]

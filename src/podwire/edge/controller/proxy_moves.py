@@ -15,16 +15,16 @@ LINGER_SECONDS = 5.0
 
 
 class ProxyMoves:
-    """Which proxy the Service of each Gateway leads to, and which ones it led to before. `clock` returns seconds."""
+    """Which proxy the Service of each Gateway forwards to, and which ones it did before. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._serving: dict[NamespacedName, str] = {}
         self._since: dict[tuple[NamespacedName, str], float] = {}
-        """When the Service stopped to lead to a proxy."""
+        """When the Service stopped forwarding to a proxy."""
 
     def serving(self, gateway: NamespacedName, desired: str, is_served: Callable[[], bool]) -> str:
-        """Return the proxy that the Service is to lead to: the desired one if that serves, or if there is no other."""
+        """Return the proxy that the Service must forward to: the desired one if that serves or is the only one."""
         current = self._serving.setdefault(gateway, desired)
         if current != desired and is_served():
             self._since[gateway, current] = self._clock()
@@ -47,7 +47,7 @@ class ProxyMoves:
             del self._since[key]
 
     def proxies(self) -> frozenset[str]:
-        """Return the proxies that some Service leads to."""
+        """Return the proxies that some Service forwards to."""
         return frozenset(self._serving.values())
 
     def _of(self, gateway: NamespacedName) -> Iterable[str]:

@@ -34,7 +34,7 @@ class _Made(msgspec.Struct, frozen=True):
 class RowTable:
     """A row exists while some source has it; sources with the same key have equal rows.
 
-    The endpoints of a port of a Service are in the table while some cluster leads to it: `endpoints` derives them.
+    The endpoints of a port of a Service are in the table while some cluster refers to it: `endpoints` derives them.
     `resources` makes the resources of a row, whose names are those of the edge. A change costs what it touches.
     """
 
@@ -73,7 +73,7 @@ class RowTable:
             self._rows[source] = new
 
     def endpoints_changed(self, service: NamespacedName) -> None:
-        """Derive the endpoints of a Service again, if something leads to it."""
+        """Derive the endpoints of a Service again, if some cluster refers to it."""
         for port in self._ports.get(service, ()):
             self._derive_port(port)
 
@@ -136,7 +136,7 @@ class RowTable:
         return self._rows[source][key] if source is not None else None
 
     def _derive_endpoints(self) -> None:
-        """Add the endpoints of ports that a first cluster leads to, remove those of ports without one."""
+        """Add the endpoints of ports that a first cluster refers to, remove those of ports without one."""
         for key in tuple(self._touched):
             old, new = self._made.get(key), self._row(key)
             for row, is_there in ((old.row if old else None, new is not None), (new, True)):

@@ -1,7 +1,7 @@
 """What a new leader waits for: the Envoys of the one before it. Pure.
 
-Until they are connected here nothing is known of what they serve, so a status written before would say of every Gateway
-that it is not programmed.
+Until they are connected here nothing is known of what they serve: by a status written before, no Gateway would be
+programmed.
 """
 
 from __future__ import annotations

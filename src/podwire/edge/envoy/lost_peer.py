@@ -1,4 +1,4 @@
-"""How an Envoy notices that nobody acknowledges the packets of a connection: where a policy cuts it without a reset.
+"""How an Envoy notices that no peer acknowledges the packets of a connection: where a policy cuts it without a reset.
 
 Else a request would wait for the idle time of its stream, on a connection that a pool takes for a good one.
 Source: tcp(7), TCP_USER_TIMEOUT.

@@ -43,7 +43,7 @@ MISDIRECTED = 421
 
 
 def virtual_host(host: VirtualHost) -> Resource:
-    """Return the resource; it requires the clusters that its routes lead to."""
+    """Return the resource; it requires the clusters that its routes forward to."""
     name = key(host)[1]
     routes = [_route(one) for one in host.routes]
     if host.misdirected:

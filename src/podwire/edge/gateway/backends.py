@@ -1,4 +1,4 @@
-"""What a reference to a backend leads to: a cluster, or a reason why there is none. Pure.
+"""What a reference to a backend resolves to: a cluster, or a reason why there is none. Pure.
 
 Source: gateway-api v1.6.3 `httproute_types.go` HTTPBackendRef and `shared_types.go` RouteReasonBackendNotFound.
 """

@@ -25,7 +25,7 @@ CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 class Unresolved(msgspec.Struct, frozen=True):
-    """A reference that leads to nothing usable. `reason` is that of the condition ResolvedRefs."""
+    """A reference that resolves to nothing usable. `reason` is that of the condition ResolvedRefs."""
 
     reason: str
     message: str
@@ -45,7 +45,7 @@ class Subject(msgspec.Struct, frozen=True):
 def certificate(
     reference: SecretObjectReference, referrer: Referrer, objects: Objects, invalid: str = "InvalidCertificateRef"
 ) -> Certificate | Unresolved:
-    """Return the certificate that a reference leads to, or why there is none; `invalid` is the reason for most."""
+    """Return the certificate that a reference names, or why there is none; `invalid` is the reason for most."""
     if not reference.is_secret:
         given = f"{reference.group or 'core'}/{reference.kind}"
         return Unresolved(invalid, f"{reference.name}: kind {given} is not supported: refer to a Secret")
@@ -98,7 +98,7 @@ def secret_authorities(key: NamespacedName, objects: Objects) -> Authorities | U
 def authorities(
     references: Iterable[ObjectReference], referrer: Referrer, objects: Objects
 ) -> tuple[Authorities | None, tuple[Unresolved, ...]]:
-    """Return all authorities that the references lead to, as one bundle, or None, and what is not resolved."""
+    """Return all authorities that the references name, as one bundle, or None, and what is not resolved."""
     resolved = [_authority(one, referrer, objects) for one in references]
     found = [one for one in resolved if isinstance(one, Authorities)]
     problems = tuple(one for one in resolved if isinstance(one, Unresolved))

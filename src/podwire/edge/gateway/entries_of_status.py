@@ -23,7 +23,7 @@ class Entry(Protocol):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What it says."""
+        """Its content."""
 
 
 EntryT = TypeVar("EntryT", bound=Entry)

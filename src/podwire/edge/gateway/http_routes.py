@@ -43,7 +43,7 @@ class Translated(msgspec.Struct, frozen=True):
 
     Attributes:
         routes: of an HTTPRoute or GRPCRoute, in the order of the rules and their matches.
-        clusters: those that the routes lead to.
+        clusters: those that the routes forward to.
         unresolved: references that lead nowhere, in the order of the rules.
         unsupported: why the route is not accepted, whatever its parents; it has no routes then.
         unsupported_reason: the reason of that.
@@ -68,7 +68,7 @@ def translated(route: HTTPRoute, objects: Objects, *, needs_grants: bool = True)
 
 
 def at_port(route: Route, port: int) -> Route:
-    """Return the route at a listener's port, which a redirect without port and scheme leads to."""
+    """Return the route at a listener's port, which a redirect without port and scheme names."""
     if not isinstance(route.action, RedirectTo) or route.action.redirect.port:
         return route
     redirect = msgspec.structs.replace(route.action.redirect, port=port)
@@ -100,7 +100,7 @@ def translated_rules(
 
 
 class ClusterKind(msgspec.Struct, frozen=True):
-    """What a rule requires of the clusters that it leads to: see `Cluster`."""
+    """What a rule requires of the clusters that it forwards to: see `Cluster`."""
 
     is_sticky: bool = False
     has_own_retries: bool = False

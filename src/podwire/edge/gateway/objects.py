@@ -98,7 +98,7 @@ class Objects:
         return tuple(sorted(found, key=lambda one: (one.metadata.creation_timestamp or "", one.key)))
 
     def routes_of(self, kind: str, parent: NamespacedName) -> tuple[tuple[Owner, AnyRoute], ...]:
-        """Return the routes that refer to a Gateway or ListenerSet, by name; whether they are attached is not said."""
+        """Return the routes that refer to a Gateway or ListenerSet, by name; whether they are attached is left open."""
         owners = sorted(self._needs.owners(needs.of(kind, parent)))
         return tuple((one, self.routes[one]) for one in owners if one.kind in ROUTES)
 
@@ -107,7 +107,7 @@ class Objects:
         return tuple(sorted(self._needs.owners(needs.of("Service", service))))
 
     def routes_on(self, service: NamespacedName) -> tuple[Owner, ...]:
-        """Return the routes whose parent is a Service, by name; whether they are attached is not said."""
+        """Return the routes whose parent is a Service, by name; whether they are attached is left open."""
         return tuple(sorted(self._needs.owners(needs.of("attached", service))))
 
     def policies_of(self, service: NamespacedName) -> tuple[AnyPolicy, ...]:

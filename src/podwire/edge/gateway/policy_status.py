@@ -1,4 +1,4 @@
-"""The status of a BackendTLSPolicy: one entry for each Gateway whose routes lead to a target. Pure.
+"""The status of a BackendTLSPolicy: one entry for each Gateway whose routes forward to a target. Pure.
 
 Source: gateway-api v1.6.3 `backendtlspolicy_types.go`, `policy_types.go` (PolicyStatus).
 """

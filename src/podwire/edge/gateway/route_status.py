@@ -59,7 +59,7 @@ class Verdict(msgspec.Struct, frozen=True):
         refused: reason of Accepted=False whatever the parent is; empty where the rules can be served.
         message: why, with field and remedy.
         dropped: the rules that are left out, and why; empty for none.
-        unresolved: references to backends that lead to nothing.
+        unresolved: references to backends that resolve to nothing.
 
     """
 

@@ -35,7 +35,7 @@ class Access(msgspec.Struct, frozen=True):
 
 
 def access(location: Location, server: Server, references: References) -> Access | Missing:
-    """Return who may send requests to a location, or what is missing to say so."""
+    """Return who may send requests to a location, or what is missing to decide it."""
     settings, namespace = location.settings, location.ingress.namespace
     if not _is_checked(location, references.options):
         return Access()

@@ -16,7 +16,7 @@ SIDES = ("main", "canary")
 
 
 def matches(settings: Settings) -> Iterator[tuple[ValueMatch, bool]]:
-    """Yield what decides before the weights do, and whether it leads to the canary."""
+    """Yield what decides before the weights do, and whether it chooses the canary."""
     header, cookie = settings.canary_by_header.lower(), settings.canary_by_cookie
     if header and settings.canary_by_header_value:
         yield ValueMatch(header, ValueType.EXACT, settings.canary_by_header_value), True

@@ -29,7 +29,7 @@ SOON = timedelta(days=10)
 
 
 class Unusable(msgspec.Struct, frozen=True):
-    """A Secret of an Ingress from which no certificate comes for a host, or one that ends: an event says so."""
+    """A Secret of an Ingress from which no certificate comes for a host, or one that ends: there is an event of it."""
 
     ingress: NamespacedName
     message: str

@@ -44,12 +44,12 @@ MOST_TRIES = 100
 MOST_BUFFERED = 16 << 20
 """Bytes."""
 STATUSES = (301, 302, 303, 307, 308)
-"""Of redirects that a proxy can say."""
+"""Of redirects that a proxy can make."""
 _ANY_URI = r"^(/.*)$"
 
 
 class Routes(msgspec.Struct, frozen=True):
-    """The routes of a location, the clusters that they lead to, and the secrets that these need."""
+    """The routes of a location, the clusters that they forward to, and the secrets that these need."""
 
     routes: tuple[Route, ...]
     clusters: tuple[Cluster | NamedHost, ...] = ()
@@ -92,7 +92,7 @@ def _name(location: Location) -> RouteName:
 
 
 def _moved(base: Route, location: Location) -> Route | None:
-    """The route of a redirect: a temporary one is preferred. What a proxy cannot say is said by the script."""
+    """The route of a redirect: a temporary one is preferred. What a proxy cannot make is made by the script."""
     settings = location.settings
     found, status = settings.temporal_redirect, settings.temporal_redirect_code
     if not found:

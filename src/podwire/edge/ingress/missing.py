@@ -1,4 +1,4 @@
-"""Why a reference of an Ingress leads to nothing."""
+"""Why a reference of an Ingress resolves to nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """Why a reference leads to nothing: requests that need it are answered by 503."""
+    """Why a reference resolves to nothing: requests that need it are answered by 503."""
 
     reason: str
     message: str

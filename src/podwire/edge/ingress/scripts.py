@@ -45,7 +45,7 @@ class Scripted(msgspec.Struct, frozen=True):
 
 
 def scripted(location: Location, server: Server, access: Access, references: References) -> Scripted:
-    """Return what the script does for a location that leads to a backend."""
+    """Return what the script does for a location that forwards to a backend."""
     settings = location.settings
     errors, copied = _error_pages(location, references), _copy(location, server, references)
     chooses = any_suffices(location, references.options)

@@ -29,14 +29,14 @@ TABLES = (HTTP_TABLE, HTTPS_TABLE)
 
 
 class Unmet(msgspec.Struct, frozen=True):
-    """A reference of an Ingress that leads to nothing."""
+    """A reference of an Ingress that resolves to nothing."""
 
     ingress: NamespacedName
     missing: Missing
 
 
 class Hosts(msgspec.Struct, frozen=True):
-    """The virtual hosts of a server, the clusters that they lead to, and what is missing."""
+    """The virtual hosts of a server, the clusters that they forward to, and what is missing."""
 
     hosts: tuple[VirtualHost, ...]
     clusters: tuple[Cluster | NamedHost, ...] = ()

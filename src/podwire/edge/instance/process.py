@@ -24,7 +24,7 @@ POLL_SECONDS = 0.2
 QUIET_SECONDS = 1.5
 """Without a connection for this long, no client connects any more: every node has applied that the endpoint terminates.
 
-While no other Envoy is ready, Services lead to one that terminates, so it serves until its successor does.
+While no other Envoy is ready, Services forward to one that terminates, so it serves until its successor does.
 """
 END_SECONDS = 2.0
 """Before the deadline: Envoy ends at SIGTERM within this time."""

@@ -31,7 +31,7 @@ class Balancing(enum.StrEnum):
 
 
 class ServicePort(msgspec.Struct, frozen=True, order=True):
-    """A port of a Service: its endpoints are one EDS resource, whatever leads to them. `protocol` is TCP or UDP.
+    """A port of a Service: its endpoints are one EDS resource, whatever refers to them. `protocol` is TCP or UDP.
 
     Attributes:
         by_address: whether the Service's own address is the only endpoint.
@@ -73,11 +73,11 @@ class Endpoints(msgspec.Struct, frozen=True):
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """A port of a Service over one kind of connection. One for all routes that lead to it.
+    """A port of a Service over one kind of connection. One for all routes that forward to it.
 
     Attributes:
         is_sticky: whether some route keeps the sessions of its clients.
-        has_own_retries: whether the routes that lead here say which requests are tried again; else those are that no
+        has_own_retries: whether the routes to it name the requests that are tried again; else those are that no
             backend has seen.
         connect_timeout: seconds.
         balancing: which endpoint a request goes to.

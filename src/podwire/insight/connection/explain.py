@@ -141,7 +141,7 @@ def exemption(way: Way) -> str:
 
 
 def _may_be_own(way: Way) -> bool:
-    """Whether the client may be the node of the pods: nothing says where one of them is."""
+    """Whether the client may be the node of the pods: it is not known where one of them is."""
     return (
         way.source.kind is Kind.NODE
         and not way.source.is_passage

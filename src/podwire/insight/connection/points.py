@@ -18,13 +18,13 @@ from podwire.kube.core import Node
 from podwire.policy.model import Block, Identity, IPAddress, IPNetwork, Party, named_ports
 
 _SAMPLES: Mapping[int, IPAddress] = {4: ipaddress.ip_address("203.0.113.1"), 6: ipaddress.ip_address("2001:db8::1")}
-"""Addresses of nobody (RFC 5737 and 3849), for ends whose address is not known."""
+"""Addresses for documentation (RFC 5737 and 3849), for ends whose address is not known."""
 
 
 _PRIVATE = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 )
-"""Networks that nobody outside has an address of (RFC 1918, 6598 and 4193)."""
+"""Networks that no host outside has an address of (RFC 1918, 6598 and 4193)."""
 
 
 class Kind(enum.Enum):

@@ -1,6 +1,6 @@
 """What each ClusterNetworkPolicy means for one end of a connection, and what the tiers decide together. Pure.
 
-The order is the model's: Admin, NetworkPolicies where they isolate, Baseline, what `--default-deny` says.
+The order is the model's: Admin, NetworkPolicies where they isolate, Baseline, what `--default-deny` decides.
 """
 
 from __future__ import annotations

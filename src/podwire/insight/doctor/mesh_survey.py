@@ -60,7 +60,7 @@ async def read(client: Client, sets: Iterable[DaemonSet]) -> MeshFacts | None:
 
 
 def leader(leases: Iterable[Lease], now: datetime) -> str:
-    """Return who leads; empty where nobody does."""
+    """Return who leads; empty where no process does."""
     found = next((one for one in leases if one.key == LEASE), None)
     if found is None or not found.spec.holder_identity or not found.spec.renew_time:
         return ""

@@ -1,4 +1,4 @@
-"""Why a selector selects nobody: the label that is missing, and the nearest that exist. Pure."""
+"""Why a selector selects no pod: the label that is missing, and the nearest that exist. Pure."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def _invalid(
 
 
 def not_judged(scene: Scene) -> Iterator[Finding]:
-    """Say once that the checks of connections do not know the mesh's policies."""
+    """Report once that the checks of connections do not know the mesh's policies."""
     mesh = scene.snapshot.mesh
     named = (("AuthorizationPolicy", mesh.authorizations), ("TransportPolicy", mesh.transports))
     for kind, found in named:

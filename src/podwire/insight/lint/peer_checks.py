@@ -19,7 +19,7 @@ USUAL_SERVICES = ipaddress.ip_network("10.96.0.0/12")
 
 
 def unknown_labels(scene: Scene) -> Iterator[Finding]:
-    """Rules that mean nobody, and single peers by labels that nobody has."""
+    """Rules that match no peer, and single peers by labels that no pod has."""
     hints = LabelHints(scene)
     for one in scene.rules:
         home = one.policy.metadata.namespace

@@ -59,7 +59,7 @@ def _listens(pod: Workload, port: Ports) -> bool:
 
 
 def _translated(scene: Scene, pods: list[Workload], port: Ports) -> tuple[Service, int] | None:
-    """Return a Service of these pods with this port that leads to another port of theirs."""
+    """Return a Service of these pods with this port that forwards to another port of theirs."""
     for service in scene.snapshot.services:
         if not service.spec.selector:
             continue

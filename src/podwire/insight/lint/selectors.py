@@ -1,4 +1,4 @@
-"""Selectors as a reader sees them: which of two selects more, and labels that nobody has, with the nearest. Pure."""
+"""Selectors as a reader sees them: which of two selects more, and labels that no pod has, with the nearest. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LabelIndex:
                 self._values[key].add(value)
 
     def missing(self, selector: LabelSelector) -> Iterator[tuple[str, str]]:
-        """Yield labels that the selector needs and nobody has: key and value, an empty value for any."""
+        """Yield labels that the selector needs and no pod has: key and value, an empty value for any."""
         for key, value in selector.match_labels.items():
             if value not in self._values.get(key, ()):
                 yield key, value

@@ -1,4 +1,4 @@
-"""Checks of Services: they lead to pods by labels and ports that must be there. Pure."""
+"""Checks of Services: they select pods by labels and ports that must be there. Pure."""
 
 from __future__ import annotations
 

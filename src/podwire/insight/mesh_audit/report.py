@@ -127,7 +127,7 @@ def _of_policies(pods: Iterable[Workload], authorization: Authorization, transpo
 
 
 def _unknown_modes(one: TransportPolicy) -> Iterator[Finding]:
-    """Yield what a policy says that is no mode: plain text is accepted there."""
+    """Yield what a policy has that is no mode: plain text is accepted there."""
     modes = (("spec.mode", one.spec.mode), *((f"spec.ports of {port.port}", port.mode) for port in one.spec.ports))
     for field, mode in modes:
         if mode not in (STRICT, PERMISSIVE):

@@ -100,7 +100,7 @@ def _decided(case: _Case, one: Connection) -> Verdict:
     if request is not None and not case.has_token:
         return Verdict.ALLOWED if request_decision(policies, one, request).allowed else Verdict.NOT_ALLOWED
     if case.has_token or not connection_decision(policies, one, reads_requests=False).allowed:
-        return Verdict.UNDECIDABLE  # a token that is wrong is refused whatever policies say
+        return Verdict.UNDECIDABLE  # a token that is wrong is refused whatever policies allow
     return Verdict.ALLOWED
 
 

@@ -1,4 +1,4 @@
-"""Ingresses as Gateway API: a Gateway, HTTPRoutes, and what cannot be said there."""
+"""Ingresses as Gateway API: a Gateway, HTTPRoutes, and what cannot be expressed there."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Converted(msgspec.Struct, frozen=True):
 
 
 def converted(found: Iterable[Written], class_name: str = "podwire", ports: Ports = EMPTY) -> Converted:
-    """Return Gateway API objects that do what the Ingresses do, as far as it can be said.
+    """Return Gateway API objects that do what the Ingresses do, as far as it can be expressed.
 
     An Ingress that checks clients is left out: its routes would be open. `ports` are the numbers of named ports.
     """
@@ -131,7 +131,7 @@ def _certificates(claim: Claim) -> Iterator[tuple[str, str]]:
 
 
 class _Conversion:
-    """What cannot be said is collected while routes are made."""
+    """What cannot be expressed is collected while routes are made."""
 
     def __init__(self, canaries: Iterable[Written], gateway_namespace: str, ports: Ports) -> None:
         self._canaries = tuple(canaries)

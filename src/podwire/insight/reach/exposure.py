@@ -32,8 +32,8 @@ class Exposure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     Attributes:
         kind, name: the object that opens it.
         address: what clients use: address and port, node port, or host.
-        to: the pods' ports, as `shop/web:8080/TCP`; empty where the Service leads to no pods.
-        reached_by: whom policies let in; empty: nobody.
+        to: the pods' ports, as `shop/web:8080/TCP`; empty where the Service selects no pods.
+        reached_by: the clients that policies admit; empty: none.
 
     """
 

@@ -1,7 +1,7 @@
 """Who can reach whom on which ports, in one family of addresses, for all pairs at the same time. Pure.
 
 A connection needs both ends: the egress policies of its source, the ingress policies of its destination. That a pod
-reaches itself and a node its own pods, whatever policies say, is left to who reads the matrix.
+reaches itself and a node its own pods, whatever policies allow, is left to who reads the matrix.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Matrix:
         return found
 
     def columns(self) -> dict[Column, int]:
-        """Return for each column the destinations that have it. Destinations that nobody reaches are left out."""
+        """Return for each column the destinations that have it. Destinations that no client reaches are left out."""
         result: dict[Column, int] = {}
         for profile in self.ingress:
             for some, admitted in self._sources(profile):

@@ -161,7 +161,7 @@ def _connection(ports: _Ports, source: Source, by: _Words, to: _Words) -> Connec
 
 
 def _of_mesh(parties: Parties) -> Iterator[str]:
-    """Say what else ? depends on where policies of the mesh leave something open."""
+    """Return what else ? depends on where policies of the mesh leave something open."""
     if any(one.depends_on_mesh for one in parties.answer.families.values()):
         text = "policies of the mesh leave some open (?): the request decides, or on which node a client is"
         yield f"{text}: see 'podwire explain'"

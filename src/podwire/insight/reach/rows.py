@@ -42,7 +42,7 @@ _Column = tuple[frozenset[Source], int]
 
 
 def rows(answer: Reachability) -> list[Row]:
-    """Return all rows; a destination that nobody reaches is in none."""
+    """Return all rows; a destination that no client reaches is in none."""
     columns = {number: _columns(family, answer) for number, family in answer.families.items()}
     everyone = {number: _moved(one.axis.everyone, one, answer) for number, one in answer.families.items()}
     if len(columns) == 1:
@@ -74,7 +74,7 @@ def _moved(mask: int, family: Family, answer: Reachability) -> int:
 
 
 def _columns(family: Family, answer: Reachability) -> list[_Column]:
-    """Return the columns of a family on the shared axis; that of destinations which nobody reaches too."""
+    """Return the columns of a family on the shared axis; that of destinations which no client reaches too."""
 
     def whole(matrix: Matrix) -> list[_Column]:
         columns = matrix.columns()

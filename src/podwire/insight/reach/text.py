@@ -100,7 +100,7 @@ def to_dot(report: Report) -> str:
 
 
 class TooManyEdgesError(Exception):
-    """A graph that nobody could read."""
+    """A graph too large to read."""
 
 
 def _dot_lines(report: Report) -> Iterator[str]:

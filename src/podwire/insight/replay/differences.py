@@ -17,7 +17,7 @@ IGNORED = frozenset(
         "x-envoy-upstream-service-time", "age", "alt-svc",
     )
 )  # fmt: skip
-"""Headers that are never alike, or say nothing of what a user sees."""
+"""Headers that are never alike, or mean nothing to a user."""
 MOST_SHOWN = 120
 STAND_IN = "x-podwire-stand-in"
 """Header of the answers of a world's stand-ins."""

@@ -52,7 +52,7 @@ def _difference(address: PoolAddress, desired: Lead, found: Lead | None) -> Iter
 
 
 def _is_of(address: PoolAddress, expected: Mapping[PoolAddress, Lead]) -> bool:
-    """Whether this is another port of one of the Service's addresses. Node ports are nobody's address."""
+    """Whether this is another port of one of the Service's addresses. Node ports have no address of their own."""
     frontend = address.frontend
     return not frontend.is_node_port and any(frontend.address == other.frontend.address for other in expected)
 

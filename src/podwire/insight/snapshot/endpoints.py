@@ -1,4 +1,4 @@
-"""Which pods a Service leads to: of its EndpointSlices, or those that its selector would get. Pure."""
+"""Which pods a Service forwards to: of its EndpointSlices, or those that its selector would get. Pure."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class MeshObjects(msgspec.Struct, frozen=True):
         return Transport(self.transports)
 
     def authorization(self, services: Iterable[Service]) -> Authorization:
-        """Return who may connect, in the order of the policies' names; `services` say which ports speak HTTP."""
+        """Return who may connect, in the order of the policies' names; `services` declare which ports speak HTTP."""
         return Authorization(
             tuple(reading.read(one).policy for one in sorted(self.authorizations, key=lambda one: one.key)),
             tuple(reading.read_tokens(one).policy for one in sorted(self.authentications, key=lambda one: one.key)),

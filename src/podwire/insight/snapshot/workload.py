@@ -22,7 +22,7 @@ VOLATILE = frozenset(
         "controller-uid",
     )
 )
-"""Labels that controllers give to pods of one workload, each another value: nobody writes selectors of them, mostly."""
+"""Labels that controllers give to pods of one workload, each another value: selectors seldom have them."""
 
 
 class Owner(msgspec.Struct, frozen=True, order=True):

@@ -156,7 +156,7 @@ def _backends(
 
 
 def _shown(whole: Report) -> Report:
-    """Say where policies of the mesh cannot be decided, and leave out what is made up."""
+    """Report where policies of the mesh cannot be decided, and leave out what is made up."""
     if whole.verdict is Verdict.UNDECIDABLE:
         outcome_ = msgspec.structs.replace(whole.outcome, text=f"{whole.outcome.text}, if the mesh's policies allow it")
         whole = msgspec.structs.replace(whole, outcome=outcome_)

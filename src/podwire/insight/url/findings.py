@@ -138,7 +138,7 @@ def of_routes(question: Question, gateway: Served, way: Passage, objects: UrlObj
 
 
 def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObjects) -> Iterator[Finding]:
-    """Shares that nobody answers."""
+    """Shares of requests that no backend answers."""
     if way.name is None or way.shares is None:
         return
     mine, rule = owner_of(way.name), way.name.rule

@@ -32,7 +32,7 @@ class Chosen(msgspec.Struct, frozen=True):
 def chosen(question: Question, objects: UrlObjects) -> Chosen | None:
     """Return the Gateway that gets the request; None where there is none.
 
-    A name leads to whichever address DNS has for it: the Gateway whose listeners and routes fit best is meant.
+    A name resolves to whichever address DNS has for it: the Gateway whose listeners and routes fit best is meant.
     """
     ours = [one for _, one in sorted(objects.edge.gateways.items()) if objects.edge.is_ours(one)]
     if question.gateway:
@@ -59,7 +59,7 @@ def addresses(gateway: Gateway) -> tuple[str, ...]:
 
 
 def service_of(gateway: Gateway, objects: Objects) -> Service | None:
-    """Return the Service that leads to the Envoys of the Gateway."""
+    """Return the Service that forwards to the Envoys of the Gateway."""
     name, namespace = gateway.metadata.name, gateway.metadata.namespace
     services = (one for key, one in sorted(objects.services.items()) if key.namespace == namespace)
     return next((one for one in services if one.metadata.labels.get(GATEWAY_LABEL) == name), None)
@@ -97,7 +97,7 @@ def cluster_name(question: Question, objects: Objects) -> Service | None:
 
 
 def _addresses(gateway: Gateway, objects: Objects) -> set[str]:
-    """The addresses that lead to a Gateway, those of its Service in the cluster too."""
+    """The addresses of a Gateway, those of its Service in the cluster too."""
     service = service_of(gateway, objects)
     return {*addresses(gateway), *(service.addresses if service is not None else ())}
 

@@ -110,7 +110,7 @@ def foreign(question: Question, objects: UrlObjects) -> Iterator[Ingress]:
 
 
 def entry_addresses(objects: UrlObjects) -> tuple[str, ...]:
-    """Return the addresses that lead to the proxy of Ingresses, as their status has them."""
+    """Return the addresses of the proxy of Ingresses, as their status has them."""
     found = (one.ip for item in objects.ingresses for one in item.status.load_balancer.ingress if one.ip)
     return tuple(dict.fromkeys(found))
 

@@ -28,7 +28,7 @@ class Kind(enum.StrEnum):
 
 
 class Outcome(Value, frozen=True):
-    """What becomes of the request. `status` is the proxy's own answer; 0 where a backend answers, or nobody does."""
+    """What becomes of the request. `status` is the proxy's own answer; 0 where a backend answers, or nothing does."""
 
     kind: Kind
     text: str
@@ -42,7 +42,7 @@ class Outcome(Value, frozen=True):
 
 
 class DnsLine(Value, frozen=True):
-    """What the client's resolver has to answer. `addresses`: any of them leads to the Gateway."""
+    """What the client's resolver has to answer. `addresses`: any of them is the Gateway's."""
 
     name: str
     addresses: tuple[str, ...]

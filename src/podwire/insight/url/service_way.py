@@ -1,4 +1,4 @@
-"""The way of a request that leads to a Service, without a Gateway: from a pod, by a name or cluster address. Pure."""
+"""The way of a request to a Service, without a Gateway: from a pod, by a name or cluster address. Pure."""
 
 from __future__ import annotations
 

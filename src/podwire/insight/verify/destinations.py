@@ -63,7 +63,7 @@ def destinations(end: End, port: Port, protocol: str, snapshot: Snapshot, places
 
 
 def from_outside(end: End, port: Port, protocol: str, snapshot: Snapshot, places: Places) -> tuple[Destination, ...]:
-    """Return what leads to the end from the host outside: load balancers and node ports; else the pods' addresses."""
+    """Return the addresses of the end for the host outside: load balancers and node ports; else the pods' addresses."""
     inner = destinations(end, port, protocol, snapshot, places)
     if end.kind is EndKind.NODE or _by_external_address(end, port, protocol, snapshot, places):
         return inner
@@ -151,7 +151,7 @@ def _of_pods_behind(
 def _of_node_port(
     node: Place, number: int, protocol: str, snapshot: Snapshot, places: Places
 ) -> tuple[Destination, ...]:
-    """Return what the node port of a Service leads to, in the families of its endpoints; nothing where none has it."""
+    """Return what the node port of a Service forwards to, in the families of its endpoints; nothing without one."""
     return tuple(
         one
         for service in snapshot.services
@@ -163,7 +163,7 @@ def _of_node_port(
 def _by_external_address(
     end: End, port: Port, protocol: str, snapshot: Snapshot, places: Places
 ) -> tuple[Destination, ...]:
-    """Return what a load balancer's address leads to, and an address of `externalIPs`; nothing for any other end."""
+    """Return what a load balancer's address forwards to, and an address of `externalIPs`; nothing for any other end."""
     if end.service is None or str(end.address) not in end.service.external_addresses:
         return ()
     ports = {one.port for one in end.service.spec.ports if _means(one, port, protocol)}

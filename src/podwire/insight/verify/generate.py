@@ -116,7 +116,7 @@ class _Verdicts:
 
 
 def _ports(party: Party, snapshot: Snapshot) -> list[tuple[int, str]]:
-    """The ports that a party declares, and those that Services lead to."""
+    """The ports that a party declares, and those that Services forward to."""
     if party.is_assumed:
         return [DNS_PORT]
     own = [one for one in snapshot.workloads if (one.owner.kind, one.owner.key) == (party.kind, party.key)]

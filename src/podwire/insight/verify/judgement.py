@@ -12,7 +12,7 @@ from podwire.insight.verify.outcome import Outcome, Seen
 from podwire.insight.verify.plan import Connection, Plan
 
 NOT_SENT = frozenset({Outcome.ERROR, Outcome.UNREACHABLE, Outcome.REJECTED})
-"""Outcomes that say nothing of policies."""
+"""Outcomes that prove nothing about policies."""
 
 
 class Verdict(enum.StrEnum):
@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True):
         seen: what the packets showed, in short.
         tried: the number of connections.
         fault: what is wrong; empty where it is proven.
-        disagreement: where packets did something else than the model says.
+        disagreement: where packets did something else than the model predicts.
         explanation: the answer of `podwire explain`, of a wrong line.
 
     """
@@ -108,7 +108,7 @@ def _dead(plan: Plan, alive: Mapping[str, bool]) -> str:
 
 
 def _disagreements(pairs: Sequence[tuple[Connection, Seen]]) -> Iterator[str]:
-    """Yield where packets and model differ; what could not be sent says nothing."""
+    """Yield where packets and model differ; what could not be sent proves nothing."""
     for connection, seen in pairs:
         modelled = connection.is_modelled
         if modelled is None or seen.outcome in NOT_SENT:

@@ -1,4 +1,4 @@
-"""The mesh's part of a connection that is proven: what the model says, and what Envoys open in its place. Pure."""
+"""The mesh's part of a connection that is proven: what the model answers, and what Envoys open in its place. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from podwire.insight.verify.places import Place, Places
 
 
 def modelled(source: Place, client: str, server: tuple[str, int], protocol: str, places: Places) -> Verdict:
-    """Return what `podwire explain` says of the mesh's part, by both addresses; allowed where it has none."""
+    """Return what `podwire explain` reports of the mesh's part, by both addresses; allowed where it has none."""
     address, port = server
     found = places.workloads.get(address)
     if places.mesh is None or found is None or not found.enrolled or protocol != "TCP" or address in source.addresses:

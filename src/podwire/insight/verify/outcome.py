@@ -55,7 +55,7 @@ class Attempt(msgspec.Struct, frozen=True):
         arrivals: network namespaces in which an arrival counts; read for UDP and SCTP, which a program must answer, and
             where a Service is between, whose node refuses connections too.
         is_hoped: whether it is waited for; else a short silence is the outcome.
-        relay: where Envoys of the mesh are between: what is accepted says nothing then, what arrives does.
+        relay: where Envoys of the mesh are between: what is accepted proves nothing then, what arrives does.
 
     """
 

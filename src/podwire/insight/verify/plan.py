@@ -1,4 +1,4 @@
-"""The connections that prove an expectation, and what the model says of each. Pure."""
+"""The connections that prove an expectation, and what the model answers for each. Pure."""
 
 from __future__ import annotations
 

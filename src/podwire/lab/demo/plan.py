@@ -31,7 +31,7 @@ class Via(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment, and the Service of the same name that leads to it."""
+    """A Deployment, and the Service of the same name that selects it."""
 
     namespace: str
     name: str

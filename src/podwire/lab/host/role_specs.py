@@ -19,7 +19,7 @@ GATEWAY_CONTROLLER = "gateway-controller"
 MESH_CONTROLLER = "mesh-controller"
 DEFAULT_POLICIES = PolicyOptions()
 LOW_PORTS = "low-ports"
-"""The name of the descriptor that leads to the process for ports below 1024."""
+"""The name of the descriptor that is connected to the process for ports below 1024."""
 
 
 def world_roles(

@@ -96,7 +96,7 @@ def _refuse_compression(start: bytes, what: str) -> None:
 
 
 def _names(image: ArchivedImage, desired: tuple[str, ...], images: int, name: str) -> tuple[str, ...]:
-    """The full names that shall lead to an image. Raises ImageError where there is none."""
+    """The full names that an image shall have. Raises ImageError where there is none."""
     if desired and images > 1:
         raise ImageError(f"--tag: {name} has {images} images, and one name leads to one image")
     names = tuple(map(str, image.names)) or desired

@@ -1,4 +1,4 @@
-"""The images of one user, unpacked: each in a folder named after its id, and the names that lead to them.
+"""The images of one user, unpacked: each in a folder named after its id, and the names that refer to them.
 
     images/
       names.json          full name -> id, replaced whole
@@ -6,7 +6,7 @@
       <id>/rootfs/        its files, of the owners that worlds of this user see; never written again
       .new-*/  .old-*/    a load or removal at work, or what one that was killed left behind
 
-A folder appears under its id when it is whole, and before a name leads to it. Changes are made under a lock of the
+A folder appears under its id when it is whole, and before a name refers to it. Changes are made under a lock of the
 folder, which the kernel releases at any death.
 """
 
@@ -174,7 +174,7 @@ class Store:
         _replace(self.path / image.folder_name / IMAGE, msgspec.json.encode(image))
 
     def name(self, image: StoredImage, names: list[str]) -> None:
-        """Let full names lead to an image, whatever they led to before."""
+        """Let full names refer to an image, whatever they referred to before."""
         self._write({**self.names(), **dict.fromkeys(names, image.id)})
 
     def unname(self, names: list[str]) -> None:

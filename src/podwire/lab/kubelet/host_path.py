@@ -22,7 +22,7 @@ from podwire.lab.kubelet import node_files
 from podwire.lab.kubelet.node_files import NodeFiles
 
 KERNEL = {"/proc": "proc", "/sys": "sysfs"}
-"""Shown as the container's own: its processes and its network, and nobody else's."""
+"""Shown as the container's own: its processes and its network, and no other's."""
 PROGRAMS = ("/usr", *(f"/{name}" for name in SYSTEM_FOLDERS))
 PUBLIC = (*(f"/etc/{name}" for name in SHARED_ETC), *(f"/dev/{name}" for name in DEVICES))
 POD_LOGS, CONTAINER_LOGS = "/var/log/pods", "/var/log/containers"

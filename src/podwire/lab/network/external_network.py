@@ -1,4 +1,4 @@
-"""The world outside of the cluster, as far as a test needs one: names that lead to the outside host. Pure."""
+"""The world outside of the cluster, as far as a test needs one: names that resolve to the outside host. Pure."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def is_internal(address: str, internal: Sequence[Network]) -> bool:
 
 
 def published_forward(service: Service | None, published: PublishedPort, internal: Sequence[Network]) -> Forward | str:
-    """Where a published port leads to; the reason where it leads nowhere yet.
+    """Where a published port forwards to; the reason where it does not yet.
 
     The first of: an address of the load balancer, a node port, the cluster address.
     """

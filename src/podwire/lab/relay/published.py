@@ -14,7 +14,7 @@ TEXT = re.compile(
 
 
 class PublishedPort(msgspec.Struct, frozen=True):
-    """A port of 127.0.0.1, and the port of a Service, by number or name, that it leads to."""
+    """A port of 127.0.0.1, and the port of a Service, by number or name, that it forwards to."""
 
     host_port: int
     namespace: str

@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class PublishedEntry(msgspec.Struct, frozen=True):
-    """A port of the host that `--publish` fixed, and where it leads to; `note` is why it leads nowhere."""
+    """A port of the host that `--publish` fixed, and where it forwards to; `note` is why it does not."""
 
     namespace: str
     name: str

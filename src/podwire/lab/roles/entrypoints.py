@@ -206,7 +206,7 @@ def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
 
 
 def relay(arguments: Arguments, descriptors: Descriptors) -> None:
-    """The ports of the host that lead to Services. It starts in the host's network namespace."""
+    """The ports of the host that forward to Services. It starts in the host's network namespace."""
     from podwire.lab.relay import relay as host_relay  # late: a world without such Services never needs it
     from podwire.lab.relay.sockets import HostSockets, WorldSockets
 

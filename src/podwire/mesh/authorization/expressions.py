@@ -1,6 +1,6 @@
 """Patterns as regular expressions (RE2) that match a whole text: what a proxy compares with. Pure.
 
-Every character of a policy's text is escaped. `pattern.py` says the same without expressions; tests compare both.
+Every character of a policy's text is escaped. `pattern.py` means the same without expressions; tests compare both.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Authorization(msgspec.Struct, frozen=True, dict=True):
         return tuple(policy for policy in _near(self._tokens, one) if selects(policy.key, policy.selector, one))
 
     def http_ports(self, one: Workload) -> frozenset[int]:
-        """Return the ports of a pod that speak HTTP as a Service says."""
+        """Return the ports of a pod that speak HTTP by a Service."""
         own = (service for service in self._services.get(one.namespace, ()) if _serves(service, one))
         return frozenset(number for service in own for number in _http(service, one))
 

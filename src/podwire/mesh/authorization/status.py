@@ -83,7 +83,7 @@ def _requests_read(policy: Policy, services: Iterable[Service]) -> Problem:
 
 
 def _may_serve(policy: Policy, service: Service) -> bool:
-    """Whether a Service's pods are selected, as far as its selector says which labels they have."""
+    """Whether a Service's pods are selected, as far as its selector names the labels that they have."""
     own = policy.key.namespace in (service.metadata.namespace, EVERYWHERE)
     return own and bool(service.spec.selector) and matches(policy.selector, service.spec.selector)
 

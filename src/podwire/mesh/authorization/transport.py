@@ -1,4 +1,4 @@
-"""Which pods and ports accept plain text, as TransportPolicies say. Pure.
+"""Which pods and ports accept plain text by TransportPolicies. Pure.
 
 The narrowest policy counts: one that selects pods, else that of the namespace, else that of podwire-system; of several
 the oldest one (as Istio's PeerAuthentication, istio.io/docs/reference/config/security/peer_authentication).

@@ -106,7 +106,7 @@ class SigningService:
         return web.Response(body=msgspec.json.encode(responses), content_type="application/json")
 
     async def _review(self, token: str) -> TokenReviewStatus:
-        """Return what the API server says about a token. Raises DeniedError, ApiError."""
+        """Return what the API server reports about a token. Raises DeniedError, ApiError."""
         digest, now = hashlib.sha256(token.encode()).digest(), time.monotonic()
         until, found = self._reviewed.get(digest, (0.0, TokenReviewStatus()))
         if now < until:

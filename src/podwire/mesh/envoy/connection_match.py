@@ -38,7 +38,7 @@ _PREDICATE = _MATCHERS.Predicate
 
 
 def connection_match(policies: Iterable[Policy], port: int | None, allowed: Any, denied: Any) -> Any:
-    """Return the `OnMatch` for connections to workloads with these policies, as `connection_decision` says.
+    """Return the `OnMatch` for connections to workloads with these policies, as `connection_decision` decides.
 
     `port`: the only one that is meant; None: all of them, none of which has requests that are read. `allowed` and
     `denied` are actions, each an `OnMatch`.

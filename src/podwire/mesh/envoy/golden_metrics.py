@@ -41,7 +41,7 @@ TO_PEERS: Tags = {
 }
 """Of connections to pods of other nodes by TLS."""
 TO_OTHERS: Tags = {**_OUTBOUND_CLIENT, counted.SERVER: _SERVER_HOST, counted.SECURITY: counted.PLAIN}
-"""Of connections that a route leads to what is not in the mesh."""
+"""Of connections that a route forwards to what is not in the mesh."""
 FROM_NODE: Tags = {**_INBOUND, counted.SECURITY: counted.SAME_NODE}
 FROM_PEERS: Tags = {**_INBOUND, counted.SECURITY: counted.MUTUAL_TLS}
 """Of connections to pods of the node: that came in plain text, and by TLS. Without an identity both are plain text."""

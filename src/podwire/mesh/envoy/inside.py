@@ -1,4 +1,4 @@
-"""Clusters that lead to a listener inside the same Envoy, where a client's identity is known.
+"""Clusters that connect to a listener inside the same Envoy, where a client's identity is known.
 
 Sources: Envoy's "Internal listener"; envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto.
 """
@@ -21,7 +21,7 @@ from podwire.edge.model.resilience import Resilience
 from podwire.edge.xds.resource import CLUSTER, Resource
 
 INSIDE, INSIDE_TLS = "mesh-inside", "mesh-inside-tls"
-"""Names of a listener and of the cluster that leads to it: of clients in plain text, and of those by TLS."""
+"""Names of a listener and of the cluster that connects to it: of clients in plain text, and of those by TLS."""
 SELF = "mesh-self"
 """The same, of requests of a pod to itself."""
 LEG = "mesh-leg"
@@ -29,7 +29,7 @@ LEG = "mesh-leg"
 
 
 def clusters(*names: str) -> tuple[Resource, ...]:
-    """Return the clusters that lead to the listeners of these names."""
+    """Return the clusters that connect to the listeners of these names."""
     return tuple(resource(CLUSTER, name, _cluster(name)) for name in names)
 
 

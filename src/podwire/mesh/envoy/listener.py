@@ -65,6 +65,6 @@ def _listener_filter(name: str, message: Any) -> Any:
 
 
 def listener_resource(made: Any, cluster: str, secrets: Sequence[str] = ()) -> Resource:
-    """Return a listener that leads to a cluster as a resource."""
+    """Return a listener that forwards to a cluster as a resource."""
     warms = tuple((SECRET, name) for name in secrets)
     return resource(LISTENER, made.name, made, requires=((CLUSTER, cluster),), warms=warms)

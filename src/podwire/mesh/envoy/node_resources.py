@@ -19,7 +19,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     Attributes:
         bundle: verifies peers.
-        opened: a certificate that nobody verifies (`opened.certificate`).
+        opened: a certificate that is not verified (`opened.certificate`).
         leaves: by identity.
 
     """

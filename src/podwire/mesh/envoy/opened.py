@@ -5,8 +5,8 @@ of another node. A request that is written to it then cannot be tried again wher
 it was seen is not known. So such a connection begins with a handshake of TLS between the first of these hops and the
 last one, the listener here. The last one answers after its own connection, to the pod, was made: its TCP proxy reads
 nothing before. A pod that cannot be reached is a connection that was never made, and every request may be tried at
-another endpoint. Nobody is authenticated by this handshake: clients and servers are by that of `mutual_tls`, which is
-around it between nodes.
+another endpoint. Neither side is authenticated by this handshake: clients and servers are by that of `mutual_tls`,
+which is around it between nodes.
 
 Source: Envoy's "TCP proxy", upstream_connect_mode: IMMEDIATE.
 """
@@ -30,9 +30,9 @@ from podwire.pki import authorities
 from podwire.pki.certificates import KeyPair
 
 OPENED, OPENED_TLS = "mesh-opened", "mesh-opened-tls"
-"""Names of a listener inside Envoy and of the cluster that leads to it: of clients in plain text and by TLS."""
+"""Names of a listener inside Envoy and of the cluster that connects to it: of clients in plain text and by TLS."""
 SECRET_NAME = "mesh-opened"  # noqa: S105
-"""The certificate of both, which nobody verifies."""
+"""The certificate of both, which is not verified."""
 METADATA = "podwire.opened"
 """Of clusters: by what their connections inside Envoy go on."""
 TO_PEERS, TO_POD = f"%DYNAMIC_METADATA({METADATA}:peers)%", f"%DYNAMIC_METADATA({METADATA}:pod)%"

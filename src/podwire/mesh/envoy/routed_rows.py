@@ -1,6 +1,6 @@
-"""Rows of the edge's model as a node's Envoy has them: its clusters lead to a listener inside it, `leg`.
+"""Rows of the edge's model as a node's Envoy has them: its clusters connect to a listener inside it, `leg`.
 
-The endpoints are names of connections inside Envoy. Where one leads is said by its metadata, who the client is by the
+The endpoints are names of connections inside Envoy. Where one leads is in its metadata, who the client is in the
 state of the connection: a connection of its own for each client. Source: Envoy's "Internal listener".
 """
 

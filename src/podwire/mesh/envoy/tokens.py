@@ -24,7 +24,7 @@ CLAIMS = "claims"
 KEYS_CLUSTER = "mesh-jwks"
 """The node's server of key sets, at /NAME each."""
 KEYS_SECONDS = 10.0
-"""Between two readings of a key set from the node, which fetches it as its server says."""
+"""Between two readings of a key set from the node, which fetches it as often as its server allows."""
 FETCH_SECONDS = 5.0
 
 

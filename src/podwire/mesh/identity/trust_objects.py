@@ -13,7 +13,7 @@ ROOTS, LISTS, ISSUER, DOMAIN, BASIS = "roots.pem", "revocations.pem", "issuer", 
 
 
 def trust_bundle(item: ConfigMap) -> TrustBundle:
-    """Return the bundle of the ConfigMap; one without roots trusts nobody."""
+    """Return the bundle of the ConfigMap; one without roots trusts no one."""
     return TrustBundle(item.data.get(ROOTS, ""), item.data.get(LISTS, ""), item.data.get(ISSUER, ""))
 
 

@@ -1,4 +1,4 @@
-"""Policies of authorization and of tokens, kept by informers, with the Services that say which ports speak HTTP."""
+"""Policies of authorization and of tokens, kept by informers, with the Services that declare which ports speak HTTP."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Istio's AuthorizationPolicy as an AuthorizationPolicy of this mesh. Pure.
 
-What cannot be said makes a rule that allows vanish, and one that denies match more: nothing becomes open.
+What cannot be expressed makes a rule that allows vanish, and one that denies match more: nothing becomes open.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OPERATION_FIELDS = {"ports": int, "hosts": str, "methods": str, "paths": str}
 
 
 def converted(source: Mapping[str, Any], around: Surroundings) -> Converted:
-    """Return the policies of this mesh. One whose action or targets cannot be said becomes a closed one."""
+    """Return the policies of this mesh. One whose action or targets cannot be expressed becomes a closed one."""
     spec = source.get("spec") or {}
     action = spec.get("action", "ALLOW")
     if action == "CUSTOM":

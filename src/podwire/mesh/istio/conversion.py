@@ -34,7 +34,7 @@ def is_read(group: str, kind: str) -> bool:
 
 
 def converted(kind: str, value: Mapping[str, Any], around: Surroundings = ALONE) -> Converted:
-    """Return what an object becomes. One whose form is not that of its kind says so, and opens nothing."""
+    """Return what an object becomes. One whose form is not that of its kind is reported, and opens nothing."""
     try:
         return _BY_KIND[kind](value, around)
     except ConversionError as error:

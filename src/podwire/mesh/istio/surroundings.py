@@ -56,7 +56,7 @@ class Surroundings:
 
 
 def surroundings(values: Iterable[Written]) -> Surroundings:
-    """Return what the objects of all files say. An object of another form is passed over: it is reported itself."""
+    """Return what the objects of all files mean. An object of another form is passed over: it is reported itself."""
     services: dict[NamespacedName, Written] = {}
     subsets: dict[tuple[NamespacedName, str], Mapping[str, str]] = {}
     policies = []

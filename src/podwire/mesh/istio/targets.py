@@ -53,7 +53,7 @@ def _selections(policy: Written, around: Surroundings) -> Iterator[Labels]:
 
 
 def _can_meet(one: Labels, other: Labels) -> bool:
-    """Whether a pod can have both: they say no different values of one label."""
+    """Whether a pod can have both: they name no different values of one label."""
     return all(other.get(key, value) == value for key, value in one.items())
 
 

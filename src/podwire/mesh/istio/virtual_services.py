@@ -51,7 +51,7 @@ def converted(source: Mapping[str, Any], around: Surroundings) -> Converted:
 
 
 def _rules(written: Iterable[Mapping[str, Any]], backends: Backends) -> tuple[list[Object], Lost]:
-    """Return the rules, and what of them cannot be said."""
+    """Return the rules, and what of them cannot be expressed."""
     rules = []
     wrong: Lost = []
     for number, rule in enumerate(written):

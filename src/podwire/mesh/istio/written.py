@@ -24,7 +24,7 @@ class Converted(msgspec.Struct, frozen=True):
 
 
 class ConversionError(Exception):
-    """A value that has no counterpart. The text says why, and what to do."""
+    """A value that has no counterpart. The text is the reason, and what to do."""
 
 
 def made(kind: str, source: Mapping[str, Any], spec: Object, *, suffix: str = "") -> Object:

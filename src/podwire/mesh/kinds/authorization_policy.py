@@ -82,7 +82,7 @@ class AuthorizationPolicy(Object, frozen=True):
 
 
 def closed_policy(key: NamespacedName) -> AuthorizationPolicy:
-    """Return a policy of this name that nobody can read: it denies all to the pods of its namespace."""
+    """Return a policy of this name that cannot be read: it denies all to the pods of its namespace."""
     spec = AuthorizationPolicySpec(action="DENY", rules=(AuthorizationRule(),))
     return AuthorizationPolicy(metadata=ObjectMeta(name=key.name, namespace=key.namespace), spec=spec)
 

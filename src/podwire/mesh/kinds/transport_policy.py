@@ -33,7 +33,7 @@ class TransportPolicy(Object, frozen=True):
 
 
 def closed_policy(key: NamespacedName) -> TransportPolicy:
-    """Return a policy of this name that nobody can read: no plain text."""
+    """Return a policy of this name that cannot be read: no plain text."""
     spec = TransportPolicySpec(selector=LabelSelector(), mode=STRICT)
     return TransportPolicy(metadata=ObjectMeta(name=key.name, namespace=key.namespace), spec=spec)
 

@@ -26,7 +26,7 @@ class Workload(msgspec.Struct, frozen=True):
         node: where it runs.
         enrolled: whether the mesh carries its connections.
         named_ports: of its containers.
-        redirected: whether its node has said that connections to it pass an Envoy: they are encrypted then.
+        redirected: whether its node has reported that connections to it pass an Envoy: they are encrypted then.
 
     """
 

@@ -58,7 +58,7 @@ class Certificates:
 
     @property
     def bundle(self) -> TrustBundle:
-        """What peers are verified with; without roots nobody is trusted."""
+        """What peers are verified with; without roots no peer is trusted."""
         return self._bundle
 
     @property

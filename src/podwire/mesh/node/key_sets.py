@@ -30,7 +30,7 @@ MOST_BYTES = 256 << 10
 FETCH_SECONDS = 10.0
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 60.0
 LEAST_FRESH_SECONDS, FRESH_SECONDS, MOST_FRESH_SECONDS = 30.0, 300.0, 3600.0
-"""Between two fetches, where the answer says nothing (Cache-Control, RFC 9111), and within what it may say."""
+"""Between two fetches, where the answer names none (Cache-Control, RFC 9111), and the bounds of what it may name."""
 KEPT_SECONDS = 86_400.0
 """A key set that cannot be fetched again is used so long; then all tokens of its issuer are refused."""
 _MAX_AGE = "max-age="

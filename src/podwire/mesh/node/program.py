@@ -163,7 +163,7 @@ class NodeProgram:
             return
         authorization = self._policies.authorization
         workloads = msgspec.structs.replace(self._objects.workloads, authorization=authorization)
-        known = self._objects.addresses  # of the same moment: no route leads to a pod whose policies Envoy lacks
+        known = self._objects.addresses  # of the same moment: no route forwards to a pod whose policies Envoy lacks
         await self._addresses.add(address for one in workloads.pods for address in one.addresses)
         self._refusals.use(authorization.policies)
         self._key_sets.require(issuer for one in authorization.tokens for issuer in one.issuers)

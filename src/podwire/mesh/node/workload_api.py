@@ -64,7 +64,7 @@ class WorkloadApi:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, folder: str, private: str) -> None:
-        """Serve in `folder` until cancelled; nobody else may enter `private`. Raises OSError where it cannot."""
+        """Serve in `folder` until cancelled; no other user may enter `private`. Raises OSError where it cannot."""
         inner = str(Path(private, "workload-api"))
         server = grpc.aio.server()
         server.add_generic_rpc_handlers((self._handlers(),))

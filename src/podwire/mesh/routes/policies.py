@@ -1,7 +1,7 @@
 """The policies of Services: which one is in force at a port, and what is wrong with the others. Pure.
 
 Of several policies of one kind for a port, one that names the port is in force, then the oldest, then the first by
-name. What a BackendPolicy says nothing about is that of an XBackendTrafficPolicy.
+name. What a BackendPolicy leaves out is that of an XBackendTrafficPolicy.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Surroundings:
         )
 
     def _service(self, pod: Workload) -> NamespacedName | None:
-        """Return the one Service that leads to a pod; of several the one with an address of its own, else None."""
+        """Return the one Service that selects a pod; of several the one with an address of its own, else None."""
         found = [
             one for one in self._services.get(pod.namespace, ()) if one.spec.selector.items() <= pod.labels.items()
         ]

@@ -38,7 +38,7 @@ _CODES = {"Unauthorized": 401, "Forbidden": 403, "Invalid": 422, "RequestEntityT
 
 
 class _NoParamsError(Exception):
-    """The objects that a binding names as params do not exist; the text says which."""
+    """The objects that a binding names as params do not exist; the text names them."""
 
 
 class AdmissionPolicies:

@@ -1,4 +1,4 @@
-"""Warnings of a route's rules by themselves: shares that nobody gets, filters that are not served.
+"""Warnings of a route's rules by themselves: shares that no backend gets, filters that are not served.
 
 Source: gateway-api v1.6.3 `apis/v1/httproute_types.go`, HTTPRouteRule.backendRefs: 500 without a valid backend.
 """

@@ -40,7 +40,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT"
 
 
 class InvalidValueError(ValueError):
-    """A value that its annotation's grammar does not have. The text says what is expected."""
+    """A value that its annotation's grammar does not have. The text is what is expected."""
 
 
 class Location(msgspec.Struct, frozen=True):

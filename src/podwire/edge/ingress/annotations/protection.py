@@ -1,4 +1,4 @@
-"""Annotations that say who may send requests, and how many. Pure."""
+"""Annotations of who may send requests, and how many. Pure."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_own_retries(self) -> bool:
-        """Whether the Ingress says which requests are tried again, other than by default."""
+        """Whether the Ingress names the requests that are tried again, other than by default."""
         return (self.proxy_next_upstream, self.proxy_next_upstream_tries) != (("error", "timeout"), 3)
 
 

@@ -28,7 +28,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
 
 
 def read(data: Mapping[str, str]) -> ReadOptions:
-    """Return what the ConfigMap says. A key that is not valid has its default."""
+    """Return the settings of the ConfigMap. A key that is not valid has its default."""
     options: dict[str, object] = {}
     defaults: dict[str, object] = {}
     problems: list[Problem] = []
