@@ -5,7 +5,7 @@ from __future__ import annotations
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.snapshot import live
-from podwire.kube.kinds import CONFIG_MAPS
+from podwire.kube.kinds import CONFIG_MAPS, SECRETS
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.identity.trust_objects import TRUST
 from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES
@@ -35,3 +35,15 @@ async def test_routes_of_the_mesh_are_read_where_they_count() -> None:
     found = await live.read_with_routes(api)
     assert sorted(one.kind[1] for one in found.others) == ["GRPCRoute", "HTTPRoute"]
     assert (await live.read(api)).others == ()
+
+
+async def test_secrets_are_read_that_listeners_refer_to() -> None:
+    api = FakeApi()
+    kinds = {one.kind: one for one in KINDS}
+    tls = {"mode": "Terminate", "certificateRefs": [{"name": "certificate"}]}
+    listeners = [{"name": "https", "port": 443, "protocol": "HTTPS", "tls": tls}]
+    api.put(kinds["Gateway"], "public", "edge", spec={"gatewayClassName": "podwire", "listeners": listeners})
+    for name in ("certificate", "other"):
+        api.put(SECRETS, name, "edge", data={"tls.crt": "eA=="})
+    (secret,) = [one for one in (await live.read_with_requests(api)).others if one.kind[1] == "Secret"]
+    assert (secret.value["metadata"]["name"], secret.value["data"]) == ("certificate", {"tls.crt": "eA=="})

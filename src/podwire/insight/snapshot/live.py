@@ -79,30 +79,43 @@ async def _with_domain(client: Client, mesh: MeshObjects) -> MeshObjects:
 
 
 async def read_with_requests(client: Client) -> Snapshot:
-    """Read Ingresses and Gateway API too."""
+    """Read Ingresses and Gateway API too, with the Secrets and ConfigMaps that they refer to."""
     from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
+    from podwire.edge.gateway.objects import Objects
     from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES
+    from podwire.insight.snapshot import referenced
 
-    return await _with_others(client, (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES))
+    snapshot, found = await _with_others(client, (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES))
+    edge = Objects()
+    for kind, one in found:
+        if kind in GATEWAY_KINDS:
+            edge.put(kind.kind, one)
+    held = await referenced.read(client, edge, (one for kind, one in found if kind is INGRESSES))
+    others = (*snapshot.others, *(_manifest(*one) for one in held.found))
+    return msgspec.structs.replace(snapshot, others=others, unreadable=(*snapshot.unreadable, *held.unreadable))
 
 
 async def read_with_routes(client: Client) -> Snapshot:
     """Read the routes that a mesh has too."""
     from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
 
-    return await _with_others(client, tuple(one for one in GATEWAY_KINDS if one.kind in mesh_objects.ROUTES))
+    snapshot, _ = await _with_others(client, tuple(one for one in GATEWAY_KINDS if one.kind in mesh_objects.ROUTES))
+    return snapshot
 
 
-async def _with_others(client: Client, kinds: tuple[Kind[Any], ...]) -> Snapshot:
+async def _with_others(
+    client: Client, kinds: tuple[Kind[Any], ...]
+) -> tuple[Snapshot, tuple[tuple[Kind[Any], Any], ...]]:
     snapshot = await read(client)
     listed = await asyncio.gather(*(list_all(client, kind) for kind in kinds))
     unreadable = (kind.resource for kind, items in zip(kinds, listed, strict=True) if items is None)
-    others = tuple(
-        Manifest({"apiVersion": kind.api_version, "kind": kind.kind, **msgspec.to_builtins(one)}, _LIVE)
-        for kind, items in zip(kinds, listed, strict=True)
-        for one in items or ()
-    )
-    return msgspec.structs.replace(snapshot, others=others, unreadable=(*snapshot.unreadable, *unreadable))
+    found = tuple((kind, one) for kind, items in zip(kinds, listed, strict=True) for one in items or ())
+    others = tuple(_manifest(*one) for one in found)
+    return msgspec.structs.replace(snapshot, others=others, unreadable=(*snapshot.unreadable, *unreadable)), found
+
+
+def _manifest(kind: Kind[Any], one: Any) -> Manifest:
+    return Manifest({"apiVersion": kind.api_version, "kind": kind.kind, **msgspec.to_builtins(one)}, _LIVE)
 
 
 async def list_all(client: Client, kind: Kind[Any]) -> list[Any] | None:
