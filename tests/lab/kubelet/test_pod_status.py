@@ -8,6 +8,7 @@ import pytest
 from podwire.kube.core import Pod
 from podwire.lab.kubelet import pod_events, pod_status
 from podwire.lab.kubelet.pod_status import Health, Observation
+from podwire.lab.kubelet.sandbox import Failure
 from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
 
 RUNS = Running(pid=5, ticks=1, started=1_700_000_000.0)
@@ -165,3 +166,17 @@ def test_a_status_names_the_generation_that_it_is_about_and_leaves_the_class_to_
     assert found["observedGeneration"] == 3
     assert {condition["observedGeneration"] for condition in found["conditions"]} == {3}
     assert "qosClass" not in found, "the server sets it once, and refuses another one"
+
+
+@pytest.mark.parametrize("disrupts", [True, False])
+def test_a_pod_that_its_node_evicts_for_itself_is_disrupted(disrupts: bool) -> None:
+    failure = Failure(reason="Evicted", message="The node was low on resource", disrupts=disrupts)
+    records = record("a", end(137)), record("b", end(137))
+    ended = seen(*records, failure=failure, stopping=True, start_time=NOW)
+    first = pod_status.status(pod(), ended, NOW)
+    again = pod_status.status(pod(), ended, "2026-01-01T00:01:00Z", pod_status.own(first.conditions))
+    found = [condition for condition in first.conditions if condition.type == "DisruptionTarget"]
+    assert [(one.status, one.reason, one.message) for one in found] == (
+        [("True", "TerminationByKubelet", failure.message)] if disrupts else []
+    )
+    assert again == first, "its time is that of the eviction"

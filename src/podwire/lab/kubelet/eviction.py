@@ -20,6 +20,7 @@ from podwire.kube.volumes import Volume
 from podwire.lab.kubelet.empty_dir import MEMORY, disk_usage
 from podwire.lab.kubelet.node_conditions import LEAST_STORAGE_SHARE, Readings
 from podwire.lab.kubelet.pod_worker import PodWorker
+from podwire.lab.kubelet.sandbox import Failure
 from podwire.lab.shim.lifecycle import Running
 
 EVICTED = "Evicted"
@@ -159,7 +160,7 @@ class EvictionMonitor:
             for worker in list(self._workers()):
                 if limited(worker.pod) and worker.active:
                     if message := excess(worker.pod, measure(worker)):
-                        worker.fail(EVICTED, message)
+                        worker.fail(Failure(reason=EVICTED, message=message))
                     await asyncio.sleep(0)
             if message := shortage(self._readings()):
                 self._evict_largest(message)
@@ -173,4 +174,4 @@ class EvictionMonitor:
         active = {uid: worker for uid, worker in workers.items() if worker.active}
         uid = largest({uid: (worker.pod, measure(worker)) for uid, worker in active.items()})
         if uid is not None:
-            active[uid].fail(EVICTED, message)
+            active[uid].fail(Failure(reason=EVICTED, message=message, disrupts=True))

@@ -5,7 +5,7 @@ Sources: k8s.io/api `core/v1` PodStatus; kubelet `kubelet_pods.go` (getPhase), `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from podwire.lab.kubelet.sandbox import Failure
 from podwire.lab.shim.lifecycle import CREATING, INITIALIZING, Record, Running, Terminated, Waiting
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+BY_KUBELET = "TerminationByKubelet"
+"""The reason of a DisruptionTarget of the kubelet; the API server writes one for each eviction by request."""
 
 
 class _Waiting(Struct, frozen=True):
@@ -112,7 +114,7 @@ def rfc3339(seconds: float) -> str:
 
 def own(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     """Return the conditions that the kubelet writes."""
-    return tuple(condition for condition in conditions if condition.type in OWN_CONDITIONS)
+    return tuple(one for one in conditions if one.type in OWN_CONDITIONS or one.reason == BY_KUBELET)
 
 
 def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = ()) -> Status:
@@ -246,9 +248,11 @@ def _conditions(
         _verdict("Initialized", not incomplete, "ContainersNotInitialized", incomplete, "incomplete"),
         containers,
         _gated(pod, msgspec.structs.replace(containers, type="Ready")),
+        *_disruption(seen),
     )
     known = {condition.type: condition for condition in before}
-    others = tuple(condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS)
+    types = {condition.type for condition in mine}
+    others = tuple(condition for condition in pod.status.conditions if condition.type not in types)
     generation = pod.metadata.generation or None
     return others + tuple(
         msgspec.structs.replace(_since(condition, known.get(condition.type), now), observed_generation=generation)
@@ -269,6 +273,12 @@ def _verdict(kind: str, holds: bool, reason: str, names: list[str], word: str = 
         return Condition(type=kind, status="True")
     message = f"containers with {word} status: [{' '.join(names)}]" if names else ""
     return Condition(type=kind, status="False", reason=reason, message=message)
+
+
+def _disruption(seen: Observation) -> Iterator[Condition]:
+    """The condition of a pod that its node evicts for itself: a Job's podFailurePolicy may ignore such an end."""
+    if seen.failure is not None and seen.failure.disrupts:
+        yield Condition(type="DisruptionTarget", status="True", reason=BY_KUBELET, message=seen.failure.message)
 
 
 def _gated(pod: Pod, condition: Condition) -> Condition:

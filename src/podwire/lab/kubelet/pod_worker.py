@@ -102,9 +102,9 @@ class PodWorker:
         ended = self._context.gone or self._context.state.finished or self.sandbox.record.retired
         return self._admitted and not ended
 
-    def fail(self, reason: str, message: str) -> None:
+    def fail(self, failure: Failure) -> None:
         """End the pod at once, as failed: the node cannot keep it."""
-        self._fail(Failure(reason=reason, message=message), warning=True)
+        self._fail(failure, warning=True)
 
     def _fail(self, failure: Failure, *, warning: bool) -> None:
         if self.sandbox.record.failure is None:

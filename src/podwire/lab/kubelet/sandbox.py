@@ -29,10 +29,11 @@ _IFF_UP = 1
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """Why the node ended a pod, as its status shows it."""
+    """Why the node ended a pod, as its status shows it. With `disrupts` the reason is the node, not the pod itself."""
 
     reason: str
     message: str
+    disrupts: bool = False
 
 
 class SandboxRecord(Struct, frozen=True, kw_only=True):
