@@ -6,11 +6,12 @@ import ipaddress
 from collections.abc import Iterable
 from importlib import resources
 
+from podwire.engine.element_writes import write_elements
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables
-from podwire.kernel.element_row import ElementRow, element_change
-from podwire.kernel.elements import Part, Range, transactions
+from podwire.kernel.element_row import ElementRow
+from podwire.kernel.elements import Part, Range
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
@@ -61,7 +62,7 @@ class ElementSink:
 
     async def write(self, delta: Delta[ElementRow]) -> None:
         """Add, then remove. Raises SinkError."""
-        await self._worker.run(self._write, delta)
+        await self._worker.run(write_elements, self._nft, TABLE, delta)
 
     def _read(self) -> list[ElementRow]:
         try:
@@ -73,13 +74,6 @@ class ElementSink:
             return [ElementRow(one.collection, _key(one.collection, one.key), one.value) for one in held]
         except (NftablesError, NetlinkError) as error:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
-
-    def _write(self, delta: Delta[ElementRow]) -> None:
-        try:
-            for text in transactions(TABLE, map(element_change, delta.changes())):
-                self._nft.run(text)
-        except NftablesError as error:
-            raise SinkError(f"writing table {TABLE}: {error}") from error
 
 
 def _key(collection: str, key: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from importlib import resources
 
+from podwire.engine.element_writes import write_elements
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel.element_row import ElementRow, element_change
-from podwire.kernel.elements import CHANGES_A_TRANSACTION, Part, Range, commands, transactions
+from podwire.kernel.element_row import ElementRow
+from podwire.kernel.elements import CHANGES_A_TRANSACTION, Part, Range, commands
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
@@ -88,7 +89,7 @@ class PodSetSink:
 
     async def write(self, delta: Delta[ElementRow]) -> None:
         """Add, then remove. Raises SinkError."""
-        await self._worker.run(self._write, delta)
+        await self._worker.run(write_elements, self._nft, TABLE, delta)
 
     async def holds(self, row: ElementRow) -> bool:
         """Whether the kernel has this element now."""
@@ -100,13 +101,6 @@ class PodSetSink:
             return list(_rows(self._elements, self._collections))
         except (NftablesError, NetlinkError) as error:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
-
-    def _write(self, delta: Delta[ElementRow]) -> None:
-        try:
-            for text in transactions(TABLE, map(element_change, delta.changes())):
-                self._nft.run(text)
-        except NftablesError as error:
-            raise SinkError(f"writing table {TABLE}: {error}") from error
 
     def _holds(self, row: ElementRow) -> bool:
         try:

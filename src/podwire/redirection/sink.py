@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import cast
 
+from podwire.engine.element_writes import write_elements
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import nft_tables, policy_routes, sysctl
-from podwire.kernel.element_row import ElementRow, element_change
+from podwire.kernel.element_row import ElementRow
 from podwire.kernel.elements import IPAddress, Part, Range, transactions
 from podwire.kernel.netlink import Netlink, NetlinkError, Request
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
@@ -69,7 +70,7 @@ class RedirectionSink:
 
     async def write(self, delta: Delta[ElementRow]) -> None:
         """Add, then remove. Raises SinkError."""
-        await self._worker.run(self._write, delta)
+        await self._worker.run(write_elements, self._nft, TABLE, delta)
 
     async def identified(self) -> frozenset[Part]:
         """Return the addresses that Envoy has an identity for; none without the rules. Raises SinkError."""
@@ -106,13 +107,6 @@ class RedirectionSink:
         self._write_sysctls({_LOCAL_PORTS: f"{first}\t{LAST_PORT}"})
         with Netlink() as netlink:
             netlink.run(request for version in _versions() for request in _way(version))
-
-    def _write(self, delta: Delta[ElementRow]) -> None:
-        try:
-            for text in transactions(TABLE, map(element_change, delta.changes())):
-                self._nft.run(text)
-        except NftablesError as error:
-            raise SinkError(f"writing table {TABLE}: {error}") from error
 
 
 def _way(version: int) -> Iterator[Request]:
