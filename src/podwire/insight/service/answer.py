@@ -67,7 +67,7 @@ def of_files(question: Question, sources: Sources) -> Report:
     objects = planned.objects_of(service, snapshot)
     _check_node(question.node, objects)
     settings = NodeView("", allow_external_ips=question.allow_external_ips)
-    report = planned.without_assigned(explain(objects, settings, question.node), snapshot)
+    report = planned.without_assigned(explain(objects, settings, question.node), service, snapshot)
     notes = (one for one in snapshot.notes if one.topic in WARNED)
     warnings = tuple(Finding(Severity.WARNING, one.topic, f"{one.text}.") for one in notes)
     return msgspec.structs.replace(report, findings=(*report.findings, *warnings), is_planned=True)

@@ -43,7 +43,7 @@ def keys(snapshot: Snapshot) -> list[NamespacedName]:
     return [one.key for one in snapshot.services]
 
 
-def without_assigned(report: Report, snapshot: Snapshot) -> Report:
+def without_assigned(report: Report, service: Service, snapshot: Snapshot) -> Report:
     """Leave out addresses that are made up: of the Service, and of pods that do not exist yet."""
     made = frozenset(_ADDRESSES.values())
     frontends = (
@@ -55,11 +55,11 @@ def without_assigned(report: Report, snapshot: Snapshot) -> Report:
         msgspec.structs.replace(one, ports=tuple(_without(port, known) for port in one.ports)) for one in report.nodes
     )
     return msgspec.structs.replace(
-        report, frontends=tuple(frontends), nodes=tuple(nodes), findings=tuple(_findings(report))
+        report, frontends=tuple(frontends), nodes=tuple(nodes), findings=tuple(_findings(report, service))
     )
 
 
-def _findings(report: Report) -> Iterator[Finding]:
+def _findings(report: Report, service: Service) -> Iterator[Finding]:
     """Yield the findings; on which nodes pods will be, and where not, is not known before they are scheduled."""
     endpoints = (one for line in report.nodes for port in line.ports for one in port.endpoints)
     is_known = all(one.node for one in endpoints)
@@ -69,6 +69,8 @@ def _findings(report: Report) -> Iterator[Finding]:
             what = "connections from outside" if field == "externalTrafficPolicy" else "connections from their pods"
             text = f"{field} is Local: nodes without a pod of the Service drop {what}."
             yield Finding(Severity.NOTE, one.reason, text, "On which nodes its pods will be is not known.")
+        elif one.reason == "LoadBalancerPending" and not service.spec.load_balancer_class:
+            yield Finding(Severity.NOTE, one.reason, "The load balancer gets its address when it is applied.")
         else:
             yield one
 
