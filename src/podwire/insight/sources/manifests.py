@@ -95,6 +95,8 @@ def _checked(value: Any, document: Document, within: Path) -> Iterator[Manifest]
             )
         raise ManifestError(f"{place}: an object needs apiVersion and kind: add them")
     items = value.get("items") if str(value["kind"]).endswith("List") else None
+    if items is None and "items" in value and "metadata" not in value:  # what Go writes of no items
+        return
     if not isinstance(items, list):
         yield Manifest(value, document, within)
         return
