@@ -20,12 +20,10 @@ def written(folder: Path, text: str, name: str = "a.yaml") -> str:
 
 @pytest.mark.parametrize("items", ["[]", "null"])
 def test_a_list_may_be_empty(tmp_path: Path, items: str) -> None:
-    whole = written(tmp_path, f"apiVersion: v1\nkind: List\nitems: {items}\n")
-    assert list(reading.read([whole])) == []
-    (other,) = reading.read(
-        [written(tmp_path, f"apiVersion: v1\nkind: List\nmetadata: {{name: web}}\nspec: {items}\n")]
-    )
-    assert other.kind[1] == "List"
+    name = written(tmp_path, f"{POD}---\napiVersion: v1\nkind: List\nitems: {items}\n")
+    assert [one.kind[1] for one in reading.read([name])] == ["Pod"]
+    name = written(tmp_path, f"apiVersion: v1\nkind: List\nmetadata: {{name: web}}\nspec: {items}\n")
+    assert [one.kind[1] for one in reading.read([name])] == ["List"]
 
 
 def test_each_object_has_its_place_and_items_of_a_list_are_objects(tmp_path: Path) -> None:
