@@ -15,6 +15,7 @@ from podwire.kube.authentication import Authentication
 from podwire.kube.credentials import Credentials
 from podwire.kube.deadlines import Deadlines
 from podwire.kube.decode import decode
+from podwire.kube.first_contact import FirstContact
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.watch import Rejected
 from podwire.kube.watch_lines import Lines
@@ -109,6 +110,7 @@ class Client:
         self._name = name
         self._deadlines = deadlines or Deadlines()
         self._session: aiohttp.ClientSession | None = None
+        self._contact = FirstContact()
 
     async def __aenter__(self) -> Client:
         await self._authentication.renew()
@@ -251,8 +253,9 @@ class Client:
         parameters = {"watch": "true", "timeoutSeconds": str(self._deadlines.watch_seconds()), **parameters}
         lines = Lines()
         await self._authentication.renew()
-        request = self._request("GET", kind.path(namespace), params=parameters, timeout=self._deadlines.of_watch)
-        async with request as response:
+        timeout = self._deadlines.of_watch
+        path = kind.path(namespace)
+        async with await self._respond("GET", path, params=parameters, timeout=timeout) as response:
             if response.status == HTTPStatus.UNAUTHORIZED:
                 await self._authentication.refused()
             if response.status >= 400:
@@ -319,8 +322,12 @@ class Client:
         return answer
 
     async def _once(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes, str]:
-        async with self._request(method, path, **request) as response:
+        async with await self._respond(method, path, **request) as response:
             return response.status, await response.read(), response.headers.get("Retry-After", "")
+
+    async def _respond(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
+        """The response to a request that the server answers soon."""
+        return await self._contact.request(lambda: self._request(method, path, **options))
 
     def _request(self, method: str, path: str, **options: Any) -> _RequestContextManager:
         """A request with the credentials as their files are now."""
