@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import aiohttp
 import msgspec
 
+import podwire.kube.resumed_tls  # noqa: F401 credentials import it late, in a container too
 from podwire.kube.authentication import Authentication
 from podwire.kube.credentials import Credentials
 from podwire.kube.deadlines import Deadlines

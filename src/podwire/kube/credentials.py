@@ -67,11 +67,17 @@ class Credentials(msgspec.Struct, frozen=True):
         """TLS as these credentials describe it. Raises CredentialsError for a file that cannot be used."""
         import ssl
 
+        from podwire.kube.resumed_tls import ResumedContext
+
         for path in self.files:
             if not os.access(path, os.R_OK):
                 raise CredentialsError(f"{path}: does not exist, or this process may not read it")
         try:
-            context = ssl.create_default_context(cafile=self.authority_file or None)
+            context = ResumedContext(ssl.PROTOCOL_TLS_CLIENT)
+            if self.authority_file:
+                context.load_verify_locations(self.authority_file)
+            else:
+                context.load_default_certs()
             if self.certificate_file:
                 context.load_cert_chain(self.certificate_file, self.key_file or None)
         except OSError as error:

@@ -1,0 +1,62 @@
+"""Connections of one client to an API server resume the session of the first."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from podwire.apiserver.http.tls_transport import TlsTransport
+from podwire.apiserver.main import running
+from podwire.kube.client import Client
+from podwire.kube.credentials import Credentials
+from podwire.kube.informer import Informer
+from podwire.kube.kinds import CONFIG_MAPS, PODS, SECRETS, SERVICES
+from tests.apiserver.conftest import configuration, free_listener, write_files
+
+
+@pytest.fixture
+def resumed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each connection to the server whether its session was resumed."""
+    found: list[bool] = []
+    original = TlsTransport.__init__
+
+    def noted(self: TlsTransport, connection: ssl.SSLSocket, protocol: asyncio.Protocol) -> None:
+        found.append(bool(connection.session_reused))
+        original(self, connection, protocol)
+
+    monkeypatch.setattr(TlsTransport, "__init__", noted)
+    return found
+
+
+async def watched(proof: Credentials) -> None:
+    """Follow four kinds until all are known: four streams, which need a connection each."""
+    async with Client(proof) as client:
+        informers = [Informer(client, kind) for kind in (CONFIG_MAPS, PODS, SECRETS, SERVICES)]
+        tasks = [asyncio.create_task(informer.run()) for informer in informers]
+        async with asyncio.timeout(30):
+            for informer in informers:
+                await informer.synced.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def test_one_handshake_of_a_client_is_a_full_one(tmp_path: Path, resumed: list[bool]) -> None:
+    files = write_files(tmp_path)
+    listener = free_listener()
+    async with running(configuration(files, sockets=(listener,))):
+        proof = files.credentials(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        await watched(proof)
+        assert resumed.count(False) == 1
+        assert resumed.count(True) >= 3
+
+
+async def test_another_client_resumes_no_session_of_this_one(tmp_path: Path, resumed: list[bool]) -> None:
+    files = write_files(tmp_path)
+    listener = free_listener()
+    async with running(configuration(files, sockets=(listener,))):
+        proof = files.credentials(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        for _ in range(2):
+            async with Client(proof) as client:
+                await client.list(PODS)
+        assert resumed == [False, False]
