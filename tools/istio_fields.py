@@ -19,13 +19,14 @@ mesh and of the Gateway API that do the same:
     podwire migrate istio istio/
     podwire migrate istio istio/ -o objects > mesh.yaml
 
-Exact: as Istio documents it. Differs: how is said. Refused: it is not converted, and why. Objects of `istio-system` are
-for all namespaces, and become objects of `podwire-system`.
+Exact: as Istio documents it. Differs: how is beside it. Refused: it is not converted, and why. Objects of
+`istio-system` are for all namespaces, and become objects of `podwire-system`.
 
-What cannot be said never opens anything: a rule that allows is left out, one that denies matches more, and a policy
-whose action, target or form cannot be said becomes a closed one. Where access control is other than written the exit
-status is 1, also without `--exit-code`. A route is left out whole where a rule or a match of it cannot be said, or
-where the Gateway API would apply its rules in another order (the most specific one first; Istio: the first one).
+What cannot be expressed never opens anything: a rule that allows is left out, one that denies matches more, and a
+policy whose action, target or form cannot be expressed becomes a closed one. Where access control is other than written
+the exit status is 1, also without `--exit-code`. A route is left out whole where a rule or a match of it cannot be
+expressed, or where the Gateway API would apply its rules in another order (the most specific one first;
+Istio: the first one).
 
 Give Services and DestinationRules in the same files: a subset becomes Service `HOST-SUBSET`, the Service of the host
 with the subset's labels in its selector, and routes name it. A policy with `targetRefs` becomes one of the Service's

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Sequence
 import pytest
 
 from podwire.dns import listen
-from podwire.dns.listen import NOBODY, Peer, listening
+from podwire.dns.listen import NO_CLIENT, Peer, listening
 from tests.sandbox import sandboxed
 
 HERE, OTHER = "127.0.0.1", "127.0.0.2"
@@ -29,7 +29,7 @@ class Upstream:
     def ready(self, raws: Sequence[bytes], now: float) -> list[bytes | None]:  # noqa: ARG002
         return [None] * len(raws)
 
-    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> bytes | Awaitable[bytes]:  # noqa: ARG002
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NO_CLIENT) -> bytes | Awaitable[bytes]:  # noqa: ARG002
         return raw if stream else self._later(raw)
 
     def failed(self, raw: bytes) -> bytes:
@@ -42,7 +42,7 @@ class Broken(Upstream):
     async def _later(self, raw: bytes) -> bytes:
         raise RuntimeError(raw)
 
-    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> bytes | Awaitable[bytes]:  # noqa: ARG002
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NO_CLIENT) -> bytes | Awaitable[bytes]:  # noqa: ARG002
         if raw == b"now":
             raise RuntimeError(raw)
         return self._later(raw)

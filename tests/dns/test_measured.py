@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 
-from podwire.dns.listen import NOBODY, Peer
+from podwire.dns.listen import NO_CLIENT, Peer
 from podwire.dns.measured import MeasuredResponder, QueryMetrics
 
 
@@ -21,7 +21,7 @@ class Fixed:
         raw: bytes,
         *,
         stream: bool,  # noqa: ARG002
-        client: Peer = NOBODY,  # noqa: ARG002
+        client: Peer = NO_CLIENT,  # noqa: ARG002
     ) -> bytes | Awaitable[bytes | None] | None:
         return {b"n": wire(0), b"x": wire(3), b"-": None}.get(raw) if raw != b"l" else self.later()
 

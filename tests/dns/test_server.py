@@ -29,7 +29,7 @@ from tests.dns.fake_api import FakeApi, PlainClient
 from tests.dns.zones import RANGES, endpoint, found, service, slice_of
 from tests.sandbox import add_addresses, sandboxed
 
-NOBODY = Credentials("", "", "", "")
+NO_CLIENT = Credentials("", "", "", "")
 WEB = "web.shop.svc.cluster.local"
 OUTSIDE = [
     Record("example.com", A(ipaddress.IPv4Address("192.0.2.1"))),
@@ -61,7 +61,7 @@ async def status(url: str) -> int:
 @asynccontextmanager
 async def cluster(api: FakeApi, *upstreams: str) -> AsyncIterator[None]:
     """A DNS server of these objects; leaves when it is ended."""
-    config = DnsConfig(NOBODY, cluster_ranges=RANGES, upstreams=upstreams, addresses=("127.0.0.1", "::1"))
+    config = DnsConfig(NO_CLIENT, cluster_ranges=RANGES, upstreams=upstreams, addresses=("127.0.0.1", "::1"))
     async with api.serve() as url, PlainClient(url) as client:
         task = asyncio.create_task(serve_objects(client, config))
         try:
@@ -263,7 +263,7 @@ def test_it_needs_no_file_after_the_fork_and_ends_at_sigterm() -> None:
     if child == 0:
         empty_root.enter()
         vars(server)["Client"] = lambda *_, **__: PlainClient(url)
-        server.main(DnsConfig(NOBODY, upstreams=("192.0.2.9",), linger=0))
+        server.main(DnsConfig(NO_CLIENT, upstreams=("192.0.2.9",), linger=0))
         sys.stdout.flush()
         os._exit(0)
     asyncio.run(eventually(ready))

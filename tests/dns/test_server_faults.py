@@ -14,7 +14,7 @@ from podwire.dns.server import serve_objects
 from podwire.kube.core import Namespace, Pod, PodIP, PodStatus
 from podwire.kube.meta import ObjectMeta
 from tests.dns.fake_api import FakeApi, PlainClient
-from tests.dns.test_server import NOBODY, WEB, ask, cluster, config_map, eventually, ready
+from tests.dns.test_server import NO_CLIENT, WEB, ask, cluster, config_map, eventually, ready
 from tests.dns.zones import found, service
 from tests.sandbox import sandboxed
 
@@ -91,6 +91,6 @@ async def test_the_server_ends_where_what_runs_beside_the_answers_fails(caplog: 
         patch.setattr(Assembly, "run", failing)
         async with asyncio.timeout(60), api.serve() as url, PlainClient(url) as client:
             with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect")):
-                await serve_objects(client, DnsConfig(NOBODY, addresses=("127.0.0.1",)))
+                await serve_objects(client, DnsConfig(NO_CLIENT, addresses=("127.0.0.1",)))
     with contextlib.suppress(OSError):
         assert not await ready(), "its ports are closed"

@@ -16,14 +16,14 @@ import dns.rdatatype
 import pytest
 
 from podwire.dns.config import DnsConfig
-from podwire.dns.listen import NOBODY as NOBODY_ELSE
+from podwire.dns.listen import NO_CLIENT as NOBODY_ELSE
 from podwire.dns.listen import Peer
 from podwire.dns.message import servfail
 from podwire.dns.ready_answers import ReadyAnswers
 from podwire.dns.server import Server
 from podwire.dns.workers import WorkerLostError, Workers
 from tests.dns.fake_api import FakeApi, PlainClient
-from tests.dns.test_server import NOBODY, WEB, eventually, ready
+from tests.dns.test_server import NO_CLIENT, WEB, eventually, ready
 from tests.dns.zones import endpoint, found, service, slice_of
 from tests.sandbox import sandboxed
 
@@ -55,7 +55,7 @@ def test_all_workers_answer_alike_and_a_change_is_answered_by_all() -> None:
         api.open.set()
         api.put(service("web", "None"), slice_of("web", endpoint("10.244.1.2")))
         async with api.serve() as url, PlainClient(url) as client:
-            config = DnsConfig(NOBODY, addresses=(HERE,), workers=3)
+            config = DnsConfig(NO_CLIENT, addresses=(HERE,), workers=3)
             task = asyncio.create_task(Server(client, config, workers).run())
             await eventually(ready)
             for number in range(2, 8):

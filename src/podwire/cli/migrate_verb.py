@@ -85,9 +85,9 @@ def istio(files: tuple[str, ...], output: str, *, exit_code: bool) -> None:
 
     It reads AuthorizationPolicy, RequestAuthentication, PeerAuthentication, VirtualService and DestinationRule from
     files and folders; '-' is standard input; no cluster is needed. Each field is same, differs (how is below it) or
-    lost (why, and what replaces it). Access control that cannot be said becomes policies that are closed: what they
-    say is in the report, and the exit status is 1, with and without --exit-code. It is 0 otherwise, and 2 for wrong
-    arguments or files. Services and DestinationRules of the files make Services of subsets and of targets known.
+    lost (why, and what replaces it). Access control that cannot be expressed becomes policies that are closed: the
+    report has what they are, and the exit status is 1, with and without --exit-code. It is 0 otherwise, and 2 for
+    wrong arguments or files. Services and DestinationRules of the files make Services of subsets and of targets known.
 
     \b
     kubectl get authorizationpolicies.security.istio.io -A -o yaml | podwire migrate istio -

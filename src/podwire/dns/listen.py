@@ -27,7 +27,7 @@ WRITE_SECONDS = 5.0
 Answer = bytes | None
 Peer = tuple[str, int]
 """A client's address and port."""
-NOBODY: Peer = ("", 0)
+NO_CLIENT: Peer = ("", 0)
 
 
 class Responder(Protocol):
@@ -37,7 +37,7 @@ class Responder(Protocol):
         """For each message the answer to the same bytes as before, if there is one; `now` is the loop's clock."""
         ...
 
-    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NO_CLIENT) -> Answer | Awaitable[Answer]:
         """The answer to one message, at once or later; None for silence."""
         ...
 
@@ -164,7 +164,7 @@ class StreamListener:
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first query to its end or its deadline."""
-        peer: Peer = (writer.get_extra_info("peername") or NOBODY)[:2]
+        peer: Peer = (writer.get_extra_info("peername") or NO_CLIENT)[:2]
         source = peer[0]
         if not self._places.has_room(source):
             writer.transport.abort()

@@ -13,7 +13,7 @@ from itertools import repeat
 
 from podwire.component.metrics import Family, Histogram, counter, gauge, histogram
 from podwire.dns.assembly import Assembly
-from podwire.dns.listen import NOBODY, Answer, Peer, Responder
+from podwire.dns.listen import NO_CLIENT, Answer, Peer, Responder
 from podwire.dns.message import Rcode
 from podwire.dns.reloading import Reloader
 
@@ -69,7 +69,7 @@ class MeasuredResponder:
         """As that of the other one: the table counts. Durations are in the lowest bucket, as they are microseconds."""
         return self._responder.ready(raws, now)
 
-    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NO_CLIENT) -> Answer | Awaitable[Answer]:
         """As that of the other one."""
         started = time.perf_counter()
         self._metrics.requests["tcp" if stream else "udp"] += 1

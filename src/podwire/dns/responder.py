@@ -10,7 +10,7 @@ import msgspec
 
 from podwire.dns.authority import Alias, Authority
 from podwire.dns.block import AuthoritySource, Block, Readiness
-from podwire.dns.listen import NOBODY, Answer, Peer
+from podwire.dns.listen import NO_CLIENT, Answer, Peer
 from podwire.dns.message import STREAM_SIZE, Query, Rcode, Refusal, Response, parse, servfail
 from podwire.dns.names import ROOT, suffixes
 from podwire.dns.outcome import FAILED, REFUSED, Outcome, Relayed, joined, sent
@@ -93,7 +93,7 @@ class ClusterResponder:
         """For each message its answer, where these bytes were answered before and nothing changed."""
         return self._ready_answers.find(raws, now)
 
-    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NO_CLIENT) -> Answer | Awaitable[Answer]:
         """The answer to one message; None for silence; a coroutine where a query must be forwarded."""
         query = parse(raw)
         if query is None:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from podwire.dns.forward import DEADLINE_SECONDS
-from podwire.dns.listen import NOBODY, Answer, DatagramListener, Peer, Responder
+from podwire.dns.listen import NO_CLIENT, Answer, DatagramListener, Peer, Responder
 from podwire.dns.message import servfail
 from podwire.dns.ready_answers import Entry, ReadyAnswers
 from podwire.kernel import memory
@@ -202,7 +202,7 @@ class _WorkerResponder:
             state.ready.clear()
         return state.ready.find(raws, now)
 
-    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Awaitable[Answer]:  # noqa: ARG002
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NO_CLIENT) -> Awaitable[Answer]:  # noqa: ARG002
         return self._passed_on(raw, client)
 
     def failed(self, raw: bytes) -> bytes | None:

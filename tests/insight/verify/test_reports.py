@@ -63,7 +63,9 @@ def test_a_model_that_differs_from_packets_is_reported_even_where_the_expectatio
     found = line("shop/other", "allow", Outcome.OPEN, Outcome.OPEN)
     assert found.verdict.value == "proven"
     assert not found.is_right
-    assert found.disagreement.startswith("the model says denied, packets say answered: shop/other -> 10.244.1.2:80/TCP")
+    assert found.disagreement.startswith(
+        "the model predicts denied, packets show answered: shop/other -> 10.244.1.2:80/TCP"
+    )
 
 
 def report(*lines: Line) -> Report:

@@ -84,8 +84,8 @@ def _nobody_internal() -> Any:
 
     Without any range Envoy trusts private addresses (CVE-2024-45806). This one is of no client (RFC 1122, 3.2.1.3).
     """
-    nobody = address_pb2.CidrRange(address_prefix="255.255.255.255", prefix_len={"value": 32})
-    return _MANAGER.InternalAddressConfig(cidr_ranges=[nobody])
+    no_address = address_pb2.CidrRange(address_prefix="255.255.255.255", prefix_len={"value": 32})
+    return _MANAGER.InternalAddressConfig(cidr_ranges=[no_address])
 
 
 def _protocol(row: Listener) -> dict[str, Any]:

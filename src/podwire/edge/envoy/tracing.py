@@ -61,8 +61,8 @@ def of_route(settings: RouteTracing) -> Any:
     share = percent_pb2.FractionalPercent(
         numerator=round(settings.percent * 10_000), denominator=percent_pb2.FractionalPercent.MILLION
     )
-    nobody = percent_pb2.FractionalPercent()
-    return route_components_pb2.Tracing(client_sampling=nobody, random_sampling=share)
+    none = percent_pb2.FractionalPercent()
+    return route_components_pb2.Tracing(client_sampling=none, random_sampling=share)
 
 
 def _provider(row: Collector, service: str) -> Any:

@@ -15,7 +15,7 @@ from podwire.mesh.authorization.transport import Transport
 from podwire.mesh.kinds.transport_policy import PERMISSIVE, STRICT, TransportPolicy
 from podwire.mesh.model.workload import Workload
 
-NOBODY = "192.0.2.1"
+UNKNOWN_CLIENT = "192.0.2.1"
 """The address of a client without identity (RFC 5737): a rule that allows its range is meant."""
 
 
@@ -110,7 +110,7 @@ def _open_to_nobody(one: Workload, authorization: Authorization, transport: Tran
         if modes.get(port, is_strict):
             continue
         is_read = port in http and needs_requests(policies, port)
-        if connection_decision(policies, Connection(NOBODY, port), reads_requests=is_read).allowed:
+        if connection_decision(policies, Connection(UNKNOWN_CLIENT, port), reads_requests=is_read).allowed:
             yield port
 
 

@@ -17,7 +17,7 @@ from podwire.mesh.model.workload import Workload
 from podwire.policy.model import Block, Ports
 
 TCP = "TCP"
-NOBODY = -1
+NO_WORKLOAD = -1
 """The number of pods that use the network of their node: the mesh does not know them."""
 
 
@@ -37,7 +37,7 @@ class MeshEnds:
     def number(self, pods: Pods) -> int:
         """Return the number of pods of a workload."""
         if pods.spec.host_network:
-            return NOBODY
+            return NO_WORKLOAD
         nodes = {one.node for one in pods.pods if not one.is_finished}
         node = nodes.pop() if len(nodes) == 1 else ""
         labels = self._namespaces.get(pods.namespace, {})

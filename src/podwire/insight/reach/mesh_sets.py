@@ -11,7 +11,7 @@ from podwire.insight.answer_form import Verdict
 from podwire.insight.mesh_policies.ends import Client
 from podwire.insight.mesh_policies.judgement import verdict_of
 from podwire.insight.reach.address_sets import AddressSets
-from podwire.insight.reach.mesh_ends import NOBODY, TCP, MeshEnds
+from podwire.insight.reach.mesh_ends import NO_WORKLOAD, TCP, MeshEnds
 from podwire.insight.reach.pod_classes import Classes, PodGroup
 from podwire.insight.reach.port_sets import PortSets
 from podwire.insight.reach.selector_sets import bits
@@ -93,7 +93,7 @@ def _senders(ends: MeshEnds, scene: Scene) -> tuple[_Sender, ...]:
         key = (one.mesh, one.identity is None, place.held & read, place.undecided & read)
         if key not in grouped:
             addresses = tuple(map(str, _addresses(index, scene, networks)))
-            workload = ends.found[one.mesh] if one.mesh != NOBODY else None
+            workload = ends.found[one.mesh] if one.mesh != NO_WORKLOAD else None
             grouped[key] = Client(workload, addresses, one.identity is None), []
         grouped[key][1].append(index)
     first = len(scene.classes.found)

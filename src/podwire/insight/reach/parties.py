@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from podwire.insight.reach.address_sets import LAST_ADDRESS, networks_of
-from podwire.insight.reach.mesh_ends import NOBODY, MeshEnds
+from podwire.insight.reach.mesh_ends import NO_WORKLOAD, MeshEnds
 from podwire.insight.reach.pod_classes import PodGroup
 from podwire.insight.reach.reachability import Question, reachability
 from podwire.insight.reach.rows import first_outside
@@ -73,7 +73,7 @@ class Parties:
         mesh = None if snapshot.mesh.is_empty else MeshEnds(snapshot)
         for number, found in enumerate(self._found.values()):
             for one in found:
-                groups.append(_group(one, mesh.number(one) if mesh is not None else NOBODY))
+                groups.append(_group(one, mesh.number(one) if mesh is not None else NO_WORKLOAD))
                 self._party_of.append(number)
         self.answer = reachability(_question(snapshot, groups, families, mesh))
         self._parts = [

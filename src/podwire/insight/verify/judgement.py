@@ -114,5 +114,6 @@ def _disagreements(pairs: Sequence[tuple[Connection, Seen]]) -> Iterator[str]:
         if modelled is None or seen.outcome in NOT_SENT:
             continue
         if modelled != seen.outcome.is_passed:
-            said = "allowed" if modelled else "denied"
-            yield f"the model says {said}, packets say {seen.text}: {connection.source.name} -> {_target(connection)}"
+            predicted = "allowed" if modelled else "denied"
+            way = f"{connection.source.name} -> {_target(connection)}"
+            yield f"the model predicts {predicted}, packets show {seen.text}: {way}"

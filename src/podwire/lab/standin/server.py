@@ -86,7 +86,7 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
         # The log may have no reader for a while: its lines are lost then, and answers go on.
         os.set_blocking(1, False)
     stand_in = StandIn(identity)
-    say(f"podwire stand-in for {identity.image}: that image is not on this machine")
+    write_line(f"podwire stand-in for {identity.image}: that image is not on this machine")
     for port in ports:
         await stand_in.listen(port)
     if report >= 0:
@@ -99,7 +99,7 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
     stand_in.close()
 
 
-def say(line: str) -> None:
+def write_line(line: str) -> None:
     """Write one line to standard output, the container's log; dropped if it has no reader."""
     shown = "".join(char if char.isprintable() else "?" for char in line)
     with contextlib.suppress(OSError):
@@ -124,16 +124,16 @@ class StandIn:
         if port in self._open:
             return
         if port.protocol not in {"TCP", "UDP"}:
-            say(f"not listening on {port.protocol} {port.number}: a stand-in speaks TCP and UDP only")
+            write_line(f"not listening on {port.protocol} {port.number}: a stand-in speaks TCP and UDP only")
             return
         for address in WILDCARDS:
             try:
                 await (self._listen_tcp if port.protocol == "TCP" else self._listen_udp)(address, port.number)
                 self._open.add(port)
             except (OSError, OverflowError) as error:
-                say(f"cannot listen on {port.protocol} {port.number} at {address}: {error}")
+                write_line(f"cannot listen on {port.protocol} {port.number} at {address}: {error}")
         if port in self._open:
-            say(f"listening on {port.protocol} {port.number}")
+            write_line(f"listening on {port.protocol} {port.number}")
 
     async def _listen_tcp(self, address: str, number: int) -> None:
         listener = listen_stream(address, number)
@@ -184,7 +184,7 @@ class StandIn:
                 self._openings.add(task)
                 task.add_done_callback(self._openings.discard)
             case _:
-                say(f"unknown control line: {line[:80]}; it must be like 'listen tcp 8080'")
+                write_line(f"unknown control line: {line[:80]}; it must be like 'listen tcp 8080'")
 
     def _answer_datagrams(self, channel: DatagramSocket, number: int) -> None:
         for _ in range(DATAGRAMS_A_TURN):
@@ -194,7 +194,7 @@ class StandIn:
             caller = Caller(one.peer[0], one.peer[1], number)
             answer = datagram(self._identity, caller, one.payload)
             if answer is not None:
-                say(f"UDP {number} from {caller}: {len(one.payload)} bytes")
+                write_line(f"UDP {number} from {caller}: {len(one.payload)} bytes")
                 channel.reply(one, answer)
 
     async def _serve(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -257,7 +257,7 @@ class Conversation:
 
     async def _echo(self, data: bytes) -> None:
         self._drain.served()
-        say(f"TCP {self._caller.local_port} from {self._caller}")
+        write_line(f"TCP {self._caller.local_port} from {self._caller}")
         await self._send(one_line(self._identity, self._caller) + data)
         while data := await self._read():
             await self._send(data)
@@ -270,11 +270,13 @@ class Conversation:
                     case Continue():
                         await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
                     case Refusal():
-                        say(f"HTTP {self._caller.local_port} from {self._caller}: refused with {event.status}")
+                        write_line(f"HTTP {self._caller.local_port} from {self._caller}: refused with {event.status}")
                         await self._send(http_refusal(self._identity, event.status))
                         return
                     case Request():
-                        say(f"HTTP {self._caller.local_port} from {self._caller}: {event.method} {event.target[:200]}")
+                        write_line(
+                            f"HTTP {self._caller.local_port} from {self._caller}: {event.method} {event.target[:200]}"
+                        )
                         if not event.is_probe:
                             self._drain.served()
                         request = event.closing if self._drain.active else event
@@ -285,13 +287,13 @@ class Conversation:
 
     async def _speak_grpc(self, data: bytes) -> None:
         """gRPC over HTTP/2 without TLS: the health service reports every service as serving, and no other exists."""
-        say(f"gRPC {self._caller.local_port} from {self._caller}")
+        write_line(f"gRPC {self._caller.local_port} from {self._caller}")
         http2 = HealthServer(lambda _: SERVING)
         while data:
             try:
                 await self._send(http2.receive(data))
             except ValueError as error:
-                say(f"gRPC {self._caller.local_port} from {self._caller}: {error}")
+                write_line(f"gRPC {self._caller.local_port} from {self._caller}: {error}")
                 return
             data = await self._read()
 

@@ -74,7 +74,7 @@ class Init:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         self._selector.register(wake_reader, selectors.EVENT_READ, self._woken)
-        self._selector.register(self._spec.lifeline, selectors.EVENT_READ, self._lifeline_said)
+        self._selector.register(self._spec.lifeline, selectors.EVENT_READ, self._lifeline_readable)
         self._selector.register(self._switch.listener, selectors.EVENT_READ, self._switched)
         while True:
             self._guarded(self._step)
@@ -100,7 +100,7 @@ class Init:
         with contextlib.suppress(BlockingIOError):
             os.read(wake_reader, 4096)
 
-    def _lifeline_said(self, lifeline: int) -> None:
+    def _lifeline_readable(self, lifeline: int) -> None:
         """Go on if `up` sent KEEP; end the world if it was killed before."""
         self._selector.unregister(lifeline)
         if os.read(lifeline, 16) != KEEP:

@@ -40,7 +40,7 @@ class Backends(msgspec.Struct, frozen=True):
     def _mirror(self, destination: Mapping[str, Any], share: Mapping[str, Any] | None) -> Object:
         percent = _ALL if share is None else share.get("value", 0)
         if percent != int(percent):
-            raise ConversionError(f"{percent} percent of mirrored requests cannot be said: write a whole number")
+            raise ConversionError(f"{percent} percent of mirrored requests cannot be expressed: write a whole number")
         found: Object = {"backendRef": self._reference(destination)}
         if percent != _ALL:
             found["percent"] = int(percent)

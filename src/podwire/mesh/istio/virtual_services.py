@@ -91,7 +91,7 @@ def _rule(rule: Mapping[str, Any], backends: Backends) -> Object:
 
 def _match(one: Mapping[str, Any]) -> Object:
     if wrong := [name for name in _NOT_IN_MATCHES if one.get(name)]:
-        raise ConversionError(f"{', '.join(wrong)} cannot be said")
+        raise ConversionError(f"{', '.join(wrong)} cannot be expressed")
     found: Object = {}
     if uri := one.get("uri"):
         kind, value = _text(uri, _URI)
@@ -111,7 +111,7 @@ def _named(name: str, value: Mapping[str, Any]) -> Object:
     if not value:
         return {"name": name, "type": "RegularExpression", "value": ".*"}
     if "prefix" in value:
-        raise ConversionError(f"{name} by prefix cannot be said; write a regex")
+        raise ConversionError(f"{name} by prefix cannot be expressed; write a regex")
     kind, text = _text(value, _TEXT)
     return {"name": name, "type": kind, "value": text}
 
@@ -120,7 +120,7 @@ def _text(value: Mapping[str, Any], kinds: Mapping[str, str]) -> tuple[str, str]
     for name, kind in kinds.items():
         if name in value:
             return kind, str(value[name])
-    raise ConversionError(f"{', '.join(value)} cannot be said")
+    raise ConversionError(f"{', '.join(value)} cannot be expressed")
 
 
 def _filters(rule: Mapping[str, Any], matches: Iterable[Object]) -> Iterator[Object]:
@@ -142,7 +142,7 @@ def _filters(rule: Mapping[str, Any], matches: Iterable[Object]) -> Iterator[Obj
 
 def _rewrite(written: Mapping[str, Any], matches: Iterable[Object]) -> Object:
     if written.get("uriRegexRewrite"):
-        raise ConversionError("rewrite.uriRegexRewrite cannot be said")
+        raise ConversionError("rewrite.uriRegexRewrite cannot be expressed")
     found: Object = {"hostname": written["authority"]} if written.get("authority") else {}
     if uri := written.get("uri"):
         kinds = {(one.get("path") or {}).get("type", "PathPrefix") for one in matches} or {"PathPrefix"}
@@ -157,7 +157,7 @@ def _rewrite(written: Mapping[str, Any], matches: Iterable[Object]) -> Object:
 
 def _redirect(written: Mapping[str, Any]) -> Object:
     if written.get("derivePort"):
-        raise ConversionError("redirect.derivePort cannot be said")
+        raise ConversionError("redirect.derivePort cannot be expressed")
     found: Object = {"statusCode": written.get("redirectCode", 301)}
     for field, name in (("authority", "hostname"), ("scheme", "scheme"), ("port", "port")):
         if written.get(field):
