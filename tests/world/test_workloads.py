@@ -163,6 +163,33 @@ def test_endpoints_are_shown_as_older_clients_want_them(workloads: World) -> Non
     eventually(lambda: sorted(listed()) == sorted(pods), 60, "the addresses of all pods")
 
 
+FILLING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: %s}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, "head -c %d /dev/zero > /v/f; sleep 600"]
+    volumeMounts: [{name: v, mountPath: /v}]
+  volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]
+---
+"""
+
+
+@pytest.mark.long
+def test_a_pod_over_the_limit_of_its_empty_dir_is_evicted_and_one_below_is_not(workloads: World) -> None:
+    workloads.kubectl("apply", "-f", "-", stdin=FILLING % ("below", 900_000) + FILLING % ("over", 3_000_000))
+    eventually(lambda: workloads.jsonpath("pod over", "{.status.reason}") == "Evicted", 40, "the eviction")
+    found = workloads.jsonpath("pod over", "{.status.phase}: {.status.message}")
+    assert found.strip() == 'Failed: Usage of EmptyDir volume "v" exceeds the limit "1Mi".'
+    assert workloads.jsonpath("events", "{.items[*].type}", "--field-selector=reason=Evicted") == "Warning"
+    workloads.kubectl("wait", "pod/below", "--for=condition=Ready", "--timeout=30s")
+    workloads.kubectl("delete", "pod", "below", "over", "--now")
+
+
 @pytest.mark.long
 @pytest.mark.proves("kubectl-drain", "evictions", "kubectl-cordon")
 def test_a_drain_waits_for_the_disruption_budget(workloads: World) -> None:
