@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from podwire.apiserver.http import tls_transport
 from podwire.apiserver.http.tls_transport import TlsTransport
 from podwire.apiserver.main import running
-from podwire.kube.client import Client
+from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, PODS, SECRETS, SERVICES
@@ -60,3 +61,19 @@ async def test_another_client_resumes_no_session_of_this_one(tmp_path: Path, res
             async with Client(proof) as client:
                 await client.list(PODS)
         assert resumed == [False, False]
+
+
+async def test_a_session_is_no_longer_valid_than_its_certificate(
+    tmp_path: Path, resumed: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_files(tmp_path)
+    listener = free_listener()
+    async with running(configuration(files, sockets=(listener,))):
+        proof = files.credentials(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        async with Client(proof) as client:
+            await asyncio.gather(*(client.list(PODS) for _ in range(3)))
+            assert resumed == [False, True]
+            monkeypatch.setattr(tls_transport, "_now", lambda: ssl.cert_time_to_seconds("Jan  1 00:00:00 2100 GMT"))
+            found = await asyncio.gather(*(client.list(PODS) for _ in range(3)), return_exceptions=True)
+    assert resumed == [False, True, True]
+    assert [error.code for error in found if isinstance(error, ApiError)] == [401]

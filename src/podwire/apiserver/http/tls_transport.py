@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -191,9 +192,20 @@ def _facts(connection: ssl.SSLSocket) -> Mapping[str, Any]:
         "socket": connection,
         "ssl_object": connection,
         "sslcontext": connection.context,
-        "peercert": connection.getpeercert(),
+        "peercert": _certificate(connection),
         "sockname": connection.getsockname(),
     }
     with contextlib.suppress(OSError):  # it may be gone already
         facts["peername"] = connection.getpeername()
     return facts
+
+
+def _certificate(connection: ssl.SSLSocket) -> Mapping[str, Any] | None:
+    """The client's certificate. None where a resumed session outlived it: OpenSSL compares dates in full handshakes."""
+    found: dict[str, Any] | None = connection.getpeercert()
+    if found and connection.session_reused and ssl.cert_time_to_seconds(found["notAfter"]) < _now():
+        return None
+    return found
+
+
+_now = time.time
