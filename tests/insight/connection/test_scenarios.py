@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from podwire.cli import podwire
+from tests.insight.transcripts import transcript
 
 FOLDER = Path(__file__).parent / "scenarios"
-PROMPT = "$ podwire "
-
-
-def output(command: str) -> str:
-    """Return what a command prints."""
-    result = CliRunner().invoke(podwire, shlex.split(command.removeprefix(PROMPT)))
-    assert result.exception is None, result.output
-    return result.output
-
-
-def transcript(text: str) -> str:
-    """Return the commands of a text with the output of each."""
-    commands = [line for line in text.splitlines() if line.startswith(PROMPT)]
-    return "\n".join(f"{one}\n{output(one)}" for one in commands)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda one: one.stem)

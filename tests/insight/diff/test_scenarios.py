@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.insight.connection.test_scenarios import transcript
+from tests.insight.transcripts import transcript
 
 FOLDER = Path(__file__).parent / "scenarios"
 

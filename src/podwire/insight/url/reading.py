@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import Any
 
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES
 from podwire.insight.snapshot import mesh_objects, referenced
+from podwire.insight.snapshot.live import list_all
 from podwire.insight.url.objects import UrlObjects
-from podwire.kube.client import ApiError, Client
+from podwire.kube.client import Client
 from podwire.kube.kinds import (
     CLUSTER_NETWORK_POLICIES,
     ENDPOINT_SLICES,
@@ -33,7 +33,7 @@ OTHERS: tuple[Kind[Any], ...] = (
 async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool = False) -> UrlObjects:
     """Read everything; a kind that is not served has no objects. Raises ApiError and aiohttp's ClientError."""
     kinds = (*EDGE, *OTHERS)
-    listed = await asyncio.gather(*(_all(client, kind) for kind in kinds))
+    listed = await asyncio.gather(*(list_all(client, kind) for kind in kinds))
     unreadable = [kind.resource for kind, items in zip(kinds, listed, strict=True) if items is None]
     edge = Objects()
     for kind, items in zip(EDGE, listed, strict=False):
@@ -49,15 +49,3 @@ async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool 
         ingress_classes=classes, serves_nginx=is_world,
         mesh=mesh_objects.of_listed(of_mesh, unreadable),
     )  # fmt: skip
-
-
-async def _all(client: Client, kind: Kind[Any]) -> list[Any] | None:
-    """List objects; none where the kind is not served, None where this account may not."""
-    try:
-        return (await client.list(kind)).items
-    except ApiError as error:
-        if error.code == HTTPStatus.NOT_FOUND:
-            return []
-        if error.code != HTTPStatus.FORBIDDEN:
-            raise
-        return None
