@@ -118,7 +118,7 @@ def test_a_role_keeps_no_socket_of_the_zygote(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "zygote.sock"))
         listener.listen()
-        gc.collect()  # as the zygote does: sockets that earlier tests left as garbage do not count
+        gc.collect()  # sockets that earlier tests left as garbage do not count
         before = sockets()
         pid = forked_zygote(listener, writer, tmp_path)
     try:

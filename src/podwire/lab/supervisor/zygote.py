@@ -152,7 +152,8 @@ class Zygote:
 def warm_up() -> None:
     """Import everything that any process needs, and put it where no garbage collection writes to it.
 
-    Collecting garbage while importing would take 60 ms.
+    Collecting garbage while importing would take 60 ms, and after it nearly as long, for no memory: of 64,000 objects
+    1,900 are garbage, between others that remain.
     """
     memory.use_one_arena()
     gc.disable()
@@ -161,7 +162,6 @@ def warm_up() -> None:
     from podwire.kube import tls_buffers
 
     tls_buffers.shrink()
-    gc.collect()
     memory.release()
     gc.freeze()
     gc.enable()
