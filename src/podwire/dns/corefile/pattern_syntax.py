@@ -6,8 +6,9 @@ Source: github.com/google/re2/wiki/Syntax. Left out: `\Q...\E`, `\C` and classes
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 OTHER = 128
 """The bit of all characters that are not ASCII."""
@@ -23,30 +24,26 @@ class PatternError(ValueError):
     """A text is no pattern; the message is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chars:
+class Chars(msgspec.Struct, frozen=True):
     """One character of a set: bit N is the character N."""
 
     mask: int
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(msgspec.Struct, frozen=True):
     """A place between characters."""
 
     edge: Edge
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """What a group matches is kept under its number, 0 for the whole match, -1 for nothing."""
 
     number: int
     inner: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(msgspec.Struct, frozen=True):
     """From `low` to `high` times, without limit for None; the greedy way tries more before less."""
 
     inner: Node
@@ -55,15 +52,13 @@ class Repeat:
     greedy: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(msgspec.Struct, frozen=True):
     """One after the other."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """The first one that lets the whole match."""
 
     parts: tuple[Node, ...]
