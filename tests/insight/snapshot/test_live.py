@@ -5,11 +5,12 @@ from __future__ import annotations
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.snapshot import live
-from podwire.kube.kinds import CONFIG_MAPS, SECRETS
+from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, SECRETS
 from podwire.kube.meta import NamespacedName
 from podwire.mesh.identity.trust_objects import TRUST
 from podwire.mesh.kinds.authorization_policy import AUTHORIZATION_POLICIES
 from podwire.mesh.model.workload import Workload
+from podwire.redirection import enrolment
 from tests.kube.fake_api import FakeApi
 
 WEB = Workload(NamespacedName("shop", "web"), (), "web")
@@ -32,6 +33,8 @@ async def test_routes_of_the_mesh_are_read_where_they_count() -> None:
     kinds = {one.kind: one for one in KINDS}
     for name in ("HTTPRoute", "GRPCRoute", "TLSRoute"):
         api.put(kinds[name], "web", "shop", spec={})
+    assert (await live.read_with_routes(api)).others == ()
+    api.put(NAMESPACES, "shop", metadata={"labels": {enrolment.LABEL: enrolment.ENABLED}})
     found = await live.read_with_routes(api)
     assert sorted(one.kind[1] for one in found.others) == ["GRPCRoute", "HTTPRoute"]
     assert (await live.read(api)).others == ()

@@ -30,6 +30,7 @@ from podwire.kube.kinds import (
     Kind,
 )
 from podwire.mesh.identity.trust_objects import DOMAIN, TRUST
+from podwire.redirection.enrolment import enrolled
 
 _LIVE = Document(Text("live", ""), 0, 0)
 KINDS: tuple[Kind[Any], ...] = (
@@ -85,7 +86,7 @@ async def read_with_requests(client: Client) -> Snapshot:
     from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES
     from podwire.insight.snapshot import referenced
 
-    snapshot, found = await _with_others(client, (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES))
+    snapshot, found = await _with_others(client, await read(client), (*GATEWAY_KINDS, INGRESSES, INGRESS_CLASSES))
     edge = Objects()
     for kind, one in found:
         if kind in GATEWAY_KINDS:
@@ -96,17 +97,24 @@ async def read_with_requests(client: Client) -> Snapshot:
 
 
 async def read_with_routes(client: Client) -> Snapshot:
-    """Read the routes that a mesh has too."""
+    """Read the routes of a mesh too, where something is enrolled in it: an account may not list them elsewhere."""
     from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
 
-    snapshot, _ = await _with_others(client, tuple(one for one in GATEWAY_KINDS if one.kind in mesh_objects.ROUTES))
-    return snapshot
+    snapshot = await read(client)
+    if not _has_mesh(snapshot):
+        return snapshot
+    kinds = tuple(one for one in GATEWAY_KINDS if one.kind in mesh_objects.ROUTES)
+    return (await _with_others(client, snapshot, kinds))[0]
+
+
+def _has_mesh(snapshot: Snapshot) -> bool:
+    own = (one.metadata.labels for one in snapshot.services)
+    return any(map(enrolled, (*snapshot.namespaces.values(), *(one.labels for one in snapshot.workloads), *own)))
 
 
 async def _with_others(
-    client: Client, kinds: tuple[Kind[Any], ...]
+    client: Client, snapshot: Snapshot, kinds: tuple[Kind[Any], ...]
 ) -> tuple[Snapshot, tuple[tuple[Kind[Any], Any], ...]]:
-    snapshot = await read(client)
     listed = await asyncio.gather(*(list_all(client, kind) for kind in kinds))
     unreadable = (kind.resource for kind, items in zip(kinds, listed, strict=True) if items is None)
     found = tuple((kind, one) for kind, items in zip(kinds, listed, strict=True) for one in items or ())
