@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import weakref
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, PODS, SECRETS, SERVICES
+from podwire.kube.resumed_tls import ResumedContext
 from tests.apiserver.conftest import configuration, free_listener, write_files
 
 
@@ -77,3 +79,31 @@ async def test_a_session_is_no_longer_valid_than_its_certificate(
             found = await asyncio.gather(*(client.list(PODS) for _ in range(3)), return_exceptions=True)
     assert resumed == [False, True, True]
     assert [error.code for error in found if isinstance(error, ApiError)] == [401]
+
+
+def test_a_connection_may_begin_at_any_moment_of_another_ones_handshake(tmp_path: Path) -> None:
+    """OpenSSL cannot copy the session of a handshake that goes on: `i2d() failed`."""
+    write_files(tmp_path)
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    context = ResumedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(tmp_path / "ca.crt")
+    to_client, to_server, sent = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_side.wrap_bio(to_server, sent, server_side=True)
+    client = context.wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
+    assert not done(client)
+    while not (finished := done(client)):
+        done(server)
+        to_client.write(sent.read(64))
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="127.0.0.1")
+        context._last["127.0.0.1"] = weakref.ref(client)  # the one in question, again
+    assert finished
+
+
+def done(end: ssl.SSLObject) -> bool:
+    """Go on with a handshake; whether it has ended."""
+    try:
+        end.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True

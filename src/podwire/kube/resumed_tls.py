@@ -35,6 +35,15 @@ class ResumedContext(ssl.SSLContext):
         """The newest session: a server sends it after the handshake, with its first response (RFC 8446, 4.6.1)."""
         found = self._last.get(server)
         last = found() if found is not None else None
-        if last is not None and last.session is not None and last.session.has_ticket:
-            self._sessions[server] = last.session
+        newest = _copied(last) if last is not None else None
+        if newest is not None and newest.has_ticket:
+            self._sessions[server] = newest
         return self._sessions.get(server)
+
+
+def _copied(connection: ssl.SSLObject) -> ssl.SSLSession | None:
+    """Return the session of a connection; None before its handshake has ended, when OpenSSL cannot copy it."""
+    try:
+        return connection.session
+    except ValueError:
+        return None
