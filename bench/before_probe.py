@@ -25,6 +25,8 @@ from bench.isolation import in_sandbox
 Sample = Iterator[tuple[str, float]]
 REST_SECONDS = 2.0
 """An agent that has used no processor time for this long has written everything."""
+START_SECONDS = 60.0
+"""The longest that the next agent may take to start."""
 
 
 PACKETS = """
@@ -81,12 +83,14 @@ def running(nodes: int) -> Iterator[World]:
 
 
 def agent(one: World, before: int = 0) -> int:
-    """The process id of the agent; waits for one other than `before`."""
-    while True:
+    """The process id of the agent; waits for one other than `before`. Raises TimeoutError."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
         pid = next((pid for pid, name in one.processes().items() if "agent" in name), 0)
         if pid not in (0, before):
             return pid
         time.sleep(0.05)
+    raise TimeoutError(f"no other agent than process {before} runs after {START_SECONDS} s")
 
 
 def processor_seconds(pid: int) -> float:
