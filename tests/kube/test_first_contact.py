@@ -14,7 +14,7 @@ from podwire.kube.kinds import PODS
 
 
 class Server:
-    """Answers when it is told to; counts what is sent to it, and how much at the same time."""
+    """Answers on the test's request; counts the requests, and the most at the same time."""
 
     def __init__(self) -> None:
         self.sent = 0

@@ -54,7 +54,7 @@ class Place(msgspec.Struct, frozen=True):
 class _Listening(msgspec.Struct, frozen=True):
     """What a Service is served on now."""
 
-    desired: CheckPort
+    check: CheckPort
     addresses: tuple[IPAddress, ...]
 
 
@@ -115,14 +115,12 @@ class HealthCheckPorts:
         stack = contextlib.AsyncExitStack()
         try:
             for address in desired.addresses:
-                answer = functools.partial(self._page, key, desired.desired.family_for(address))
-                await stack.enter_async_context(serving(answer, [(str(address), desired.desired.port)]))
+                answer = functools.partial(self._page, key, desired.check.family_for(address))
+                await stack.enter_async_context(serving(answer, [(str(address), desired.check.port)]))
         except OSError as error:
             await stack.aclose()
             service = self._services.objects.get(key)
-            message = (
-                f"node {self._place.node} failed to start healthcheck {key} on port {desired.desired.port}: {error}"
-            )
+            message = f"node {self._place.node} failed to start healthcheck {key} on port {desired.check.port}: {error}"
             log.warning("%s; trying again in %.0f s", message, RETRY_SECONDS)
             if service is not None:
                 warn(service, FAILED, message)

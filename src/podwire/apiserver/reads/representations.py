@@ -53,7 +53,7 @@ class View(Protocol):
         ...
 
     def opening(self, line: bytes) -> bytes:
-        """The first line of a watch stream, which may have what holds for all of it."""
+        """The first line of a watch stream, which may describe the columns of all that follow."""
         ...
 
 

@@ -57,7 +57,7 @@ def _pods(one: Workload, source: End) -> tuple[PodPlace, ...]:
 
 
 def _place(pod: PodPlace, node: str) -> bool | None:
-    """Whether a pod is on the node; None where nothing tells."""
+    """Whether a pod is on the node; None where its node is not known."""
     return pod.node == node if pod.node else None
 
 
