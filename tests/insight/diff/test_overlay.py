@@ -8,6 +8,7 @@ from podwire.insight.diff.objects import differences
 from podwire.insight.diff.overlay import applied
 from podwire.insight.snapshot.endpoints import backings
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.written import NAME_LABEL
 from podwire.kube.meta import NamespacedName
 from tests.insight.snapshot.written_text import snapshot
 
@@ -106,3 +107,21 @@ def test_live_objects_that_stay_are_no_difference() -> None:
         ("NetworkPolicy", "shop/b", "changed"),
         ("Service", "shop/b", "changed"),
     ]
+
+
+def test_labels_of_a_namespace_change_as_kubectl_apply_changes_them() -> None:
+    def namespace(labels: str) -> Snapshot:
+        return snapshot(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {labels}}}\n")
+
+    before = msgspec.structs.replace(
+        namespace("{ours: a, gone: a, theirs: a}"),
+        is_planned=False,
+        applied_labels={"shop": frozenset(("ours", "gone"))},
+    )
+    after = applied(namespace("{ours: b}"), before)
+    assert after.namespaces["shop"] == {NAME_LABEL: "shop", "ours": "b", "theirs": "a"}
+    (line,) = differences(before, after)
+    assert (line.kind, line.name, line.change, line.place) == ("Namespace", "shop", "changed", "a.yaml:1")
+    assert differences(before, applied(namespace("{ours: a, gone: a}"), before)) == ()
+    unwritten = differences(before, applied(snapshot(objects(a=1)), before))
+    assert {one.kind for one in unwritten} == {"ClusterNetworkPolicy", "NetworkPolicy", "Service"}

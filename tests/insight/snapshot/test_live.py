@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.snapshot import live
@@ -50,3 +52,13 @@ async def test_secrets_are_read_that_listeners_refer_to() -> None:
         api.put(SECRETS, name, "edge", data={"tls.crt": "eA=="})
     (secret,) = [one for one in (await live.read_with_requests(api)).others if one.kind[1] == "Secret"]
     assert (secret.value["metadata"]["name"], secret.value["data"]) == ("certificate", {"tls.crt": "eA=="})
+
+
+async def test_labels_are_told_apart_by_who_gave_them() -> None:
+    api = FakeApi()
+    applied = {"metadata": {"name": "shop", "labels": {"team": "a"}}}
+    for name, text in (("shop", json.dumps(applied)), ("bare", '{"metadata": {"labels": null}}'), ("broken", "{")):
+        annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
+        api.put(NAMESPACES, name, metadata={"labels": {"team": "a", "mesh": "on"}, "annotations": annotations})
+    found = await live.read(api)
+    assert found.applied_labels == {"shop": {"team"}, "bare": frozenset(), "broken": frozenset()}

@@ -18,8 +18,9 @@ _COMPARED = frozenset(("ClusterNetworkPolicy", "NetworkPolicy", "Service"))
 def differences(old: Snapshot, new: Snapshot) -> tuple[ObjectLine, ...]:
     """Return the objects that exist in one state only, and those that mean something else."""
     before, after = meanings(old), meanings(new)
-    if old.is_planned != new.is_planned:  # a cluster has namespaces and workloads of its own
-        before, after = _without_labels(before), _without_labels(after)
+    if old.is_planned != new.is_planned:
+        written = new if new.is_planned else old
+        before, after = _comparable(before, written), _comparable(after, written)
     lines = [ObjectLine(change, kind, str(key), _place(old, new, kind, key))
              for (kind, key), change in _changes(before, after)]  # fmt: skip
     return tuple(sorted(lines, key=lambda one: (one.kind, one.name)))
@@ -55,8 +56,13 @@ def meanings(snapshot: Snapshot) -> Meanings:
     return found
 
 
-def _without_labels(found: Meanings) -> Meanings:
-    return {name: meaning for name, meaning in found.items() if name[0] in _COMPARED}
+def _comparable(found: Meanings, written: Snapshot) -> Meanings:
+    """Leave out workloads and namespaces that a cluster has of its own."""
+    return {
+        name: meaning
+        for name, meaning in found.items()
+        if name[0] in _COMPARED or (name[0] == "Namespace" and name in written.manifests)
+    }
 
 
 def _place(old: Snapshot, new: Snapshot, kind: str, key: NamespacedName) -> str:

@@ -2,7 +2,7 @@
 
 One rule for all kinds: a written object takes the place of the live one of the same kind, namespace and name, and every
 other live object stays, as with `kubectl apply`. With pruning, objects of the namespaces that are written to and that
-are not written are gone too; objects without a namespace never are.
+are not written are gone too; objects without a namespace never are. Labels that others gave a namespace stay.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def applied(written: Snapshot, live: Snapshot, *, prune: bool = False) -> Snapsh
     workloads = _joined_by(written.workloads, live.workloads, lambda one: (one.owner.kind, one.owner.key), spaces)
     return msgspec.structs.replace(
         live,
-        namespaces={**written.namespaces, **live.namespaces, **_labelled(written)},
+        namespaces={**written.namespaces, **live.namespaces, **_labelled(written, live)},
         workloads=workloads,
         policies=_joined(written.policies, live.policies, spaces),
         services=_joined(written.services, live.services, spaces),
@@ -94,7 +94,12 @@ def _namespaces(written: Snapshot) -> frozenset[str]:
     ) - {""}
 
 
-def _labelled(written: Snapshot) -> dict[str, dict[str, str]]:
-    """Return the namespaces that are written themselves."""
+def _labelled(written: Snapshot, live: Snapshot) -> dict[str, dict[str, str]]:
+    """Return the labels of the namespaces that are written themselves: others gave them labels, too, which stay."""
     keys = {key.name for kind, key in written.manifests if kind == "Namespace"}
-    return {name: dict(labels) for name, labels in written.namespaces.items() if name in keys}
+    return {name: {**_of_others(name, live), **written.namespaces[name]} for name in keys}
+
+
+def _of_others(name: str, live: Snapshot) -> dict[str, str]:
+    applied = live.applied_labels.get(name, frozenset())
+    return {key: value for key, value in live.namespaces.get(name, {}).items() if key not in applied}

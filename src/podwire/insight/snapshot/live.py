@@ -14,6 +14,7 @@ from podwire.insight.snapshot.planned import read_keys
 from podwire.insight.snapshot.pod_ranges import of_nodes
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.templates import of_pods
+from podwire.insight.snapshot.written import applied_labels
 from podwire.insight.sources.manifests import Document, Manifest
 from podwire.insight.sources.text import Text
 from podwire.kube.client import ApiError, Client
@@ -61,6 +62,7 @@ async def read(client: Client) -> Snapshot:
         cluster_policies=tiers,
         egress_gateways=gateways,
         mesh=mesh,
+        applied_labels={one.metadata.name: applied_labels(one.metadata.annotations) for one in namespaces},
     )
 
 

@@ -79,6 +79,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     Attributes:
         namespaces: the labels of each; of those that are used and not written, the name alone.
+        applied_labels: of a live namespace the keys that `kubectl apply` gave it.
         slices: written or live ones; `endpoints.py` makes those that Services would get.
         others: objects that only requests for URLs read (Ingress, Gateway API, Secret, ConfigMap), as they are written.
         pod_ranges: where pods without an address will be.
@@ -111,6 +112,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     serves_nginx: bool = True
     unknown_fields: tuple[UnknownField, ...] = ()
     mesh: MeshObjects = MeshObjects()
+    applied_labels: Mapping[str, frozenset[str]] = {}
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:
         """Return where a field is: `10-policies.yaml:42`, for live objects `NetworkPolicy shop/web spec.ingress[0]`."""

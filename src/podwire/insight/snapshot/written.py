@@ -20,9 +20,25 @@ ValueT = TypeVar("ValueT")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
+class _Labelled(msgspec.Struct, frozen=True):
+    labels: dict[str, str] | None = None
+
+
+class _Applied(msgspec.Struct, frozen=True):
+    metadata: _Labelled = _Labelled()
+
+
 def written_annotations(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations without the copy of the object that `kubectl apply` keeps in one."""
     return {key: text for key, text in (metadata.get("annotations") or {}).items() if key != _APPLIED}
+
+
+def applied_labels(annotations: Mapping[str, str]) -> frozenset[str]:
+    """Return the keys of the labels that `kubectl apply` gave an object, and would take away."""
+    try:
+        return frozenset(msgspec.json.decode(annotations.get(_APPLIED, "{}"), type=_Applied).metadata.labels or ())
+    except msgspec.DecodeError:
+        return frozenset()
 
 
 def completed(one: Manifest, namespace: str = "default") -> dict[str, Any]:
