@@ -8,6 +8,7 @@ import json
 import pytest
 
 from podwire.insight.reach import text
+from podwire.insight.reach.exposure import Exposure
 from podwire.insight.reach.report import Connection, PortsLine, Report
 from tests.insight.reach.scene import answer, lines, policy, workload
 
@@ -123,9 +124,29 @@ def test_output_for_programs() -> None:
 
 def test_output_for_spreadsheets_has_a_line_for_each_pair_and_no_formula() -> None:
     found = list(csv.reader("".join(text.to_csv(answer(TWO))).splitlines()))
-    assert ["shop/web", "shop/api", "TCP", "1-65535", "", "yes"] in found
+    assert ["shop/web", "shop/api", "TCP", "1-65535", "", "yes", "", ""] in found
     hostile = Connection(("=cmd()",), ("x",), "", "", "", (PortsLine("TCP"),))
     assert list(csv.reader("".join(text.to_csv(Report((), (hostile,), (), ()))).splitlines()))[1][0] == "'=cmd()"
+
+
+def test_ways_from_outside_are_in_each_form_of_output() -> None:
+    open_ = Exposure("Ingress", "shop/site", "shop.example.com/", ("shop/web:8080/TCP",), "outside through x/envoy")
+    shut = Exposure("NodePort", "shop/web", "node:30080/UDP", ("shop/web:53/UDP", "shop/dns:53/UDP"))
+    empty = Exposure("NodePort", "shop/old", "node:30081/TCP")
+    found = Report((), (), (), (), (open_, shut, empty))
+    assert list(csv.reader("".join(text.to_csv(found)).splitlines()))[1:] == [
+        ["outside through x/envoy", "shop/web", "TCP", "8080", "", "yes", "Ingress shop/site", "shop.example.com/"],
+        ["nobody", "shop/web", "UDP", "53", "", "yes", "NodePort shop/web", "node:30080/UDP"],
+        ["nobody", "shop/dns", "UDP", "53", "", "yes", "NodePort shop/web", "node:30080/UDP"],
+        ["nobody", "", "", "", "", "yes", "NodePort shop/old", "node:30081/TCP"],
+    ]
+    edges = [one.strip() for one in text.to_dot(found).splitlines() if "->" in one]
+    assert edges == [
+        '"outside" -> "Ingress shop/site shop.example.com/" [label="through x/envoy"];',
+        '"Ingress shop/site shop.example.com/" -> "shop/web" [label="TCP 8080"];',
+        '"NodePort shop/web node:30080/UDP" -> "shop/web" [label="UDP 53", style=dotted];',
+        '"NodePort shop/web node:30080/UDP" -> "shop/dns" [label="UDP 53", style=dotted];',
+    ]
 
 
 def test_output_for_graphviz_escapes_names_and_has_a_limit() -> None:

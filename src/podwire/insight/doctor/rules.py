@@ -273,23 +273,25 @@ NO_CLASS = _error(
     "create one with it; the controller makes one only where it may: see 'kubectl -n kube-system logs -l"
     " k8s-app=podwire-gateway-controller'",
 )
-CLASS_REFUSED = _error("gateways", "it is not accepted: {problem}", "mend it as the reason says")
+CLASS_REFUSED = _error("gateways", "it is not accepted: {problem}", "change what the reason names")
 ENVOY_TROUBLE = _error(
     "gateways", "this Envoy is not ready: {problem}", "see 'kubectl -n podwire-system describe pod {pod}' and its log"
 )
-GATEWAY_REFUSED = _error("gateways", "it is not accepted, so it is not served: {problem}", "mend it as the reason says")
+GATEWAY_REFUSED = _error(
+    "gateways", "it is not accepted, so it is not served: {problem}", "change what the reason names"
+)
 GATEWAY_PENDING = _error(
     "gateways",
     "it is not programmed: {problem}",
     "without an address: see its Service of type LoadBalancer; else the Envoys in podwire-system",
 )
 LISTENER_REFUSED = _warning(
-    "gateways", "its listener {listener} is not served: {problem}", "mend the listener as the reason says"
+    "gateways", "its listener {listener} is not served: {problem}", "change what the reason names"
 )
 ROUTE_REFUSED = _warning(
     "gateways",
     "it is not served at {parent}, or only in part: {problem}",
-    "mend the route as the reason says, or delete it",
+    "change what the reason names, or delete the route",
 )
 
 MESH_NO_LEADER = _error(

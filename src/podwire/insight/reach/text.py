@@ -63,7 +63,7 @@ def to_json(report: Report) -> str:
 
 def to_csv(report: Report) -> Iterator[str]:
     """Yield the lines of each source, one for each destination and protocol. What a spreadsheet computes is quoted."""
-    yield _csv_line(("from", "to", "protocol", "ports", "family", "certain"))
+    yield _csv_line(("from", "to", "protocol", "ports", "family", "certain", "by", "address"))
     cells: dict[str, str] = {}  # a cluster has few names and many lines
 
     def cell(text: str) -> str:
@@ -73,10 +73,22 @@ def to_csv(report: Report) -> Iterator[str]:
 
     for one in report.connections:
         certain = "yes" if one.is_certain else "no"
-        ends = [f",{_csv_line((ports.protocol, _spans(ports), one.family, certain))}" for ports in one.port_list]
+        ends = [
+            f",{_csv_line((ports.protocol, _spans(ports), one.family, certain, '', ''))}" for ports in one.port_list
+        ]
         whole = [f",{cell(destination)}{end}" for destination in one.to for end in ends]
         for source in map(cell, one.from_):
             yield "".join([source + rest for rest in whole])
+    for way in report.exposures:
+        by = (f"{way.kind} {way.name}", way.address)
+        for name, port, protocol in map(_pod_port, way.to or ("",)):
+            yield _csv_line((way.reached_by or "nobody", name, protocol, port, "", "yes", *by))
+
+
+def _pod_port(text: str) -> tuple[str, str, str]:
+    """Return workload, port and protocol of `shop/web:8080/TCP`."""
+    name, _, port = text.partition(":")
+    return name, *port.partition("/")[::2]
 
 
 def _spans(ports: PortsLine) -> str:
@@ -94,6 +106,7 @@ def _csv_line(values: Iterable[str]) -> str:
 def to_dot(report: Report) -> str:
     """Return a graph: a box for each namespace, an edge for each pair. Raises TooManyEdgesError."""
     pairs = sum(len(one.from_) * len(one.to) for one in report.connections)
+    pairs += sum(1 + len(one.to) for one in report.exposures)
     if pairs > MOST_EDGES:
         raise TooManyEdgesError(f"-o dot: {pairs:,} edges; {MOST_EDGES:,} is the most: use html, csv or json")
     return "\n".join(_dot_lines(report)) + "\n"
@@ -117,8 +130,25 @@ def _dot_lines(report: Report) -> Iterator[str]:
         style = "" if one.is_certain else ", style=dashed"
         for source, destination in itertools.product(one.from_, one.to):
             if source != destination:
-                yield f"  {json.dumps(source)} -> {json.dumps(destination)} [label={json.dumps(_ports(one))}{style}];"
+                yield _edge(source, destination, _ports(one), style)
+    yield from _ways(report.exposures)
     yield "}"
+
+
+def _ways(exposures: Iterable[Exposure]) -> Iterator[str]:
+    """Yield each way from outside: an ellipse between the clients that are admitted and the pods."""
+    for one in exposures:
+        name = f"{one.kind} {one.name} {one.address}"
+        label = f"{one.kind} {one.name}\n{one.address}"
+        yield f"  {json.dumps(name)} [shape=ellipse, label={json.dumps(label)}];"
+        if one.reached_by:
+            yield _edge("outside", name, one.reached_by.removeprefix("outside").lstrip(" ,;"))
+        for workload, port, protocol in map(_pod_port, one.to):
+            yield _edge(name, workload, f"{protocol} {port}", "" if one.reached_by else ", style=dotted")
+
+
+def _edge(source: str, destination: str, label: str, style: str = "") -> str:
+    return f"  {json.dumps(source)} -> {json.dumps(destination)} [label={json.dumps(label)}{style}];"
 
 
 def _namespace(one: WorkloadLine) -> str:
