@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import msgspec
 
-from bench.isolation import UnsuitableMachineError
+from bench.peer_programs import built
 from podwire.insight.reach.report import Connection, Report
 from tools.conformance import programs
 
-VARIABLE = "NETPOL_ANALYZER"
 Pairs = dict[tuple[str, str], str]
 """Ports by source and destination, workloads as namespace/name."""
 
 
-class MissingAnalyzerError(UnsuitableMachineError):
-    """The program is not here. The text says how to get it."""
-
-
-def program(folder: Path) -> Path:
-    """Return the program: of the variable (a program, or its sources, which are built into `folder`), or of PATH.
-
-    Raises MissingAnalyzerError.
-    """
-    named = os.environ.get(VARIABLE) or shutil.which("netpol-analyzer")
-    if not named:
-        raise MissingAnalyzerError(
-            f"set {VARIABLE} to the program of github.com/np-guard/netpol-analyzer, or to a folder of its sources"
-        )
-    path = Path(named)
-    if not path.is_dir():
-        return path
-    built = folder / "netpol-analyzer"
-    try:
-        command = [programs.go(), "build", "-o", str(built), "./cmd/netpolicy"]
-        subprocess.run(command, cwd=path, env=programs.environment(), check=True)
-    except (programs.MissingGoError, subprocess.CalledProcessError) as error:
-        raise MissingAnalyzerError(f"{path} cannot be built: {error}") from None
-    return built
+def program() -> Path:
+    """Return the program; the first build takes two minutes. Raises MissingPeerError."""
+    return built(programs.NETPOL_ANALYZER)
 
 
 def command(binary: Path, manifests: Path) -> list[str]:
@@ -73,6 +48,13 @@ def own_pairs(output: str) -> Pairs:
         if source != destination and not {source, destination} & left_out
         if not source.startswith("outside") and not destination.startswith("outside")
     }
+
+
+def differences(ours: Pairs, theirs: Pairs) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the pairs with another answer: both answers, empty where the pair is not connected."""
+    every = sorted(ours.keys() | theirs.keys())
+    found = {pair: (ours.get(pair, ""), theirs.get(pair, "")) for pair in every}
+    return {pair: both for pair, both in found.items() if both[0] != both[1]}
 
 
 def _ports(text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import netpol_analyzer
 from bench.figure import Figure
+from bench.peer_programs import MissingPeerError
 from bench.reach_objects import Size, write
 
 ALL_PAIRS = Size(100, 2_000, 5, 2_000)
@@ -41,8 +42,8 @@ def figures(*, quick: bool) -> Iterator[Figure]:
         folder = Path(name)
         yield from _sizes(folder, quick=quick)
         try:
-            binary = netpol_analyzer.program(folder)
-        except netpol_analyzer.MissingAnalyzerError as error:
+            binary = netpol_analyzer.program()
+        except MissingPeerError as error:
             print(f"netpol-analyzer is left out: {error}", flush=True)
             return
         yield from _beside(binary, write(BESIDE, folder / "beside"), 1 if quick else 5)
@@ -72,9 +73,9 @@ def _beside(binary: Path, manifests: Path, samples: int) -> Iterator[Figure]:
     yield Figure("netpol-analyzer on the same files", right, "s")
     yield Figure("the same, ratio to netpol-analyzer", left / right, "x", 1.0)
     known, found = netpol_analyzer.pairs(theirs[-1][1]), netpol_analyzer.own_pairs(own[-1][1])
-    differing = [pair for pair in known.keys() | found.keys() if known.get(pair) != found.get(pair)]
-    for pair in differing[:5]:
-        print(f"differs: {pair}: {found.get(pair)}, netpol-analyzer {known.get(pair)}", flush=True)
+    differing = netpol_analyzer.differences(found, known)
+    for pair, (ours, their_answer) in list(differing.items())[:5]:
+        print(f"differs: {pair}: {ours}, netpol-analyzer {their_answer}", flush=True)
     yield Figure("pairs of workloads that are connected", len(found), "")
     yield Figure("pairs of which netpol-analyzer has another answer", len(differing), "", 0)
 

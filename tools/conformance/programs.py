@@ -47,6 +47,10 @@ KUBE_PROXY = Program("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy")
 COREDNS = Program("coredns", ".", module="coredns")
 CLUSTER_DNS = Program("cluster-dns", ".", module="cluster-dns")
 """CoreDNS with the plugin kubernetes, which podwire's DNS is compared with."""
+NETPOL_ANALYZER = Program(
+    "netpol-analyzer", "github.com/np-guard/netpol-analyzer/cmd/netpolicy", module="netpol-analyzer"
+)
+"""np-guard's analysis of manifests, which `podwire reach` is measured beside and compared with."""
 OF_IMAGES = (AGNHOST, COREDNS, BOOM_SERVER, NO_NEW_PRIVILEGES)
 
 
