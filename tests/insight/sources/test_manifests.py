@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podwire.insight.sources import reading, texts, yaml_values
-from podwire.insight.sources.manifests import ManifestError
+from podwire.insight.sources.manifests import ManifestError, NothingThereError
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
 
@@ -16,6 +16,15 @@ POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
 def written(folder: Path, text: str, name: str = "a.yaml") -> str:
     (folder / name).write_text(text)
     return str(folder / name)
+
+
+@pytest.mark.parametrize("head", ["kind: List", "metadata: {resourceVersion: '1'}\nkind: NetworkPolicyList"])
+@pytest.mark.parametrize("items", ["[]", "null"])
+def test_nothing_but_an_empty_list_is_no_object(tmp_path: Path, head: str, items: str) -> None:
+    text = f"apiVersion: v1\n{head}\nitems: {items}\n"
+    assert reading.read([written(tmp_path, text)]) == ()
+    with pytest.raises(NothingThereError):  # a file of expectations may be such a list for kubectl
+        reading.read([written(tmp_path, f"{text}expectations: []\n")])
 
 
 @pytest.mark.parametrize("items", ["[]", "null"])

@@ -83,6 +83,12 @@ def objects(text: Text) -> Iterator[Manifest]:
         yield from _checked(value, document, ())
 
 
+def has_list(text: Text) -> bool:
+    """Whether a text that has no object has a List: then nothing is meant. Raises ManifestError."""
+    values = (value for _, _, value in _documents(text))
+    return any(isinstance(one, dict) and one.get("kind") and EXPECTATIONS not in one for one in values)
+
+
 def _checked(value: Any, document: Document, within: Path) -> Iterator[Manifest]:
     """Yield an object, or the items of a list. Items of a typed list need no apiVersion and kind."""
     if isinstance(value, dict) and not value.get("kind") and EXPECTATIONS in value and not within:
@@ -95,7 +101,7 @@ def _checked(value: Any, document: Document, within: Path) -> Iterator[Manifest]
             )
         raise ManifestError(f"{place}: an object needs apiVersion and kind: add them")
     items = value.get("items") if str(value["kind"]).endswith("List") else None
-    if items is None and "items" in value and "metadata" not in value:  # what Go writes of no items
+    if items is None and "items" in value and not (value.get("metadata") or {}).get("name"):  # Go writes null
         return
     if not isinstance(items, list):
         yield Manifest(value, document, within)
