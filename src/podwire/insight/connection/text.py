@@ -76,7 +76,7 @@ def _side(side: SideLine, *, cited: bool) -> list[str]:
     applying = [one for one in side.policies if one.word is not Word.NOT_APPLICABLE]
     others = [one for one in side.policies if one.word is Word.NOT_APPLICABLE]
     for one in (*applying, *others[:SHOWN]):
-        found += _indented(_policy(one, cited=cited))
+        found += _indented(_policy(one, side.direction, cited=cited))
     found += _indented([_tier(one, cited=cited) for one in tiers if one.tier != "Admin"])
     if len(others) > SHOWN:
         found.append(f"  and {len(others) - SHOWN} more that are not applicable")
@@ -89,18 +89,18 @@ def _tier(line: TierLine, *, cited: bool) -> str:
     return f"{line.word:<14}  {line.policy} ({where}){text}{_at(line.place, cited=cited)}"
 
 
-def _policy(line: PolicyLine, *, cited: bool) -> list[str]:
+def _policy(line: PolicyLine, direction: str, *, cited: bool) -> list[str]:
     reason = f": {line.text}" if line.text else ""
     found = [f"{line.word:<14}  {line.policy}{reason}{_at(line.place, cited=cited)}"]
     rules = [one for one in line.rules if one.word is Word.ADMITS] or line.rules
     for rule in rules:
-        found += _indented(_rule(rule, cited=cited), 18)
+        found += _indented(_rule(rule, direction, cited=cited), 18)
     return found
 
 
-def _rule(line: RuleLine, *, cited: bool) -> list[str]:
+def _rule(line: RuleLine, direction: str, *, cited: bool) -> list[str]:
     if line.word is Word.ADMITS:
-        return [f"rule {line.index} admits it{_at(line.place, cited=cited)}"]
+        return [f"spec.{direction}[{line.index}] admits it{_at(line.place, cited=cited)}"]
     return [f"{one.field} {one.text}{_at(one.place, cited=cited)}" for one in line.misses]
 
 
