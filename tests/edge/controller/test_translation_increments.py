@@ -93,6 +93,8 @@ def gateways(draw: st.DrawFn) -> dict[str, Any]:
         spec["allowedListeners"] = {"namespaces": {"from": "All"}}
     if draw(st.booleans()):
         spec["tls"] = {"backend": {"clientCertificateRef": {"name": "pair"}}}
+    if draw(st.booleans()):
+        spec["defaultScope"] = "All"
     return {"spec": spec}
 
 
@@ -100,7 +102,9 @@ def gateways(draw: st.DrawFn) -> dict[str, Any]:
 def routes(draw: st.DrawFn) -> dict[str, Any]:
     created = draw(st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]))
     rule = {"backendRefs": draw(some(BACKENDS))}
-    spec = {"parentRefs": draw(some(PARENTS)), "hostnames": draw(some(HOSTNAMES)), "rules": [rule]}
+    spec: Fields = {"parentRefs": draw(some(PARENTS)), "hostnames": draw(some(HOSTNAMES)), "rules": [rule]}
+    if draw(st.booleans()):
+        spec["useDefaultGateways"] = "All"
     return {"metadata": {"creationTimestamp": created}, "spec": spec}
 
 

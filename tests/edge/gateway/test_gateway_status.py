@@ -114,6 +114,13 @@ def test_each_wanted_address_is_needed(
     assert (found["Accepted"][1], found["Programmed"][1]) == (accepted, programmed)
 
 
+def test_a_default_gateway_has_a_condition_that_goes_with_its_scope() -> None:
+    status = written(listener(), item=gateway(defaultScope="All"))
+    assert reasons(status)["DefaultGateway"] == ("True", "DefaultGateway")
+    for spec in ({}, {"defaultScope": "None"}):
+        assert "DefaultGateway" not in reasons(written(listener(), item=gateway(status, **spec)))
+
+
 def test_a_condition_that_is_over_goes_and_one_of_others_stays() -> None:
     insecure = Problem("InsecureFrontendValidationMode", "True", "ConfigurationChanged", "insecure")
     first = written(listener(), problems=(insecure,))

@@ -281,6 +281,13 @@ def test_session_has_a_cluster_of_its_own() -> None:
     assert found.backends[0].cluster == "shop/web/80/http1/sticky"
 
 
+@pytest.mark.parametrize(("kind", "is_served"), [("Cookie", True), ("Header", False)])
+def test_only_a_cookie_ends_a_session(kind: str, is_served: bool) -> None:
+    found = of({"sessionPersistence": {"type": kind, "absoluteTimeout": "1h"}})
+    assert bool(found.routes) is is_served
+    assert ("absoluteTimeout is not supported for type Header" in found.unsupported) is not is_served
+
+
 def test_rule_that_is_not_supported_is_dropped() -> None:
     found = of({"filters": [{"type": "ExtensionRef"}]}, {"name": "good"})
     assert [one.name.rule_name for one in found.routes] == ["good"]

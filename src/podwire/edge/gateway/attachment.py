@@ -5,14 +5,14 @@ Source: gateway-api v1.6.3 `shared_types.go` (RouteConditionReason).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.domains import domains_of
-from podwire.edge.gateway.kinds.references import ParentReference
+from podwire.edge.gateway.kinds.references import ALL, ParentReference
 from podwire.kube.gateway_api import GROUP
 from podwire.kube.hostnames import ANY, intersection
 from podwire.kube.meta import NamespacedName
@@ -45,13 +45,31 @@ class Attachment(msgspec.Struct, frozen=True):
 def attachments(
     route: AnyRoute, owner: Owner, hostnames: tuple[str, ...], objects: Objects, states: States
 ) -> tuple[Attachment, ...]:
-    """Return the route's references to Gateways and ListenerSets of this controller, in their order."""
+    """Return the route's references to Gateways and ListenerSets of this controller, in their order.
+
+    Then those to default Gateways that it uses and does not refer to.
+    """
     found = []
-    for reference in route.spec.parent_refs:
+    for reference in (*route.spec.parent_refs, *_defaults(route, objects)):
         gateway = _gateway(reference, owner.namespace, objects)
         if gateway is not None:
             found.append(_attachment(reference, owner, hostnames, objects, states(gateway), gateway))
     return tuple(found)
+
+
+def _defaults(route: AnyRoute, objects: Objects) -> Iterator[ParentReference]:
+    """Yield references to the default Gateways, as if they were written (GEP-3793)."""
+    if route.spec.use_default_gateways != ALL:
+        return
+    namespace = route.metadata.namespace
+    written = {
+        one.key(namespace)
+        for one in route.spec.parent_refs
+        if (one.parent_group, one.parent_kind) == (GROUP, "Gateway")
+    }
+    for key in objects.default_gateways():
+        if key not in written:
+            yield ParentReference(key.name, GROUP, "Gateway", key.namespace)
 
 
 def _gateway(reference: ParentReference, namespace: str, objects: Objects) -> NamespacedName | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,12 @@ from podwire.edge.gateway.attached_listeners import Problem
 from podwire.edge.gateway.conditions import changed, condition, merged
 from podwire.edge.gateway.gateway_problems import unusable_addresses
 from podwire.edge.gateway.kinds.gateway import Gateway
+from podwire.edge.gateway.kinds.references import ALL
 from podwire.edge.gateway.listener_status import ServedListener, entries
 
-TYPES = frozenset({"Accepted", "Programmed", "ResolvedRefs", "InsecureFrontendValidationMode"})
+_DEFAULT = "DefaultGateway"
+"""Of a Gateway that routes use without a reference (GEP-3793)."""
+TYPES = frozenset({"Accepted", "Programmed", "ResolvedRefs", "InsecureFrontendValidationMode", _DEFAULT})
 
 
 def gateway_status(
@@ -33,7 +36,7 @@ def gateway_status(
     accepted = own.pop("Accepted", None) or _accepted(listeners)
     programmed = own.pop("Programmed", None) or _programmed(item, accepted, listeners, addresses)
     own = {"ResolvedRefs": condition("ResolvedRefs", True, "ResolvedRefs")} | own
-    desired = (accepted, programmed, *own.values())
+    desired = (accepted, programmed, *own.values(), *_default(item))
     generation = item.metadata.generation
     mine = [one for one in listeners if one.state.parent.kind == "Gateway"]
     return changed(
@@ -45,6 +48,12 @@ def gateway_status(
             "attachedListenerSets": sets or None,
         },
     )
+
+
+def _default(item: Gateway) -> Iterator[Problem]:
+    if item.spec.is_default:
+        message = f"it has defaultScope {ALL}: routes with useDefaultGateways {ALL} are attached"
+        yield condition(_DEFAULT, True, _DEFAULT, message)
 
 
 def _accepted(listeners: tuple[ServedListener, ...]) -> Problem:

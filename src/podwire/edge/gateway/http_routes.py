@@ -258,5 +258,8 @@ def _session(session: SessionPersistence | None, route: str, field: str) -> mode
     if session.idle_timeout is not None:
         message = f"{field}.sessionPersistence.idleTimeout is not supported: use absoluteTimeout"
         raise Unsupported("UnsupportedValue", message)
+    if session.type == "Header" and session.absolute_timeout is not None:
+        message = f"{field}.sessionPersistence.absoluteTimeout is not supported for type Header: use type Cookie"
+        raise Unsupported("UnsupportedValue", message)
     name = session.session_name or f"podwire-session-{route}"
     return model.SessionPersistence(session.type, name, seconds(session.absolute_timeout))

@@ -11,6 +11,7 @@ from podwire.edge.gateway.kinds.gateway import FrontendValidation, Gateway, Gate
 from podwire.edge.gateway.kinds.gateway_class import GatewayClass
 from podwire.edge.gateway.kinds.listener_set import ListenerSet
 from podwire.edge.gateway.kinds.reference_grant import ReferenceGrant
+from podwire.edge.gateway.kinds.references import ALL
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.gateway_api import GROUP
 
@@ -25,12 +26,15 @@ class Need(msgspec.Struct, frozen=True):
     `kind` is that of the object named, which routes, Gateways and classes refer to, or: `policies` and `slices`, the
     BackendTLSPolicies and EndpointSlices of the Service named; `attached`, the routes whose parent it is; `sets`, the
     ListenerSets of the Gateway named; `grants`, the ReferenceGrants in the namespace; `into`, permission to refer into
-    it; `in`, its labels.
+    it; `in`, its labels; `default`, the default Gateways of the scope named, and `defaulted`, the routes that use them.
     """
 
     kind: str
     namespace: str
     name: str
+
+
+DEFAULT, DEFAULTED = Need("default", "", ALL), Need("defaulted", "", ALL)
 
 
 def of(kind: str, key: NamespacedName) -> Need:
@@ -75,6 +79,8 @@ def _of_class(value: GatewayClass) -> Iterator[Need]:
 def _of_gateway(value: Gateway) -> Iterator[Need]:
     namespace = value.metadata.namespace
     yield Need("GatewayClass", "", value.spec.gateway_class_name)
+    if value.spec.is_default:
+        yield DEFAULT
     reference = value.spec.infrastructure.parameters_ref
     if reference and (reference.group, reference.kind) == ("", "ConfigMap"):
         yield Need("ConfigMap", namespace, reference.name)
@@ -111,6 +117,8 @@ def _of_policy(value: AnyPolicy) -> Iterator[Need]:
 def _of_route(value: AnyRoute) -> Iterator[Need]:
     namespace = value.metadata.namespace
     yield Need("in", namespace, "")
+    if value.spec.use_default_gateways == ALL:
+        yield DEFAULTED
     for parent in value.spec.parent_refs:
         if parent.parent_group == GROUP:
             yield of(parent.parent_kind, parent.key(namespace))

@@ -3,7 +3,8 @@
 `put` and `remove` return the owners to derive again, by these rules:
 
 - a GatewayClass: itself and its Gateways;
-- a Gateway or ListenerSet: itself, the Gateway, its sets, and the class; routes follow where listeners differ;
+- a Gateway or ListenerSet: itself, the Gateway, its sets, and the class; routes follow where listeners differ; with
+  a default Gateway, the routes that use default Gateways;
 - a route: itself, and the policies of its backends. Its parents' counts of routes follow from its own derivation;
 - a ReferenceGrant: Gateways (of sets too) and routes that refer into its namespace;
 - a Secret or ConfigMap: the classes, Gateways and policies that refer to it, and the Services and routes behind those;
@@ -98,9 +99,16 @@ class Objects:
         return tuple(sorted(found, key=lambda one: (one.metadata.creation_timestamp or "", one.key)))
 
     def routes_of(self, kind: str, parent: NamespacedName) -> tuple[tuple[Owner, AnyRoute], ...]:
-        """Return the routes that refer to a Gateway or ListenerSet, by name; whether they are attached is left open."""
-        owners = sorted(self._needs.owners(needs.of(kind, parent)))
-        return tuple((one, self.routes[one]) for one in owners if one.kind in ROUTES)
+        """Return the routes that refer to a Gateway or ListenerSet, by name; whether they are attached is left open.
+
+        With a default Gateway also those that use default Gateways.
+        """
+        owners = {*self._needs.owners(needs.of(kind, parent)), *self._defaulted(owner(kind, parent))}
+        return tuple((one, self.routes[one]) for one in sorted(owners) if one.kind in ROUTES)
+
+    def default_gateways(self) -> tuple[NamespacedName, ...]:
+        """Return the Gateways that routes may use without a reference, of any controller, by name."""
+        return tuple(sorted(one.key for one in self._needs.owners(needs.DEFAULT)))
 
     def routes_to(self, service: NamespacedName) -> tuple[Owner, ...]:
         """Return the routes that refer to a Service, by name."""
@@ -195,10 +203,16 @@ class Objects:
         affected = {changed}
         for gateway in [changed] if changed.kind == "Gateway" else self._gateways([changed]):
             affected.add(gateway)
+            affected.update(self._defaulted(gateway))
             if found := self.gateways.get(gateway.key):
                 affected.add(Owner("GatewayClass", "", found.spec.gateway_class_name))
             affected.update(self._needs.owners(needs.of("sets", gateway.key)))
         return affected
+
+    def _defaulted(self, gateway: Owner) -> tuple[Owner, ...]:
+        """The routes that use default Gateways, where this is one."""
+        found = self.gateways.get(gateway.key) if gateway.kind == "Gateway" else None
+        return self._needs.owners(needs.DEFAULTED) if found is not None and found.spec.is_default else ()
 
     def _of_content(self, changed: Owner) -> set[Owner]:
         affected = self._with_gateways(self._contents.owners(needs.of(changed.kind, changed.key)))

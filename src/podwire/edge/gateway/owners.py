@@ -42,6 +42,10 @@ class AnyRouteSpec(Protocol):
     def hostnames(self) -> tuple[str, ...]:
         """The hosts that it is for; none: all."""
 
+    @property
+    def use_default_gateways(self) -> str | None:
+        """The scope of the default Gateways that it is attached to beside its parents; absent: none."""
+
 
 class AnyRoute(Protocol):
     """A route of any kind."""

@@ -37,9 +37,15 @@ def of_route(obj: Field) -> Iterator[str]:
             for backend in rule["backendRefs"]:
                 yield from _filters(backend["filters"], BACKEND_FILTERS)
                 yield from _paths(backend["filters"])
-            if rule["sessionPersistence"]["idleTimeout"].given:
-                where = rule["sessionPersistence"]["idleTimeout"].path
-                yield f"{where}: is not served, and the rule is left out: use absoluteTimeout"
+            yield from _session(rule["sessionPersistence"])
+
+
+def _session(session: Field) -> Iterator[str]:
+    if session["idleTimeout"].given:
+        yield f"{session['idleTimeout'].path}: is not served, and the rule is left out: use absoluteTimeout"
+    elif session["type"].text == "Header" and session["absoluteTimeout"].given:
+        where = session["absoluteTimeout"].path
+        yield f"{where}: is not served for type Header, and the rule is left out: use type Cookie"
 
 
 def _shares(rule: Field, kind: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.edge.gateway.kinds.references import LocalObjectReference, ObjectReference, SecretObjectReference
+from podwire.edge.gateway.kinds.references import ALL, LocalObjectReference, ObjectReference, SecretObjectReference
 from podwire.kube.gateway_api import GROUP
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import Condition, LabelSelector, Object, Struct
@@ -125,6 +125,12 @@ class GatewaySpec(Struct, frozen=True):
     infrastructure: Infrastructure = Infrastructure()
     allowed_listeners: AllowedListeners = AllowedListeners()
     tls: GatewayTls = GatewayTls()
+    default_scope: str | None = None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether routes that use default Gateways are attached (experimental, GEP-3793)."""
+        return self.default_scope == ALL
 
 
 class ListenerStatus(Struct, frozen=True):

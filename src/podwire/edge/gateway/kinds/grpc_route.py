@@ -46,6 +46,7 @@ class GRPCRouteSpec(Struct, frozen=True):
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()
     rules: tuple[GRPCRouteRule, ...] = (GRPCRouteRule(),)
+    use_default_gateways: str | None = None
 
 
 class GRPCRoute(Object, frozen=True):

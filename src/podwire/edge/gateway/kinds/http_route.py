@@ -208,6 +208,7 @@ class HTTPRouteSpec(Struct, frozen=True):
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()
     rules: tuple[HTTPRouteRule, ...] = (HTTPRouteRule(),)
+    use_default_gateways: str | None = None
 
 
 class RouteParentStatus(Struct, frozen=True):

@@ -10,6 +10,8 @@ from podwire.kube.meta import NamespacedName, Struct
 
 CORE = ""
 """The core group, of Secret, ConfigMap and Service."""
+ALL = "All"
+"""The scope of default Gateways that there is: all routes that use default Gateways."""
 
 
 class ParentReference(Struct, frozen=True):

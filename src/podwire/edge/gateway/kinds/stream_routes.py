@@ -28,6 +28,7 @@ class StreamRouteSpec(Struct, frozen=True):
     parent_refs: tuple[ParentReference, ...] = ()
     hostnames: tuple[str, ...] = ()
     rules: tuple[StreamRouteRule, ...] = ()
+    use_default_gateways: str | None = None
 
 
 class StreamRoute(Object, frozen=True):
