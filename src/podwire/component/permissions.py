@@ -136,6 +136,10 @@ NAMED_RULES: Mapping[str, tuple[tuple[Rule, tuple[str, ...]], ...]] = {
     DNS: ((("", ("configmaps",), READ), ("coredns",)),),
     # Not the Leases of kubelets, by which nodes are Ready.
     CONTROLLER: ((("coordination.k8s.io", ("leases",), ("get", "patch")), ("podwire-controller",)),),
+    # The release of the Gateway API.
+    GATEWAY: (
+        (("apiextensions.k8s.io", ("customresourcedefinitions",), ("get",)), (f"gatewayclasses.{GATEWAY_API}",)),
+    ),
 }
 """By role: what it may do with objects of these names only. A list or watch must select the name."""
 

@@ -12,6 +12,7 @@ import msgspec
 from podwire.edge.controller import identity
 from podwire.edge.controller.fleet import PROXY_LABEL, FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
+from podwire.edge.controller.release import DEFINITION
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
 from podwire.edge.xds.proxy import Proxies, Report
@@ -30,6 +31,7 @@ class GatewayApi(FakeApi):
     """The kinds of the Gateway API too, and server-side apply of objects that have one owner."""
 
     experimental = False
+    release = "v1.6.3"
 
     def user(self, kind: str, name: str, **fields: Any) -> None:
         """Make an object, or change its spec, as a user does."""
@@ -62,6 +64,9 @@ class GatewayApi(FakeApi):
     async def fetch(self, path: str) -> bytes:
         if path == f"/apis/{EXPERIMENTAL_GROUP}" and not self.experimental:
             raise ApiError(404, "NotFound", path)
+        if path == DEFINITION:
+            annotations = {"gateway.networking.k8s.io/bundle-version": self.release}
+            return msgspec.json.encode({"metadata": {"annotations": annotations}})
         return b"{}"
 
     async def _call(

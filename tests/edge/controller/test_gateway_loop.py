@@ -240,6 +240,21 @@ async def test_a_class_has_the_features_of_the_channel_that_is_served(monkeypatc
         await api.until(lambda: "HTTPRouteRetry" in features(), 30)
 
 
+async def test_a_class_reports_whether_the_release_of_the_definitions_is_supported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def condition() -> str:
+        found = api.objects[GATEWAY_CLASSES.resource][NamespacedName("", CLASS)].get("status", {})
+        return next((one["status"] for one in found.get("conditions", []) if one["type"] == "SupportedVersion"), "")
+
+    monkeypatch.setattr(gateway_fronts, "CERTIFY_SECONDS", 0.05)
+    api = GatewayApi()
+    async with at_work(api):
+        await api.until(lambda: condition() == "True", 30)
+        api.release = "v1.7.0"
+        await api.until(lambda: condition() == "False", 30)
+
+
 async def test_what_is_wrong_with_a_route_is_an_event_about_it_once() -> None:
     api = GatewayApi()
     async with at_work(api):

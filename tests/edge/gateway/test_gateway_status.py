@@ -117,8 +117,8 @@ def test_each_wanted_address_is_needed(
 def test_a_default_gateway_has_a_condition_that_goes_with_its_scope() -> None:
     status = written(listener(), item=gateway(defaultScope="All"))
     assert reasons(status)["DefaultGateway"] == ("True", "DefaultGateway")
-    for spec in ({}, {"defaultScope": "None"}):
-        assert "DefaultGateway" not in reasons(written(listener(), item=gateway(status, **spec)))
+    for scope in (None, "None"):
+        assert "DefaultGateway" not in reasons(written(listener(), item=gateway(status, defaultScope=scope)))
 
 
 def test_a_condition_that_is_over_goes_and_one_of_others_stays() -> None:
@@ -204,14 +204,33 @@ def test_a_class_is_accepted_with_the_features_of_its_channel() -> None:
     standard, experimental = supported(experimental=False), supported(experimental=True)
     assert set(experimental) - set(standard) == set(EXPERIMENTAL)
     assert list(experimental) == sorted(experimental)
-    found = class_status(class_of(), None, standard, EARLY)
-    assert reasons(found) == {"Accepted": ("True", "Accepted")}
+    found = class_status(class_of(), None, standard, "v1.6.3", EARLY)
+    assert reasons(found) == {"Accepted": ("True", "Accepted"), "SupportedVersion": ("True", "SupportedVersion")}
     assert [one["name"] for one in found["supportedFeatures"]] == list(standard)
-    assert not class_status(class_of(**found), None, standard, LATE)
-    assert class_status(class_of(generation=2, **found), None, standard, LATE)
-    assert class_status(class_of(**found), None, experimental, LATE)
+    assert not class_status(class_of(**found), None, standard, "v1.6.3", LATE)
+    assert class_status(class_of(generation=2, **found), None, standard, "v1.6.3", LATE)
+    assert class_status(class_of(**found), None, experimental, "v1.6.3", LATE)
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("v1.6.1", ("True", "SupportedVersion")),
+        ("v1.6.0-rc.1", ("True", "SupportedVersion")),
+        ("v1.5.1", ("False", "UnsupportedVersion")),
+        ("v1.60.0", ("False", "UnsupportedVersion")),
+        ("", ("False", "UnsupportedVersion")),
+        (None, None),
+    ],
+)
+def test_the_release_of_the_definitions_is_supported_or_not(
+    release: str | None, expected: tuple[str, str] | None
+) -> None:
+    found = reasons(class_status(class_of(), None, (), release, EARLY))
+    assert found.get("SupportedVersion") == expected
+    assert found["Accepted"] == ("True", "Accepted"), "what is the same in both is served"
 
 
 def test_a_class_with_a_problem_is_not_accepted() -> None:
     problem = Problem("Accepted", "False", "InvalidParameters", "spec.parametersRef: absent")
-    assert reasons(class_status(class_of(), problem, (), EARLY)) == {"Accepted": ("False", "InvalidParameters")}
+    assert reasons(class_status(class_of(), problem, (), None, EARLY)) == {"Accepted": ("False", "InvalidParameters")}

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from podwire.edge.controller import programming
-from podwire.edge.controller.channel import is_experimental
+from podwire.edge.controller import programming, release
 from podwire.edge.gateway.attached_listeners import ListenerState, Problem
 from podwire.edge.gateway.backend_tls import policy_state
 from podwire.edge.gateway.class_status import class_status
@@ -108,10 +107,10 @@ class Leader:
         item = self._objects.gateway_classes.get(key.key)
         if item is None or item.spec.controller_name != self._objects.controller:
             return
-        features, now = supported(await is_experimental(self._client)), datetime.now(UTC)
-        message = class_problem(item, self._objects)
+        features, now = supported(await release.is_experimental(self._client)), datetime.now(UTC)
+        message, version = class_problem(item, self._objects), await release.release(self._client)
         problem = condition("Accepted", False, "InvalidParameters", message) if message else None
-        await self._write(GATEWAY_CLASSES, item, lambda one: class_status(one, problem, features, now))
+        await self._write(GATEWAY_CLASSES, item, lambda one: class_status(one, problem, features, version, now))
 
     async def _parent(self, key: Owner, identity: Identity) -> float | None:
         """Write a Gateway with its ListenerSets; of a ListenerSet of no Gateway of this controller nothing."""

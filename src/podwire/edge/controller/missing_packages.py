@@ -72,7 +72,7 @@ async def report(client: Client, packages: Iterable[str]) -> None:
     async def write(key: NamespacedName) -> None:
         item = classes.objects.get(key)
         if item is not None and item.spec.controller_name == CONTROLLER_NAME:
-            await writer.write(item, lambda one: class_status(one, problem, (), datetime.now(UTC)))
+            await writer.write(item, lambda one: class_status(one, problem, (), None, datetime.now(UTC)))
 
     queue = WorkQueue("gateway classes", write)
 

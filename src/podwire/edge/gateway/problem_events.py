@@ -17,6 +17,7 @@ PROBLEMS = frozenset(
     (
         ("Accepted", "False"),
         ("ResolvedRefs", "False"),
+        ("SupportedVersion", "False"),
         ("Conflicted", "True"),
         ("OverlappingTLSConfig", "True"),
         ("PartiallyInvalid", "True"),
