@@ -144,3 +144,12 @@ def test_a_kustomization_of_a_revision_is_rendered() -> None:
 def test_pruning_is_for_a_live_state(states: tuple[str, str]) -> None:
     found = run(*states, "--prune")
     assert (found.exit_code, "--prune is for a written state" in found.output) == (2, True)
+
+
+def test_kinds_that_are_not_read_are_listed_once(states: tuple[str, str]) -> None:
+    widget = "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n"
+    Path(states[0]).write_text(PODS + widget)
+    Path(states[1]).write_text(PODS + widget + widget.replace("name: a", "name: b"))
+    assert json.loads(run(*states, "-o", "json").output)["notes"] == [
+        f"not read: 2 of Widget.example.com ({states[1]}:10)"
+    ]

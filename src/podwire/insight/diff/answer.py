@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -90,6 +90,7 @@ def differences(old: Snapshot, new: Snapshot, shown: tuple[str, str]) -> Report:
     """Return the difference of two states."""
     before, after = ({**entries.of_services(one), **_of_requests(one)} for one in (old, new))
     notes = [note.text for one in (old, new) for note in one.notes]
+    notes += _not_read(old, new)
     unread = [f"this account may not list {name}" for one in (old, new) for name in one.unreadable]
     return Report(
         *shown,
@@ -98,6 +99,12 @@ def differences(old: Snapshot, new: Snapshot, shown: tuple[str, str]) -> Report:
         objects.differences(old, new),
         tuple(dict.fromkeys((*notes, *unread))),
     )
+
+
+def _not_read(old: Snapshot, new: Snapshot) -> Iterator[str]:
+    """Yield the kinds that no answer reads, as the new state has them; those with pods have a note."""
+    kinds = {one.kind: one for state in (old, new) for one in state.unknown if not one.with_pods}
+    yield from (kinds[name].text for name in sorted(kinds))
 
 
 def _of_requests(snapshot: Snapshot) -> entries.Places:

@@ -36,6 +36,7 @@ def applied(written: Snapshot, live: Snapshot, *, prune: bool = False) -> Snapsh
         nodes=_joined(written.nodes, live.nodes),
         others=_joined_by(written.others, live.others, _name_of, spaces),
         notes=written.notes,
+        unknown=written.unknown,
         cluster_policies=_joined(written.cluster_policies, live.cluster_policies),
         is_planned=True,
         manifests=written.manifests,

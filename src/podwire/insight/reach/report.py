@@ -174,6 +174,6 @@ def _notes(snapshot: Snapshot) -> Iterator[str]:
             yield f"ClusterNetworkPolicy {policy.name}: its domainNames are left out: DNS alone knows the addresses"
     for one in snapshot.unknown:
         if not one.with_pods:  # the others have a note
-            yield f"not read: {one.count} of {one.kind} ({one.place})"
+            yield one.text
     for kind in snapshot.unreadable:
         yield f"this account may not list {kind}: the answer is without them"

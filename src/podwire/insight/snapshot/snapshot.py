@@ -37,6 +37,11 @@ class UnknownKind(msgspec.Struct, frozen=True):
     place: str
     with_pods: tuple[NamespacedName, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """What a list of them has."""
+        return f"not read: {self.count} of {self.kind} ({self.place})"
+
 
 class Topic(enum.StrEnum):
     """What a note is about."""
