@@ -17,13 +17,13 @@ def part(value: object) -> str:
 
 
 def test_a_key_believes_what_it_signed() -> None:
-    assert KEY.verify(KEY.sign(CLAIMS)) == CLAIMS
-    assert SigningKey.load(KEY.pem()).verify(KEY.sign(CLAIMS)) == CLAIMS
+    assert KEY.public.verify(KEY.sign(CLAIMS)) == CLAIMS
+    assert SigningKey.load(KEY.pem()).public.verify(KEY.sign(CLAIMS)) == CLAIMS
 
 
 def test_another_key_does_not() -> None:
     with pytest.raises(TokenError, match="not known here"):
-        SigningKey.create().verify(KEY.sign(CLAIMS))
+        SigningKey.create().public.verify(KEY.sign(CLAIMS))
 
 
 def with_header(**header: str) -> str:
@@ -54,13 +54,13 @@ def with_header(**header: str) -> str:
 )
 def test_anything_else_is_refused(token: str, message: str) -> None:
     with pytest.raises(TokenError, match=message):
-        KEY.verify(token)
+        KEY.public.verify(token)
 
 
 def test_changed_claims_are_refused() -> None:
     head, _, signature = KEY.sign(CLAIMS).split(".")
     with pytest.raises(TokenError, match="signature is wrong"):
-        KEY.verify(f"{head}.{part({**CLAIMS, 'n': 2})}.{signature}")
+        KEY.public.verify(f"{head}.{part({**CLAIMS, 'n': 2})}.{signature}")
 
 
 def test_a_key_of_another_kind_is_refused() -> None:
@@ -73,6 +73,6 @@ def test_a_key_of_another_kind_is_refused() -> None:
 
 
 def test_the_public_key_has_nothing_private() -> None:
-    jwk = KEY.jwk()
+    jwk = KEY.public.jwk()
     assert set(jwk) == {"use", "kty", "kid", "crv", "alg", "x", "y"}
     assert (jwk["kid"], jwk["alg"], jwk["crv"]) == (KEY.id, "ES256", "P-256")

@@ -150,6 +150,6 @@ async def test_a_dying_pod_keeps_its_token_for_a_minute(tokens: Tokens, store: S
     ],
 )
 def test_claims_that_do_not_fit_are_refused(tokens: Tokens, change: dict[str, Any], message: str) -> None:
-    claims = tokens.key.verify(tokens.issue(SUBJECT, (), HOUR).token)
+    claims = tokens.key.public.verify(tokens.issue(SUBJECT, (), HOUR).token)
     with pytest.raises(TokenError, match=message):
         tokens.authenticate(tokens.key.sign({**claims, **change}))

@@ -97,7 +97,7 @@ class Access:
         )
 
     def _keys(self) -> Response:
-        body = msgspec.json.encode({"keys": [self.tokens.key.jwk()]})
+        body = msgspec.json.encode({"keys": [self.tokens.key.public.jwk()]})
         return Response(body, content_type="application/jwk-set+json")
 
     def _load_key(self) -> SigningKey:

@@ -120,7 +120,7 @@ class Tokens:
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         claims = self._verified.get(digest)
         if claims is None:
-            claims = self.key.verify(token)
+            claims = self.key.public.verify(token)
             if len(self._verified) >= MOST_REMEMBERED:
                 self._verified.clear()
             self._verified[digest] = claims
