@@ -48,6 +48,20 @@ with grpc.insecure_channel('unix:' + sys.argv[1]) as channel:
     except grpc.RpcError as error:
         print(error.code().name)
 """
+TOKEN_CALLER = """
+import grpc, re, sys
+with grpc.insecure_channel('unix:' + sys.argv[1]) as channel:
+    def call(method, body):
+        metadata = (('workload.spiffe.io', 'true'),)
+        return channel.unary_unary('/SpiffeWorkloadAPI/' + method)(body, metadata=metadata, timeout=60)
+    try:
+        token = re.search(rb'eyJ[A-Za-z0-9_.-]*', call('FetchJWTSVID', b'\\x0a\\x02db')).group()
+        size = bytes([len(token) & 127 | 128, len(token) >> 7])
+        found = call('ValidateJWTSVID', b'\\x0a\\x02db\\x12' + size + token)
+        print(re.search(rb'spiffe://[a-z./-]*', found).group().decode())
+    except grpc.RpcError as error:
+        print(error.code().name)
+"""
 CLIENT = """
 import socket, sys, time
 failed, served = [], 0
@@ -92,8 +106,8 @@ def sockets(world: World) -> dict[str, str]:
     return {node: one for one in paths for node in ("node-1", "node-2") if f"/{node}/" in one}
 
 
-def caller(world: World, target: str, socket: str) -> str:
-    return world.run_in(target, sys.executable, "-c", CALLER, socket).stdout.strip()
+def caller(world: World, target: str, socket: str, program: str = CALLER) -> str:
+    return world.run_in(target, sys.executable, "-c", program, socket).stdout.strip()
 
 
 @pytest.mark.long
@@ -105,6 +119,8 @@ def test_a_pod_gets_its_own_identity_from_its_own_node_and_from_no_other(world: 
     assert caller(world, "back", two) == "spiffe://cluster.local/ns/shop/sa/back"
     assert caller(world, "front", two) == caller(world, "back", one) == "PERMISSION_DENIED"
     assert caller(world, "node-1", one) == caller(world, "outside", one) == "PERMISSION_DENIED"
+    assert caller(world, "front", one, TOKEN_CALLER) == "spiffe://cluster.local/ns/shop/sa/front"
+    assert caller(world, "front", two, TOKEN_CALLER) == "PERMISSION_DENIED"
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from podwire.kube.client import ApiError
@@ -12,12 +13,12 @@ from podwire.mesh.controller import authority_store
 from podwire.mesh.controller.authority_loop import AuthorityLoop
 from podwire.mesh.controller.node_reports import NodeReports
 from podwire.mesh.controller.signer import NotReadyError, Signer
-from podwire.mesh.identity import authority, ledger
+from podwire.mesh.identity import authority, jwt_svid, ledger
 from podwire.mesh.identity.authority import AuthorityError, AuthorityState
-from podwire.mesh.identity.exchange import CertificateRequest, Requests
+from podwire.mesh.identity.exchange import CertificateRequest, Requests, TokenRequest
 from podwire.mesh.identity.rotation import Lifetimes
 from podwire.mesh.identity.trust_objects import TRUST
-from podwire.pki import authorities
+from podwire.pki import authorities, jwt
 from podwire.pki.certificates import KeyPair
 from tests.mesh.fake_mesh_api import MeshApi, running
 
@@ -73,6 +74,39 @@ async def test_the_authority_is_made_once() -> None:
     trusted, _ = await authority_store.read_bundle(api)
     assert trusted is not None
     assert (trusted.roots, trusted.issuer) == (first.roots[0].certificate, first.active.fingerprint)
+
+
+async def test_an_authority_of_before_there_were_tokens_gets_keys_for_them() -> None:
+    api = MeshApi()
+    before = await Controller(api).tick()
+    assert before.active.token_key
+    stored = await authority_store.read_authority(api)
+    assert stored is not None
+    old = msgspec.structs.replace(before, active=msgspec.structs.replace(before.active, token_key=""))
+    await authority_store.write_authority(api, stored, old)
+    after = await Controller(api).tick()
+    assert after.active.token_key not in {"", before.active.token_key}
+    assert after.active.certificate == before.active.certificate
+    trusted, _ = await authority_store.read_bundle(api)
+    assert trusted is not None
+    assert trusted.token_keys == jwt_svid.key_set([after.active.token_key])
+
+
+async def test_tokens_of_both_signers_are_valid_during_a_rotation() -> None:
+    controller = Controller(MeshApi())
+    await controller.tick()
+    state = await controller.tick(16 * DAY)
+    assert state.next is not None
+    assert controller.loop.bundle is not None
+    before = controller.signer.issue_token("one", TokenRequest(FRONT, ("db",)), controller.now)
+    controller.report()
+    await controller.tick()
+    assert controller.state.active.fingerprint == state.next.fingerprint
+    after = controller.signer.issue_token("one", TokenRequest(FRONT, ("db",)), controller.now)
+    keys = controller.loop.bundle.token_keys
+    assert [jwt.key_id(one.token) for one in (before, after)] != [jwt.key_id(before.token)] * 2
+    for one in (before, after):
+        assert jwt_svid.check(one.token, "db", DOMAIN, keys, controller.now).id == FRONT
 
 
 async def test_the_key_of_no_authority_is_in_what_nodes_read() -> None:

@@ -16,11 +16,11 @@ from podwire.mesh.controller.authority_loop import AuthorityLoop
 from podwire.mesh.controller.node_reports import NodeReports
 from podwire.mesh.controller.signer import Signer
 from podwire.mesh.controller.signing_service import SigningService
-from podwire.mesh.identity import exchange
+from podwire.mesh.identity import exchange, jwt_svid
 from podwire.mesh.identity.admission import Running
-from podwire.mesh.identity.exchange import CertificateRequest, Requests, Responses
+from podwire.mesh.identity.exchange import CertificateRequest, Requests, Responses, TokenRequest
 from podwire.mesh.identity.rotation import Lifetimes
-from podwire.mesh.node.signer_client import SignerClient, SignerError
+from podwire.mesh.node.signer_client import RefusedError, SignerClient, SignerError
 from podwire.pki import authorities
 from tests.mesh.fake_mesh_api import MeshApi, running
 
@@ -123,6 +123,23 @@ async def test_what_is_no_message_is_refused(tmp_path: Path, body: bytes) -> Non
             assert response.status == 405
         async with session.post(f"{url}/other", ssl=context) as response:
             assert response.status == 404
+
+
+async def test_a_node_gets_tokens_of_what_runs_there_and_of_nothing_else(tmp_path: Path) -> None:
+    async with served(tmp_path) as signer:
+        node = signer.client("token of mesh-one")
+        issued = await node.token(TokenRequest(FRONT, ("db",)), signer.roots)
+        assert signer.loop.bundle is not None
+        keys = signer.loop.bundle.token_keys
+        assert jwt_svid.check(issued.token, "db", "cluster.local", keys, datetime.now(UTC)).id == FRONT
+        assert issued.token not in repr(issued)
+        with pytest.raises(RefusedError, match="node one runs no pod of ServiceAccount shop/back"):
+            await node.token(TokenRequest(BACK, ("db",)), signer.roots)
+        with pytest.raises(RefusedError):
+            await signer.client("token of front").token(TokenRequest(FRONT, ("db",)), signer.roots)
+        with pytest.raises(SignerError, match="needs an audience"):
+            await signer.client("token of mesh-one").token(TokenRequest(FRONT, ()), signer.roots)
+        assert signer.reports.reports(["one"], "version").is_known is False, "a token is no report"
 
 
 async def test_a_request_that_is_none_does_not_cost_the_others(tmp_path: Path) -> None:

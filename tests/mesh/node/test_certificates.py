@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
-from podwire.mesh.identity import spiffe
+from podwire.mesh.identity import jwt_svid, spiffe
 from podwire.mesh.identity.certificate import TrustBundle
-from podwire.mesh.identity.exchange import Issued, Refusal, Requests, Responses
+from podwire.mesh.identity.exchange import Issued, IssuedToken, Refusal, Requests, Responses, TokenRequest
 from podwire.mesh.node.certificates import Certificates
-from podwire.mesh.node.signer_client import SignerError
+from podwire.mesh.node.signer_client import RefusedError, SignerError
 from podwire.pki import authorities
+from podwire.pki.jwt import SigningKey
 
 HOST = "cluster.local"
 FRONT, BACK = (spiffe.Spiffe(HOST, "shop", name) for name in ("front", "back"))
@@ -30,13 +31,16 @@ class FakeSigner:
         self.is_away = False
         self.skew = timedelta()
         self.messages: list[Requests] = []
+        self.token_key = SigningKey.create()
+        self.token_requests: list[TokenRequest] = []
 
     @property
     def issuer(self) -> str:
         return authorities.described(self.pair.certificate).fingerprint
 
     def bundle(self, revocations: bytes = b"") -> TrustBundle:
-        return TrustBundle(self.root.certificate.decode(), revocations.decode(), self.issuer)
+        keys = jwt_svid.key_set([self.token_key.pem().decode()])
+        return TrustBundle(self.root.certificate.decode(), revocations.decode(), self.issuer, keys)
 
     def rotate(self) -> None:
         self.pair = authorities.create_intermediate(self.root, HOST, datetime.now(UTC), timedelta(days=9))
@@ -56,6 +60,17 @@ class FakeSigner:
             chain = authorities.sign(self.pair, key, one.id, (now, now + timedelta(days=1)))
             found.append(Issued(one.id, chain.decode() + self.pair.certificate.decode()))
         return Responses(now, self.issuer, tuple(found))
+
+    async def token(self, request: TokenRequest, roots: str) -> IssuedToken:
+        assert roots == self.root.certificate.decode()
+        self.token_requests.append(request)
+        if self.is_away:
+            raise SignerError("the signer is away")
+        if request.id in self.refused:
+            raise RefusedError("it does not run there")
+        now = datetime.now(UTC) + self.skew
+        made = jwt_svid.sign(self.token_key, request.id, request.audiences, now, now + jwt_svid.LIFETIME)
+        return IssuedToken(made, jwt_svid.LIFETIME.total_seconds())
 
 
 class Node:

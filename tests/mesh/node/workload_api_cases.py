@@ -21,9 +21,11 @@ import pytest
 from podwire.kernel.elements import IPAddress
 from podwire.mesh.identity.spiffe import Spiffe
 from podwire.mesh.node.certificates import Certificates
+from podwire.mesh.node.jwt_svids import JwtSvids
 from podwire.mesh.node.workload_api import MOST_OF_ONE, SOCKET, WorkloadApi
 from podwire.mesh.node.workload_messages import HEADER
 from tests.mesh.node.test_certificates import BACK, FRONT, FakeSigner, until
+from tests.mesh.node.test_token_messages import message as token_message
 from tests.mesh.node.test_workload_messages import message
 from tests.sandbox import sandboxed
 
@@ -40,7 +42,13 @@ class Node:
         self.signer = FakeSigner()
         self.certificates = Certificates(self.signer)
         self.certificates.trust(self.signer.bundle())
-        self.api = WorkloadApi(self.certificates, self._identify, "cluster.local", self._find)
+        self.api = WorkloadApi(
+            self.certificates,
+            self._identify,
+            "cluster.local",
+            JwtSvids(self.signer, self.certificates, "cluster.local"),
+            self._find,
+        )
 
     def _identify(self, address: IPAddress) -> Spiffe | None:
         return ADDRESSES.get(address)
@@ -132,7 +140,7 @@ async def test_the_inner_socket_knows_nobody() -> None:
 async def test_a_call_without_the_security_header_is_refused() -> None:
     async with served() as node:
         for headers in ((), ((HEADER, "false"),)):
-            for method in ("FetchX509SVID", "FetchX509Bundles"):
+            for method in ("FetchX509SVID", "FetchX509Bundles", "FetchJWTBundles"):
                 async with call(node, method, headers) as stream:
                     with pytest.raises(grpc.aio.AioRpcError) as refused:
                         await stream.read()
@@ -152,6 +160,68 @@ async def test_a_client_receives_what_changes() -> None:
         second = await stream.read()
         assert len(second) > len(first)
         assert len(kind.FromString(await bundles.read()).bundles["spiffe://cluster.local"]) > 0
+
+
+async def unary(node: Node, method: str, body: bytes) -> bytes:
+    async with grpc.aio.insecure_channel(node.target, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
+        found = await channel.unary_unary(f"/SpiffeWorkloadAPI/{method}")(body, metadata=HEADERS, timeout=60)
+    assert isinstance(found, bytes)
+    return found
+
+
+def token_request(*audiences: str, spiffe_id: str = "") -> bytes:
+    found = token_message("JWTSVIDRequest")(audience=audiences, spiffe_id=spiffe_id).SerializeToString()
+    assert isinstance(found, bytes)
+    return found
+
+
+async def token(node: Node, *audiences: str) -> str:
+    (found,) = (
+        token_message("JWTSVIDResponse").FromString(await unary(node, "FetchJWTSVID", token_request(*audiences))).svids
+    )
+    return str(found.svid)
+
+
+@sandboxed
+async def test_a_caller_gets_a_token_that_others_can_verify() -> None:
+    async with served() as node:
+        made = await token(node, "db")
+        assert await token(node, "db") == made
+        assert len(node.signer.token_requests) == 1, "it is kept"
+        node.address = "10.1.0.2"
+        body = token_message("ValidateJWTSVIDRequest")(audience="db", svid=made).SerializeToString()
+        found = token_message("ValidateJWTSVIDResponse").FromString(await unary(node, "ValidateJWTSVID", body))
+        assert (found.spiffe_id, found.claims["sub"]) == (str(FRONT), str(FRONT))
+        body = token_message("ValidateJWTSVIDRequest")(audience="web", svid=made).SerializeToString()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await unary(node, "ValidateJWTSVID", body)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        async with call(node, "FetchJWTBundles") as stream:
+            (keys,) = token_message("JWTBundlesResponse").FromString(await stream.read()).bundles.values()
+        assert keys.decode() == node.signer.bundle().token_keys
+
+
+@sandboxed
+async def test_a_caller_gets_no_token_of_another_and_none_without_audience() -> None:
+    status = grpc.StatusCode
+    async with served() as node:
+        for body, code in (
+            (token_request("db", spiffe_id=str(BACK)), status.PERMISSION_DENIED),
+            (token_request(), status.INVALID_ARGUMENT),
+            (b"\xff", status.INVALID_ARGUMENT),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await unary(node, "FetchJWTSVID", body)
+            assert refused.value.code() is code
+        assert node.signer.token_requests == []
+        node.signer.refused.add(str(FRONT))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await token(node, "db")
+        assert refused.value.code() is status.PERMISSION_DENIED
+        node.signer.is_away = True
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await token(node, "db")
+        assert refused.value.code() is status.UNAVAILABLE
 
 
 @sandboxed
@@ -175,5 +245,5 @@ async def test_one_identity_has_so_many_connections_and_no_more() -> None:
 async def test_methods_that_are_not_served_are_unimplemented() -> None:
     async with served() as node, grpc.aio.insecure_channel(node.target) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await channel.unary_unary("/SpiffeWorkloadAPI/FetchJWTSVID")(b"", metadata=HEADERS, timeout=60)
+            await channel.unary_unary("/SpiffeWorkloadAPI/FetchWITSVID")(b"", metadata=HEADERS, timeout=60)
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -109,7 +109,7 @@ class AuthorityLoop:
         return await authority_store.create_authority(self._client, made)
 
     def _followed(self, stored: StoredAuthority, now: datetime) -> AuthorityState:
-        """Return the state with a new intermediate, or a new root, where the cluster itself must make one."""
+        """Return the state with what the cluster itself must make: an intermediate, a root, or keys for tokens."""
         state = stored.state
         present = state.root_of(state.active)
         if rotation.is_root_due(state, now, stored.requested):
@@ -120,7 +120,7 @@ class AuthorityLoop:
             return msgspec.structs.replace(state, rotation=stored.requested or state.rotation)
         if rotation.is_intermediate_due(state, now) and present is not None:
             return authority.with_next(state, present, self._intermediate(present, now))
-        return state
+        return authority.with_token_keys(state)
 
     def _intermediate(self, root: authority.Root, now: datetime) -> authority.Signer:
         pair = KeyPair(root.certificate.encode(), root.key.encode())

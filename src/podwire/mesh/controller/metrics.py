@@ -32,6 +32,12 @@ def families(loop: AuthorityLoop, signer: Signer, now: datetime, *, leading: boo
         "counter",
         (({"result": "signed"}, signer.signed), ({"result": "refused"}, signer.refused)),
     )
+    yield Family(
+        "podwire_mesh_tokens_total",
+        "Requests of nodes for tokens (JWT-SVID).",
+        "counter",
+        (({"result": "signed"}, signer.tokens_signed), ({"result": "refused"}, signer.tokens_refused)),
+    )
 
 
 def _gauge(name: str, text: str, value: float) -> Family:

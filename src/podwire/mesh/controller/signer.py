@@ -9,14 +9,23 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from podwire.mesh.controller import authority_store
-from podwire.mesh.identity import ledger
+from podwire.mesh.identity import jwt_svid, ledger
 from podwire.mesh.identity.admission import Denial, DeniedError, Running, check
 from podwire.mesh.identity.authority import AuthorityState
-from podwire.mesh.identity.exchange import MOST_REQUESTS, CertificateRequest, Issued, Requests, Responses
+from podwire.mesh.identity.exchange import (
+    MOST_REQUESTS,
+    CertificateRequest,
+    Issued,
+    IssuedToken,
+    Requests,
+    Responses,
+    TokenRequest,
+)
 from podwire.mesh.identity.ledger import Entry
 from podwire.mesh.identity.rotation import Lifetimes
 from podwire.pki import authorities
 from podwire.pki.certificates import CLOCK_SKEW
+from podwire.pki.jwt import SigningKey
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
@@ -38,8 +47,12 @@ class Signer:
         self._state: AuthorityState | None = None
         self._denial = Denial()
         self._locks: dict[str, asyncio.Lock] = {}
+        self._token_key: tuple[str, SigningKey] | None = None
+        """The key of tokens as text and as it is used."""
         self.signed = 0
         self.refused = 0
+        self.tokens_signed = 0
+        self.tokens_refused = 0
 
     def use(self, state: AuthorityState, denial: Denial) -> None:
         """Sign by this state from now on, and nothing that is denied."""
@@ -47,9 +60,7 @@ class Signer:
 
     async def answer(self, node: str, message: Requests, now: datetime) -> Responses:
         """Return the certificates of a node; all are in its ledger. Raises NotReadyError, ApiError, AuthorityError."""
-        state = self._state
-        if state is None or not state.active.is_valid(now):
-            raise NotReadyError("there is no valid intermediate: see the log of podwire mesh-controller")
+        state = self._valid_state(now)
         if len(message.requests) > MOST_REQUESTS:
             raise NotReadyError(f"more than {MOST_REQUESTS} requests in one message: send several messages")
         found = [self._signed(one, node, state, now) for one in message.requests]
@@ -59,6 +70,36 @@ class Signer:
         self.signed += len(entries)
         self.refused += len(found) - len(entries)
         return Responses(now, state.active.fingerprint, tuple(issued for issued, _ in found))
+
+    def issue_token(self, node: str, request: TokenRequest, now: datetime) -> IssuedToken:
+        """Return a token of an identity of a node. Raises NotReadyError, DeniedError, ValueError.
+
+        It is in no ledger: it ends before a list of what is revoked would be read.
+        """
+        state = self._valid_state(now)
+        if problem := jwt_svid.problem(request.audiences):
+            raise ValueError(problem)
+        if not state.active.token_key:
+            raise NotReadyError("the authority has no key for tokens yet")
+        try:
+            found = check(request.id, node, state.trust_domain, self._running, self._denial)
+        except DeniedError:
+            self.tokens_refused += 1
+            raise
+        key = self._key_of_tokens(state.active.token_key)
+        self.tokens_signed += 1
+        token = jwt_svid.sign(key, str(found), request.audiences, now, now + jwt_svid.LIFETIME)
+        return IssuedToken(token, jwt_svid.LIFETIME.total_seconds())
+
+    def _key_of_tokens(self, pem: str) -> SigningKey:
+        if self._token_key is None or self._token_key[0] != pem:
+            self._token_key = pem, SigningKey.load(pem.encode())
+        return self._token_key[1]
+
+    def _valid_state(self, now: datetime) -> AuthorityState:
+        if self._state is None or not self._state.active.is_valid(now):
+            raise NotReadyError("there is no valid intermediate: see the log of podwire mesh-controller")
+        return self._state
 
     async def _write(self, node: str, entries: Iterable[Entry], now: datetime) -> None:
         """Add to the ledger of a node; one message of a node at a time, so that none is lost."""

@@ -1,4 +1,4 @@
-"""The HTTPS server of the signer: a node's message, its token, and the certificates."""
+"""The HTTPS server of the signer: a node's message, its token, and the certificates or tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from podwire.mesh.controller.signer_endpoint import SERVICE
 from podwire.mesh.identity import exchange
 from podwire.mesh.identity.admission import DeniedError, Running, node_of
 from podwire.mesh.identity.authority import AuthorityError, AuthorityState
-from podwire.mesh.identity.exchange import AUDIENCE, Requests
+from podwire.mesh.identity.exchange import AUDIENCE, Requests, TokenRequest
 from podwire.pki import authorities
 from podwire.pki.certificates import CLOCK_SKEW
 
@@ -87,23 +87,33 @@ class SigningService:
             await self._runner.cleanup()
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
-        if raw.path != exchange.PATH:
-            return web.Response(status=404, text=f"not found: the only path is {exchange.PATH}\n")
+        answer = {exchange.PATH: self._certificates, exchange.TOKENS_PATH: self._token}.get(raw.path)
+        if answer is None:
+            paths = f"{exchange.PATH} and {exchange.TOKENS_PATH}"
+            return web.Response(status=404, text=f"not found: the only paths are {paths}\n")
         if raw.method != "POST":
             return web.Response(status=405, text="method not allowed: use POST\n")
         try:
-            node = node_of(await self._review(_token(raw)), self._running)
-            message = msgspec.json.decode(await _body(raw), type=Requests)
-            responses = await self._signer.answer(node, message, datetime.now(UTC))
+            node = node_of(await self._review(_bearer(raw)), self._running)
+            body = await answer(node, await _body(raw))
         except DeniedError as error:
             log.warning("a request from %s is refused: %s", raw.remote, error)
             return web.Response(status=403, text=f"{error}\n")
-        except (msgspec.MsgspecError, ValueError) as error:
-            return web.Response(status=400, text=f"this is no message of a node: {error}\n")
         except (NotReadyError, AuthorityError, ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
             return web.Response(status=503, text=f"{error}\n")
+        except (msgspec.MsgspecError, ValueError) as error:
+            return web.Response(status=400, text=f"this is no message of a node: {error}\n")
+        return web.Response(body=body, content_type="application/json")
+
+    async def _certificates(self, node: str, body: bytes) -> bytes:
+        message = msgspec.json.decode(body, type=Requests)
+        responses = await self._signer.answer(node, message, datetime.now(UTC))
         self._reports.take(node, message)
-        return web.Response(body=msgspec.json.encode(responses), content_type="application/json")
+        return msgspec.json.encode(responses)
+
+    async def _token(self, node: str, body: bytes) -> bytes:
+        message = msgspec.json.decode(body, type=TokenRequest)
+        return msgspec.json.encode(self._signer.issue_token(node, message, datetime.now(UTC)))
 
     async def _review(self, token: str) -> TokenReviewStatus:
         """Return what the API server reports about a token. Raises DeniedError, ApiError."""
@@ -119,7 +129,7 @@ class SigningService:
         return found
 
 
-def _token(raw: web.BaseRequest) -> str:
+def _bearer(raw: web.BaseRequest) -> str:
     scheme, _, token = raw.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > LONGEST_TOKEN:
         raise DeniedError("there is no bearer token")

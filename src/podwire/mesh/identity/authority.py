@@ -1,4 +1,4 @@
-"""The state of a cluster's certificate authority: roots, the intermediate that signs, those before and after it. Pure.
+"""The state of a cluster's certificate authority: roots, the intermediate that signs, those before and after it.
 
 It is kept whole in one Secret, so that a controller that starts in the middle of a rotation continues it.
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from podwire.pki import authorities
 from podwire.pki.certificates import KeyPair
+from podwire.pki.jwt import SigningKey
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Signer(msgspec.Struct, frozen=True):
         root: fingerprint of the root that vouches for it.
         since: when it became what it is: the next one, or the active one.
         until: a retired one is needed no longer after this time: all of its leaves have expired.
+        token_key: PEM: signs the tokens of workloads (JWT-SVID) while it is active.
 
     """
 
@@ -44,6 +46,7 @@ class Signer(msgspec.Struct, frozen=True):
     not_after: datetime
     since: datetime
     until: datetime | None = None
+    token_key: str = ""
 
     @property
     def pair(self) -> KeyPair:
@@ -102,7 +105,10 @@ def root(pair: KeyPair, *, with_key: bool) -> Root:
 
 
 def signer(pair: KeyPair, its_root: Root, now: datetime) -> Signer:
-    """Return an intermediate as a value. Raises AuthorityError where the root does not vouch for it."""
+    """Return an intermediate as a value, with a new key for tokens.
+
+    Raises AuthorityError where the root does not vouch for it.
+    """
     try:
         found = authorities.described(pair.certificate)
     except ValueError as error:
@@ -117,7 +123,24 @@ def signer(pair: KeyPair, its_root: Root, now: datetime) -> Signer:
         found.not_before,
         found.not_after,
         now,
+        token_key=SigningKey.create().pem().decode(),
     )
+
+
+def with_token_keys(state: AuthorityState) -> AuthorityState:
+    """Return the state in which each signer has a key for tokens: one that was made before there were any has none."""
+    if all(one.token_key for one in state.signers()):
+        return state
+    return msgspec.structs.replace(
+        state,
+        active=_with_token_key(state.active),
+        next=_with_token_key(state.next) if state.next is not None else None,
+        retired=tuple(map(_with_token_key, state.retired)),
+    )
+
+
+def _with_token_key(one: Signer) -> Signer:
+    return one if one.token_key else msgspec.structs.replace(one, token_key=SigningKey.create().pem().decode())
 
 
 def first(trust_domain: str, its_root: Root, active: Signer) -> AuthorityState:

@@ -42,20 +42,23 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 class TrustBundle(msgspec.Struct, frozen=True):
-    """The root certificates that are valid now, and the certificates that are valid no more.
+    """The root certificates that are valid now, the certificates that are valid no more, and the keys of tokens.
 
     Attributes:
         roots: PEM, one certificate after another, in the order of their fingerprints.
         revocations: PEM: a list (CRL) of each authority that signs leaves; empty while nothing is revoked.
         issuer: fingerprint of the intermediate that signs now: a leaf of another one is replaced early.
+        token_keys: JSON Web Key Set by which tokens of workloads (JWT-SVID) are verified.
 
     """
 
     roots: str
     revocations: str = ""
     issuer: str = ""
+    token_keys: str = ""
 
     @property
     def version(self) -> str:
         """Differs where the bundle differs."""
-        return hashlib.sha256("\0".join((self.roots, self.revocations, self.issuer)).encode()).hexdigest()[:16]
+        parts = (self.roots, self.revocations, self.issuer, self.token_keys)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ AUDIENCE = "mesh.podwire.dev"
 """Of the tokens by which nodes prove themselves to the signer: useless at the API server."""
 NODE_ACCOUNT = NamespacedName(PROXIES, "podwire-mesh")
 """The ServiceAccount of the mesh's pods on nodes."""
-PATH = "/v1/certificates"
+PATH, TOKENS_PATH = "/v1/certificates", "/v1/tokens"
 MOST_REQUESTS = 256
 """Of one message."""
 MOST_REFUSALS, LONGEST_REASON = 64, 500
@@ -69,3 +69,21 @@ class Responses(msgspec.Struct, frozen=True):
     now: datetime
     issuer: str
     certificates: tuple[Issued, ...] = ()
+
+
+class TokenRequest(msgspec.Struct, frozen=True):
+    """A node requests a token (JWT-SVID) of one of its identities for these audiences."""
+
+    id: str
+    audiences: tuple[str, ...]
+
+
+class IssuedToken(msgspec.Struct, frozen=True):
+    """The response: a token, and the seconds that it is valid for."""
+
+    token: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        """Without the token: a log may have this text."""
+        return f"IssuedToken(seconds={self.seconds:g})"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from podwire.mesh.identity import jwt_svid
 from podwire.mesh.identity.authority import AuthorityState
 from podwire.mesh.identity.certificate import TrustBundle
 from podwire.pki import authorities
@@ -40,11 +41,13 @@ def bundle(state: AuthorityState, revoked: Iterable[Revoked], now: datetime) -> 
         [authorities.revocation_list(one.pair, serials, made).decode() for one in state.signers()] if serials else []
     )
     roots = sorted(state.roots, key=lambda one: one.fingerprint)
-    return TrustBundle("".join(one.certificate for one in roots), "".join(lists), state.active.fingerprint)
+    keys = jwt_svid.key_set(one.token_key for one in state.signers() if one.token_key)
+    return TrustBundle("".join(one.certificate for one in roots), "".join(lists), state.active.fingerprint, keys)
 
 
 def basis(state: AuthorityState, revoked: Iterable[Revoked], now: datetime) -> str:
     """Return a digest of what the bundle is made from: a signature differs each time that it is made."""
     parts = [*(one.fingerprint for one in state.roots), *(one.fingerprint for one in state.signers())]
+    parts += [hashlib.sha256(one.token_key.encode()).hexdigest() for one in state.signers()]
     parts += sorted(one.serial for one in revoked if one.until > now)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]

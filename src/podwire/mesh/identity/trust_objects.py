@@ -1,4 +1,4 @@
-"""The ConfigMap by which nodes know whom they trust: certificates only, nothing secret. Pure."""
+"""The ConfigMap by which nodes know whom they trust: certificates and public keys, nothing secret. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from podwire.mesh.identity.certificate import TrustBundle
 
 TRUST = NamespacedName(PROXIES, "podwire-mesh-trust")
 ROOTS, LISTS, ISSUER, DOMAIN, BASIS = "roots.pem", "revocations.pem", "issuer", "trust-domain", "basis"
+KEY_SET = "jwt-keys.json"
 """Its keys. The basis is a digest of what the lists were made from: signatures differ each time."""
 
 
 def trust_bundle(item: ConfigMap) -> TrustBundle:
     """Return the bundle of the ConfigMap; one without roots trusts no one."""
-    return TrustBundle(item.data.get(ROOTS, ""), item.data.get(LISTS, ""), item.data.get(ISSUER, ""))
+    return TrustBundle(*(item.data.get(key, "") for key in (ROOTS, LISTS, ISSUER, KEY_SET)))
 
 
 def trust_data(bundle: TrustBundle, trust_domain: str, basis: str) -> dict[str, str]:
@@ -23,6 +24,7 @@ def trust_data(bundle: TrustBundle, trust_domain: str, basis: str) -> dict[str, 
         ROOTS: bundle.roots,
         LISTS: bundle.revocations,
         ISSUER: bundle.issuer,
+        KEY_SET: bundle.token_keys,
         DOMAIN: trust_domain,
         BASIS: basis,
     }

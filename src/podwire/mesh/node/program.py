@@ -38,6 +38,7 @@ from podwire.mesh.node.configuration import Configuration
 from podwire.mesh.node.frontends import Frontends
 from podwire.mesh.node.golden_metrics import GoldenMetrics
 from podwire.mesh.node.held_addresses import HeldAddresses
+from podwire.mesh.node.jwt_svids import JwtSvids
 from podwire.mesh.node.key_sets import KeySets
 from podwire.mesh.node.metrics import of_certificates
 from podwire.mesh.node.refusals import NodeRefusals
@@ -100,10 +101,12 @@ class NodeProgram:
         self._routing = Routing(client, config.node, self._changed.set)
         self._frontends = Frontends(self._routing)
         self._addresses = HeldAddresses()
-        self.certificates = Certificates(SignerClient(config.signer, config.signer_name, config.signer_token))
+        signer = SignerClient(config.signer, config.signer_name, config.signer_token)
+        self.certificates = Certificates(signer)
         self.certificates.subscribe(self._changed.set)
         self._refusals = NodeRefusals(self._routing.table, self.certificates.report)
-        self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain)
+        tokens = JwtSvids(signer, self.certificates, config.trust_domain)
+        self._workload_api = WorkloadApi(self.certificates, self._objects.identity, config.trust_domain, tokens)
         self._golden = GoldenMetrics(f"{config.folder}/{ADMIN_SOCKET}", config.trust_domain, self._follow)
         self._proxies = Proxies(self._reported)
         self._serving = asyncio.Event()

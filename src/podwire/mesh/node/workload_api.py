@@ -1,4 +1,4 @@
-"""The SPIFFE Workload API: applications get their X.509-SVID and bundles on a Unix socket of their node.
+"""The SPIFFE Workload API: applications get their SVIDs and bundles on a Unix socket of their node.
 
 Who calls is found by the kernel when the connection is accepted, and never by what the caller sends. Each accepted
 connection is passed on to a gRPC server of this process from a socket with a name of its own, by which the server knows
@@ -13,7 +13,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,14 @@ import grpc.aio
 from podwire.kernel import peer_network
 from podwire.kernel.elements import IPAddress
 from podwire.mesh.node import workload_messages as messages
+from podwire.mesh.node.signer_client import RefusedError, SignerError
+from podwire.mesh.node.token_messages import MessageError
+from podwire.pki.jwt import TokenError
 
 if TYPE_CHECKING:
     from podwire.mesh.identity.spiffe import Spiffe
     from podwire.mesh.node.certificates import Certificates
+    from podwire.mesh.node.jwt_svids import JwtSvids
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +56,11 @@ class WorkloadApi:
         certificates: Certificates,
         identify: Callable[[IPAddress], Spiffe | None],
         trust_domain: str,
+        tokens: JwtSvids,
         find: Find = peer_network.addresses,
     ) -> None:
         self._certificates = certificates
+        self._tokens = tokens
         self._identify = identify
         self._trust_domain = trust_domain
         self._find = find
@@ -140,6 +146,9 @@ class WorkloadApi:
             {
                 "FetchX509SVID": grpc.unary_stream_rpc_method_handler(self._fetch_svid),
                 "FetchX509Bundles": grpc.unary_stream_rpc_method_handler(self._fetch_bundles),
+                "FetchJWTSVID": grpc.unary_unary_rpc_method_handler(self._fetch_token),
+                "FetchJWTBundles": grpc.unary_stream_rpc_method_handler(self._fetch_token_keys),
+                "ValidateJWTSVID": grpc.unary_unary_rpc_method_handler(self._validate_token),
             },
         )
 
@@ -151,6 +160,19 @@ class WorkloadApi:
     async def _fetch_bundles(self, _: bytes, context: Any) -> AsyncIterator[bytes]:
         await self._checked(context)
         async for one in self._versions(lambda: messages.x509_bundles(self._trust_domain, self._certificates.bundle)):
+            yield one
+
+    async def _fetch_token(self, body: bytes, context: Any) -> bytes:
+        caller = await self._checked(context)
+        return await _answered(self._tokens.fetch(caller, body), context)
+
+    async def _validate_token(self, body: bytes, context: Any) -> bytes:
+        await self._checked(context)
+        return await _answered(self._tokens.validate(body), context)
+
+    async def _fetch_token_keys(self, _: bytes, context: Any) -> AsyncIterator[bytes]:
+        await self._checked(context)
+        async for one in self._versions(self._tokens.bundles):
             yield one
 
     def _svid(self, caller: Spiffe) -> bytes | None:
@@ -177,6 +199,19 @@ class WorkloadApi:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no identity issued")
         assert caller is not None, "abort raises"
         return caller
+
+
+async def _answered(answer: Awaitable[bytes], context: Any) -> bytes:
+    try:
+        return await answer
+    except (MessageError, TokenError) as error:
+        code, text = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+    except RefusedError as error:
+        code, text = grpc.StatusCode.PERMISSION_DENIED, str(error)
+    except SignerError as error:
+        code, text = grpc.StatusCode.UNAVAILABLE, str(error)
+    await context.abort(code, text)
+    raise AssertionError("abort raises")
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, inner: str) -> None:

@@ -1,4 +1,4 @@
-"""Messages of the SPIFFE Workload API, of which all fields are texts, bytes and messages of them. Pure.
+"""Messages of the SPIFFE Workload API about certificates: texts, bytes and messages of them. Pure.
 
 Sources: workload.proto of github.com/spiffe/go-spiffe v2 (SPIFFE_Workload_API.md); protobuf's "Encoding".
 """
@@ -22,26 +22,27 @@ def x509_svids(leaf: Leaf, bundle: TrustBundle) -> bytes:
     """Return an X509SVIDResponse with one identity."""
     svid = b"".join(
         (
-            _field(1, str(leaf.id).encode()),
-            _field(2, _der(leaf.chain, "CERTIFICATE")),
-            _field(3, _der(leaf.key, "PRIVATE KEY")),
-            _field(4, _der(bundle.roots, "CERTIFICATE")),
+            field(1, str(leaf.id).encode()),
+            field(2, _der(leaf.chain, "CERTIFICATE")),
+            field(3, _der(leaf.key, "PRIVATE KEY")),
+            field(4, _der(bundle.roots, "CERTIFICATE")),
         )
     )
-    return _field(1, svid) + _revocations(2, bundle)
+    return field(1, svid) + _revocations(2, bundle)
 
 
 def x509_bundles(trust_domain: str, bundle: TrustBundle) -> bytes:
     """Return an X509BundlesResponse: the roots by trust domain."""
-    entry = _field(1, f"{SCHEME}{trust_domain}".encode()) + _field(2, _der(bundle.roots, "CERTIFICATE"))
-    return _revocations(1, bundle) + _field(2, entry)
+    entry = field(1, f"{SCHEME}{trust_domain}".encode()) + field(2, _der(bundle.roots, "CERTIFICATE"))
+    return _revocations(1, bundle) + field(2, entry)
 
 
 def _revocations(number: int, bundle: TrustBundle) -> bytes:
-    return b"".join(_field(number, one) for one in _ders(bundle.revocations, "X509 CRL"))
+    return b"".join(field(number, one) for one in _ders(bundle.revocations, "X509 CRL"))
 
 
-def _field(number: int, content: bytes) -> bytes:
+def field(number: int, content: bytes) -> bytes:
+    """Return a field that has a length: a text, bytes or a message."""
     return bytes([number << 3 | _BYTES]) + _varint(len(content)) + content
 
 
