@@ -25,7 +25,7 @@ from podwire.insight.mesh_policies.reading import mesh_of
 from podwire.insight.mesh_policies.report import MeshLine
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot import assumed_dns
-from podwire.insight.snapshot.ends import EndKind
+from podwire.insight.snapshot.ends import End, EndKind
 from podwire.insight.snapshot.policy_view import policy_view
 from podwire.insight.snapshot.snapshot import WARNED, Snapshot
 from podwire.mesh.authorization.model import Request
@@ -264,8 +264,21 @@ def _notes(question: Question, snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, "Unreadable", f"This account may not list {name}: the answer is without them.")
     if any(assumed_dns.is_assumed(one.service, one.workloads) for one in (question.source, question.destination)):
         yield Finding(Severity.NOTE, "Assumed", assumed_dns.NOTE, assumed_dns.REMEDY)
+    for one in (question.source, question.destination):
+        yield from _address_without_pod(one, snapshot)
     if question.destination.kind is EndKind.HOST:
         text = f"The addresses of {question.destination.host} are not known here."
         yield Finding(
             Severity.NOTE, "AddressNotKnown", text, "Write an address, or a URL to go through DNS and Gateways."
         )
+
+
+def _address_without_pod(end: End, snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield that an address is in the range of pods, and no pod has it."""
+    if end.kind is not EndKind.ADDRESS or end.address is None:
+        return
+    range_ = snapshot.pod_ranges.of_address(end.address)
+    if range_ is not None:
+        severity = Severity.NOTE if snapshot.is_planned else Severity.WARNING
+        text = f"No pod has {end.address}, which is in their range {range_}: it is judged as an address outside."
+        yield Finding(severity, "NoPodHasAddress", text, "Write the pod, or its workload, by name.")

@@ -10,7 +10,7 @@ import msgspec
 from podwire.kube.addresses import parsed_network
 from podwire.kube.core import Node
 from podwire.kube.pod_pools import ranges_by_pool
-from podwire.policy.model import Block, IPNetwork
+from podwire.policy.model import Block, IPAddress, IPNetwork
 
 DEFAULT: tuple[IPNetwork, ...] = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("fd00:10:244::/56"))
 """The ranges of a world's pods, and of kubeadm's examples."""
@@ -30,6 +30,10 @@ class PodRanges(msgspec.Struct, frozen=True):
         own = [one for one in self.networks if one.version == block.network.version]
         found = {_holds(block, one) for one in own}
         return found.pop() if len(found) == 1 else (None if found else False)
+
+    def of_address(self, address: IPAddress) -> IPNetwork | None:
+        """Return the network that an address is in."""
+        return next((one for one in self.networks if address in one), None)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.networks))
