@@ -153,3 +153,19 @@ def test_kinds_that_are_not_read_are_listed_once(states: tuple[str, str]) -> Non
     assert json.loads(run(*states, "-o", "json").output)["notes"] == [
         f"not read: 2 of Widget.example.com ({states[1]}:10)"
     ]
+
+
+@pytest.mark.parametrize("is_rendered", [False, True])
+def test_a_state_takes_the_place_of_what_both_have(
+    states: tuple[str, str], tmp_path: Path, *, is_rendered: bool
+) -> None:
+    (tmp_path / "change.yaml").write_text(POLICY.replace("PORT", "81"))
+    (tmp_path / "base").mkdir()
+    shutil.copy(states[1], tmp_path / "base" / "all.yaml")
+    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [all.yaml]\n")
+    base = ("-k", str(tmp_path / "base")) if is_rendered else ("-f", states[1])
+    found = json.loads(run(states[1], str(tmp_path / "change.yaml"), *base, "-o", "json").output)
+    assert [one["ports"] for one in found["connections"] if one["effect"] == "opened"] == ["TCP 81"]
+    same = json.loads(run(states[1], states[1], *base, "-o", "json").output)
+    assert same["connections"] == []
+    assert any("written more than once" in one for one in same["notes"]) == is_rendered  # from another place

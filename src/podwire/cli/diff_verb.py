@@ -45,15 +45,17 @@ def command(
     OLD and NEW are files, folders, folders with a kustomization.yaml, REVISION:PATH of git, '-' (helm template ...) or
     `live`, which is the world of --name or the cluster of kubectl's current context: the other state is taken as
     applied to it, so that each object takes the place of the live one of its kind, namespace and name. A path that one
-    of both revisions does not have is an empty state. With -f and -k these objects are part of both. The exit status is
-    0, with --fail-on 1 where the change has such an effect, and 2 without an answer: for wrong arguments or files, or
-    without an API server.
+    of both revisions does not have is an empty state. The objects of -f and -k are part of both, but those that the
+    state has too. The exit status is 0, with --fail-on 1 where the change has such an effect, and 2 without an answer:
+    for wrong arguments or files, or without an API server.
 
     \b
     podwire diff HEAD~1:deploy/ deploy/
     podwire diff main:deploy/ deploy/ --fail-on opened -o markdown
     helm template chart | podwire diff live - -o json
     """
+    import msgspec
+
     from podwire.insight.diff import answer
     from podwire.insight.diff.connections import TooManyPairsError
     from podwire.insight.sources import kustomization
@@ -61,9 +63,11 @@ def command(
 
     more = (given.pop("recursive"), given.pop("namespace"), given.pop("pod_ranges"))
 
+    under = sources_of(files, kustomize, *more) if files or kustomize else None
+
     def state(name: str) -> answer.State:
         names, folders = ((), (name,)) if kustomization.is_one(name) else ((name,), ())
-        return answer.State(name, sources_of((*names, *files), (*folders, *kustomize), *more))
+        return answer.State(name, msgspec.structs.replace(sources_of(names, folders, *more), under=under))
 
     try:
         found = answer.report(state(old), state(new), lambda: choice(**given), prune=prune)

@@ -79,11 +79,9 @@ def _is_absent(state: State, other: State) -> bool:
 
 def _empty(state: State) -> Snapshot:
     """Return the objects that both states have (`-f`, `-k`), without those of the name."""
-    names = tuple(one for one in state.sources.names if one != state.name)
-    left = msgspec.structs.replace(state.sources, names=names)
-    if names or left.kustomizations:
-        return open_snapshot(left)
-    return snapshot_of((), left.namespace, left.pod_ranges)
+    if state.sources.under is not None:
+        return open_snapshot(state.sources.under)
+    return snapshot_of((), state.sources.namespace, state.sources.pod_ranges)
 
 
 def differences(old: Snapshot, new: Snapshot, shown: tuple[str, str]) -> Report:

@@ -9,7 +9,7 @@ import msgspec
 from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.sources import reading
-from podwire.insight.sources.manifests import ManifestError
+from podwire.insight.sources.manifests import Manifest, ManifestError
 from podwire.policy.model import IPNetwork
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Sources(msgspec.Struct, frozen=True):
         is_recursive: whether folders in folders are read.
         namespace: of objects that name none.
         pod_ranges: where pods without an address will be; of the nodes, or usual ones, where none is given.
+        under: objects that are there too; those of the other names take their place.
 
     """
 
@@ -35,6 +36,7 @@ class Sources(msgspec.Struct, frozen=True):
     is_recursive: bool = False
     namespace: str = "default"
     pod_ranges: tuple[IPNetwork, ...] = ()
+    under: Sources | None = None
 
     @property
     def is_live(self) -> bool:
@@ -50,7 +52,7 @@ def open_snapshot(
     `with_requests`: Ingresses and Gateway API of a live cluster too, `with_routes`: the routes of a mesh; both always
     of files.
     """
-    if sources.is_live:
+    if sources.is_live and sources.under is None:
         from podwire.insight import target
         from podwire.insight.snapshot import live
 
@@ -63,5 +65,9 @@ def open_snapshot(
         return msgspec.structs.replace(found, default_deny=is_closed, serves_nginx=is_world)
     if LIVE in sources.names:
         raise ManifestError(f"{LIVE}: cannot be joined with files: give either")
-    written = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)
-    return snapshot_of(written, sources.namespace, sources.pod_ranges)
+    return snapshot_of(_written(sources), sources.namespace, sources.pod_ranges)
+
+
+def _written(sources: Sources) -> tuple[Manifest, ...]:
+    own = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)
+    return own if sources.under is None else (*_written(sources.under), *own)

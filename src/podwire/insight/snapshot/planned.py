@@ -136,11 +136,11 @@ def _last_ones(written: Written) -> tuple[Written, list[Note]]:
     notes = []
     for one, value in written:
         name = (one.kind, (one.kind[1], key_of(value)))
-        if name in found:
+        if name in found and found[name][0].place != one.place:  # a file may be named twice
             places = f"{found[name][0].place}, {one.place}"
             text = f"{one.kind[1]} {key_of(value)} is written more than once ({places}): the last one counts"
             notes.append(Note(Topic.DUPLICATE, text))
-            del found[name]
+        found.pop(name, None)
         found[name] = one, value
     return list(found.values()), notes
 
