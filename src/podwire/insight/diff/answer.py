@@ -11,8 +11,9 @@ import msgspec
 from podwire.insight.diff import connections, entries, objects, overlay, text
 from podwire.insight.diff.report import Effect, Report
 from podwire.insight.snapshot.opening import Sources, open_snapshot
-from podwire.insight.snapshot.planned import snapshot_of
+from podwire.insight.snapshot.planned import keys_of, snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.stateful_sets import OWN_LABELS, apart
 from podwire.insight.sources import git_revision
 from podwire.insight.sources.manifests import ManifestError
 from podwire.insight.sources.text import SourceError
@@ -44,6 +45,7 @@ def report(old: State, new: State, choice: Callable[[], Choice], *, prune: bool 
     if len(absent) == 2:
         raise ManifestError(f"neither {old.name} nor {new.name} is there: name one that is")
     first, second = (_empty(one) if one in absent else _opened(one, choice) for one in (old, new))
+    first, second = told_apart(first, second)
     if first.is_planned is not second.is_planned:
         first, second = (overlay.applied(first, second, prune=prune), second) if first.is_planned else (
             first, overlay.applied(second, first, prune=prune)
@@ -75,6 +77,16 @@ def _is_absent(state: State, other: State) -> bool:
         return not colon or (git_revision.is_revision(revision) and not git_revision.is_there(state.name))
     except SourceError as error:
         raise ManifestError(str(error)) from None
+
+
+def told_apart(*states: Snapshot) -> tuple[Snapshot, ...]:
+    """Return the states with pods of StatefulSets one by one where a selector of either reads their own labels."""
+    if not OWN_LABELS & frozenset().union(*map(keys_of, states)):
+        return states
+    return tuple(
+        msgspec.structs.replace(one, workloads=tuple(part for whole in one.workloads for part in apart(whole)))
+        for one in states
+    )
 
 
 def _empty(state: State) -> Snapshot:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from podwire.insight.diff import port_ranges
+from podwire.insight.diff.parts import Parts
 from podwire.insight.diff.port_ranges import NONE, PortRanges
 from podwire.insight.diff.reached import End, Row, reached, refined
 from podwire.insight.diff.report import ConnectionLine, Effect
 from podwire.insight.reach.parties import Parties, outside_text
+from podwire.insight.snapshot.planned import keys_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.policy.intervals import Interval, union
 
@@ -41,7 +43,8 @@ def differences(old: Snapshot, new: Snapshot) -> tuple[ConnectionLine, ...]:
     """Return what is opened and closed. Raises TooManyPairsError."""
     families = {family for one in (old, new) for family in Parties(one).answer.families}
     parties = [Parties(one, families) for one in (old, new)]
-    before, after = (set(reached(one)) for one in parties)
+    parts = Parts(parties, keys_of(old) | keys_of(new))
+    before, after = (set(reached(one, parts)) for one in parties)
     single: frozenset[End] = frozenset((one.kind, str(one)) for each in parties for one in each.all if one.pods == 1)
     # A pair of ends is in one row only: a row that both states have changes nothing.
     left, right = refined(before - after, after - before)
@@ -51,7 +54,7 @@ def differences(old: Snapshot, new: Snapshot) -> tuple[ConnectionLine, ...]:
     for kind, (source, destination) in _changed(_states(left, families, single), _states(right, families, single)):
         pairs[kind][destination].add(source)
     whole = [union(parts) for one in parties for parts in one.whole_outside().values()]
-    found = [line for kind, by in pairs.items() for line in _lines(kind, by, whole)]
+    found = [line for kind, by in pairs.items() for line in _lines(kind, by, whole, parts)]
     return tuple(sorted(found, key=lambda one: (one.effect is Effect.CLOSED, one.destinations, one.ports, one.sources)))
 
 
@@ -108,7 +111,9 @@ def _effects(old: State, new: State) -> Iterator[tuple[Effect, bool, PortRanges]
             yield effect, False, doubtful
 
 
-def _lines(kind: _Kind, by: Mapping[End, set[End]], whole: list[tuple[Interval, ...]]) -> Iterator[ConnectionLine]:
+def _lines(
+    kind: _Kind, by: Mapping[End, set[End]], whole: list[tuple[Interval, ...]], parts: Parts
+) -> Iterator[ConnectionLine]:
     effect, is_certain, ports, family = kind
     grouped: defaultdict[frozenset[End], list[End]] = defaultdict(list)
     for destination, sources in by.items():
@@ -116,15 +121,15 @@ def _lines(kind: _Kind, by: Mapping[End, set[End]], whole: list[tuple[Interval, 
     ranges = dict(ports)
     for clients, destinations in grouped.items():
         yield ConnectionLine(
-            effect, names(clients, whole), names(destinations, whole), port_ranges.text(ranges),
+            effect, names(clients, whole, parts), names(destinations, whole, parts), port_ranges.text(ranges),
             port_ranges.lines(ranges), f"IPv{family}" if family else "", is_certain,
         )  # fmt: skip
 
 
-def names(ends: Iterable[End], whole: list[tuple[Interval, ...]]) -> tuple[str, ...]:
+def names(ends: Iterable[End], whole: list[tuple[Interval, ...]], parts: Parts) -> tuple[str, ...]:
     """Return the names of workloads, then the addresses outside: `outside` where these are all of a family."""
     found = list(ends)
-    pods = sorted({str(end[1]) for end in found if len(end) == 2})
+    pods = parts.shown(end for end in found if len(end) == 2)
     outside: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for end in found:
         if len(end) == 3:

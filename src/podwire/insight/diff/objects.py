@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from podwire.insight.diff.report import ObjectChange, ObjectLine
 from podwire.insight.snapshot.snapshot import Name, Snapshot
+from podwire.insight.snapshot.workload import VOLATILE, Owner
 from podwire.insight.snapshot.written import written_annotations
 from podwire.kube.meta import NamespacedName
 from podwire.policy.model import policy
@@ -45,14 +47,21 @@ def meanings(snapshot: Snapshot) -> Meanings:
         found["Service", one.key] = (one.spec.type, one.spec.selector, ports, one.spec.external_name)
     for name, labels in snapshot.namespaces.items():
         found["Namespace", NamespacedName("", name)] = dict(labels)
-    for owner in {one.owner for one in snapshot.workloads}:
-        own = [one for one in snapshot.workloads if one.owner == owner]
-        found[owner.kind, owner.key] = [(dict(one.labels), one.ports, one.spec.host_network) for one in own]
+    found.update(((owner.kind, owner.key), pods) for owner, pods in _workloads(snapshot).items())
     for manifest in snapshot.others:
         metadata = manifest.value["metadata"]
         key = NamespacedName(metadata.get("namespace", ""), metadata["name"])
         if manifest.kind[1] not in ("Secret", "ConfigMap"):
             found[manifest.kind[1], key] = (manifest.value.get("spec"), written_annotations(metadata))
+    return found
+
+
+def _workloads(snapshot: Snapshot) -> Mapping[Owner, set[object]]:
+    """Return what differs among the pods of each workload, but for the labels of each pod alone, and their number."""
+    found: defaultdict[Owner, set[object]] = defaultdict(set)
+    for one in snapshot.workloads:
+        labels = frozenset((key, value) for key, value in one.labels.items() if key not in VOLATILE)
+        found[one.owner].add((labels, one.ports, one.spec.host_network))
     return found
 
 

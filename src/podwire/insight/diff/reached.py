@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from podwire.insight.diff.parts import Parts
 from podwire.insight.diff.port_ranges import WITHOUT_PORTS, PortRanges
 from podwire.insight.reach.naming import Names
-from podwire.insight.reach.parties import Members, Parties
+from podwire.insight.reach.parties import Parties
 from podwire.insight.reach.rows import rows
 from podwire.policy.intervals import Interval
 
 End = tuple[str, str] | tuple[int, int, int]
-"""Kind and name of a workload, or family, first and last of addresses outside."""
+"""Kind and name of a workload or of a part of it, or family, first and last of addresses outside."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,21 +32,21 @@ class Row(msgspec.Struct, frozen=True):
         return dict(self.ports)
 
 
-def reached(parties: Parties) -> Iterator[Row]:
+def reached(parties: Parties, parts: Parts) -> Iterator[Row]:
     """Yield all rows. Each pair of ends is in one row at most, of a family and certainty."""
     names = Names(parties)
     port_sets = parties.answer.rule_sets.ports
     for row in rows(parties.answer):
-        destinations = frozenset(_ends(parties, names, parties.members(row.destinations)))
+        destinations = frozenset(_ends(parties, names, row.destinations, parts))
         for source in row.sources:
-            sources = frozenset(_ends(parties, names, parties.members(source.sources)))
+            sources = frozenset(_ends(parties, names, source.sources, parts))
             ports = tuple((key, found or WITHOUT_PORTS) for key, found in port_sets.ranges(source.ports))
             yield Row(sources, destinations, ports, source.family, source.is_certain)
 
 
-def _ends(parties: Parties, names: Names, members: Members) -> Iterator[End]:
-    for party, pods in members.pods.items():
-        yield parties.all[party].kind, names.name(party, pods)
+def _ends(parties: Parties, names: Names, mask: int, parts: Parts) -> Iterator[End]:
+    members = parties.members(mask)
+    yield from parts.ends(parties, names, mask, members)
     for family, intervals in members.outside.items():
         yield from ((family, first, last) for first, last in intervals)
 

@@ -95,6 +95,18 @@ class Parties:
                 outside.setdefault(family, []).extend(found.outside[part])
         return Members(pods, {family: union(intervals) for family, intervals in outside.items()})
 
+    def party_of(self, group: int) -> int:
+        """Return the party of pods that have labels and ports in common."""
+        return self._party_of[group]
+
+    def groups(self, mask: int) -> Mapping[int, int]:
+        """Return how many pods of each group are in a set of the answer."""
+        found: dict[int, int] = {}
+        for number in numbers(mask & (1 << len(self.answer.classes.found)) - 1):
+            for group, some in self.answer.classes.members[number].items():
+                found[group] = found.get(group, 0) + some
+        return found
+
     def classes(self, party: int) -> int:
         """Return the classes of a party as a set."""
         if not self._classes:

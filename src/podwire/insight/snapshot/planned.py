@@ -120,6 +120,11 @@ def read_keys(
     return frozenset(found)
 
 
+def keys_of(snapshot: Snapshot) -> frozenset[str]:
+    """Return the same of all objects."""
+    return read_keys(snapshot.policies, snapshot.services, snapshot.cluster_policies, snapshot.mesh)
+
+
 def _pod_selectors(policies: Iterable[NetworkPolicy]) -> Iterator[LabelSelector]:
     for policy in policies:
         yield policy.spec.pod_selector

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from podwire.insight.snapshot.workload import POD_NAME, VOLATILE, Owner, Workload, owner_of, place_of
+from podwire.insight.snapshot.stateful_sets import OWN_LABELS, apart
+from podwire.insight.snapshot.workload import VOLATILE, Owner, Workload, owner_of, place_of
 from podwire.insight.snapshot.written import decoded, key_of
 from podwire.insight.sources.manifests import Manifest, Path
 from podwire.kube.core import ContainerPort, Node, Pod, PodSpec
@@ -24,10 +25,7 @@ TEMPLATES: Mapping[tuple[str, str], Path] = {
 }
 """Where each kind has the template of its pods."""
 _Sameness = tuple[Owner, tuple[tuple[str, str], ...], tuple[tuple[ContainerPort, ...], ...], bool]
-_POD_INDEX = "apps.kubernetes.io/pod-index"
 _JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
-MOST_SPLIT = 1000
-"""Pods of a StatefulSet that differ by their own labels."""
 
 
 class _Template(msgspec.Struct, frozen=True):
@@ -79,12 +77,8 @@ def _of_stateful_set(one: Manifest, value: Mapping[str, Any], whole: Workload, r
     found = decoded(value.get("spec") or {}, _StatefulSetSpec, one, ("spec",))
     start = found.ordinals.start if found.ordinals is not None else 0
     spec = msgspec.structs.replace(whole.spec, subdomain=found.service_name or whole.spec.subdomain)
-    if not read & {POD_NAME, _POD_INDEX}:
-        yield msgspec.structs.replace(whole, spec=spec, first=start)
-        return
-    for number in range(start, start + min(whole.replicas, MOST_SPLIT)):
-        own = {POD_NAME: f"{whole.name}-{number}", _POD_INDEX: str(number)}
-        yield Workload(whole.owner, {**whole.labels, **own}, spec, 1)
+    made = msgspec.structs.replace(whole, spec=spec, first=start)
+    yield from apart(made) if read & OWN_LABELS else (made,)
 
 
 def _replicas(one: Manifest, value: Mapping[str, Any], nodes: Iterable[Node]) -> int:
