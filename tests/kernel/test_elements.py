@@ -59,3 +59,9 @@ def test_an_address_with_a_zone_is_refused() -> None:
     element = Element("m", (ipaddress.ip_address("fe80::1%x }; flush ruleset"),))
     with pytest.raises(ValueError, match="zone"):
         list(transactions(TABLE, additions(element)))
+
+
+def test_a_transaction_has_one_command_for_each_collection() -> None:
+    pairs = [((), (Element("m", (number,), (number,)), Element("s", (number,)))) for number in (1, 2)]
+    (text,) = transactions(TABLE, pairs)
+    assert text.splitlines() == ["add element inet t m { 1 : 1, 2 : 2 }", "add element inet t s { 1, 2 }"]

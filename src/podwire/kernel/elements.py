@@ -7,7 +7,6 @@ no string of a user reaches the nft language.
 from __future__ import annotations
 
 import ipaddress
-import itertools
 import re
 from collections.abc import Sequence
 from operator import attrgetter
@@ -85,6 +84,8 @@ class Listed(Protocol):
 
 
 def _text(part: Part) -> str:
+    if isinstance(part, int):
+        return str(part)
     if isinstance(part, ipaddress.IPv6Address) and part.scope_id:
         raise ValueError(f"{str(part)!r} has a zone, and a zone is free text")
     if isinstance(part, Word):
@@ -183,7 +184,9 @@ class _Filling:
 
 
 def commands(table: str, verb: str, elements: Iterable[Listed]) -> str:
-    """The nft text for `add` or `delete`: one command for each run of elements of the same collection, in order."""
+    """The nft text for `add` or `delete`: one command for each collection, as nft is slow to begin one."""
     shown = attrgetter("text" if verb == "add" else "key_text")
-    runs = itertools.groupby(elements, key=attrgetter("collection"))
-    return "".join([f"{verb} element {table} {name} {{ {', '.join(map(shown, run))} }}\n" for name, run in runs])
+    together: dict[str, list[str]] = {}
+    for element in elements:
+        together.setdefault(element.collection, []).append(shown(element))
+    return "".join([f"{verb} element {table} {name} {{ {', '.join(found)} }}\n" for name, found in together.items()])

@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, cast
 
 from podwire.kernel.elements import Part, Range, Word
+from podwire.policy.model import PROTOCOLS
 
 if TYPE_CHECKING:
     from podwire.policy.intervals import Interval
@@ -46,9 +47,12 @@ def read_ports(part: Part) -> Interval:
     )
 
 
+_WORDS = {protocol: Word(protocol.lower()) for protocol in PROTOCOLS}
+
+
 def protocol_part(protocol: str) -> Word:
     """A protocol as nft names it."""
-    return Word(protocol.lower())
+    return _WORDS[protocol]
 
 
 def read_protocol(part: Part) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -54,6 +55,7 @@ def _strips(spans: Iterable[Span]) -> dict[tuple[str, Interval], list[Interval]]
     return found
 
 
+@lru_cache(maxsize=64)  # subjects of one policy have the same decisions
 def narrower(left: Decision, right: Decision) -> Decision:
     """Return the decision that allows, for each protocol and port, what both decisions allow."""
     if left == right:

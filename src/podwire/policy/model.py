@@ -40,6 +40,8 @@ class Direction(enum.Enum):
     INGRESS = "ingress"
     EGRESS = "egress"
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and each row is hashed by its direction
+
 
 class NamedPort(msgspec.Struct, frozen=True, order=True):
     """A port that a container of the pod gives a name to."""

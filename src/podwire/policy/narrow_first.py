@@ -210,4 +210,5 @@ def _decided_by_both(row: DecisionRow, old: Row | None, new: Row | None, absent:
         before, after = (each.spans if isinstance(each, TierBlocksRow) else () for each in (old, new))
         return blocks_of_both(row, before, after)
     left, right = (each.decision if isinstance(each, TierRow | TierAddressRow) else absent for each in (old, new))
-    return replace(row, decision=narrower(left, right))
+    both = narrower(left, right)
+    return row if both == row.decision else replace(row, decision=both)
