@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from podwire.edge.model.backends import Endpoint, Endpoints, ServicePort
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def endpoints(port: ServicePort, objects: Objects) -> Endpoints:
-    """Return those that receive connections: one family where the Service has both, its first; none without Service."""
+    """Return those that receive connections: one family where the Service has both, its first; none without Service.
+
+    An address that would lead to the Envoy's own pod or its node is left out (CVE-2021-25737), whoever has written it.
+    """
     key = NamespacedName(port.namespace, port.service)
     service = objects.services.get(key)
     ports = service.spec.ports if service is not None else ()
@@ -26,8 +30,17 @@ def endpoints(port: ServicePort, objects: Objects) -> Endpoints:
     by_port = backends.by_port(service, objects.slices_of(key))
     for family in (4, 6) if service.spec.ip_families[:1] != ("IPv6",) else (6, 4):
         members = by_port.get(backends.PortKey(named.name, port.protocol, family), {})
-        receiving = backends.receiving(members)
+        receiving = backends.receiving({key: one for key, one in members.items() if _is_elsewhere(one.address)})
         if receiving:
             found = (Endpoint(one.address, one.port, member.zone, member.node) for one, member in receiving.items())
             return Endpoints(port, tuple(sorted(found)))
     return Endpoints(port, ())
+
+
+def _is_elsewhere(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    one = getattr(found, "ipv4_mapped", None) or found
+    return not (one.is_loopback or one.is_link_local or one.is_unspecified or one.is_multicast)
