@@ -84,6 +84,14 @@ def test_silence_is_short_unless_an_answer_is_hoped_for() -> None:
     assert packets.SILENCE_SECONDS <= quick < packets.PATIENCE_SECONDS <= time.monotonic() - began - quick
 
 
+def test_late_answers_are_waited_for_as_long_as_others_come_in() -> None:
+    late = packets.PATIENCE_SECONDS + 1
+    batch = packets._Batch([Attempt("/proc/self/ns/net", SERVER[4], 80, "TCP", (), is_hoped=True)])
+    assert not batch._enough(late, quiet=packets.SILENCE_SECONDS / 2)
+    assert batch._enough(late, quiet=packets.SILENCE_SECONDS * 2)
+    assert batch._enough(packets.LIMIT_SECONDS + 1, quiet=0)
+
+
 @sandboxed
 def test_a_refusal_of_a_node_before_the_service_is_no_refusal_of_a_pod() -> None:
     wire = two_pods()

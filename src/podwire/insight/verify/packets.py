@@ -29,6 +29,8 @@ SILENCE_SECONDS = 0.5
 """A connection that is not hoped for and had no answer after this long, when all others had theirs, is silent."""
 PATIENCE_SECONDS = 3.0
 """For those that are hoped for: TCP sends its first packet again after 1 s (RFC 6298, 2)."""
+LIMIT_SECONDS = 30.0
+"""As long as answers still come in: on a busy machine they are late."""
 MOST_AT_ONCE = 2000
 FIRST_PORT, LAST_PORT = 20000, 60000
 """Each attempt of a batch has its own source port, which is kept on the way and seen at the destination."""
@@ -85,13 +87,16 @@ class _Batch:
             for number, client in clients.items():
                 self._begin(number, client)
             began = time.monotonic()
-            while not self._enough(time.monotonic() - began):
+            known, last = 0, began
+            while not self._enough(time.monotonic() - began, time.monotonic() - last):
                 for key, _ in self._selector.select(timeout=0.02):
                     assert isinstance(key.fileobj, socket.socket)
                     if key.data is None:
                         self._arrivals(key.fileobj)
                     else:
                         self._answer(key.data, key.fileobj)
+                if known != len(self._seen) + len(self._arrived):
+                    known, last = len(self._seen) + len(self._arrived), time.monotonic()
             for key in list(self._selector.get_map().values()):
                 if key.data is None and isinstance(key.fileobj, socket.socket):
                     self._arrivals(key.fileobj)
@@ -114,10 +119,13 @@ class _Batch:
             return Seen(Outcome.OPEN if found is None else Outcome.ARRIVED)
         return Seen(Outcome.SILENT if found is None else Outcome.CUT)
 
-    def _enough(self, seconds: float) -> bool:
+    def _enough(self, seconds: float, quiet: float) -> bool:
+        """Whether to wait no longer, this long after the beginning and after the last sign of a packet."""
         open_ones = [n for n in range(len(self._attempts)) if n not in self._seen]
-        if not open_ones or seconds > PATIENCE_SECONDS:
+        if not open_ones or seconds > LIMIT_SECONDS:
             return True
+        if seconds > PATIENCE_SECONDS:
+            return quiet > SILENCE_SECONDS
         waited = (n for n in open_ones if self._attempts[n].is_hoped or self._attempts[n].relay is not None)
         hoped = any(n not in self._arrived for n in waited)
         return not hoped and seconds > SILENCE_SECONDS
