@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from podwire.insight.diff import answer
 from podwire.insight.diff.objects import differences
 from podwire.insight.diff.overlay import applied
 from podwire.insight.snapshot.endpoints import backings
@@ -107,6 +108,16 @@ def test_live_objects_that_stay_are_no_difference() -> None:
         ("NetworkPolicy", "shop/b", "changed"),
         ("Service", "shop/b", "changed"),
     ]
+
+
+def test_a_cluster_whose_dns_has_other_labels_gets_no_other_dns() -> None:
+    before = live(a=1, b=2)
+    after = applied(snapshot(objects(b=21)), before)
+    old, new = answer.with_dns(before, after)
+    found = answer.differences(old, new, ("live", "new"))
+    assert not found.connections
+    assert "kube-system/kube-dns" not in {one.name for one in found.objects}
+    assert answer.differences(before, after, ("live", "new")).connections  # one of both states alone has it
 
 
 def test_labels_of_a_namespace_change_as_kubectl_apply_changes_them() -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from podwire.insight.diff import connections, entries, objects, overlay, text
 from podwire.insight.diff.report import Effect, Report
+from podwire.insight.snapshot import assumed_dns
 from podwire.insight.snapshot.opening import Sources, open_snapshot
 from podwire.insight.snapshot.planned import keys_of, snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
@@ -50,6 +51,7 @@ def report(old: State, new: State, choice: Callable[[], Choice], *, prune: bool 
         first, second = (overlay.applied(first, second, prune=prune), second) if first.is_planned else (
             first, overlay.applied(second, first, prune=prune)
         )  # fmt: skip
+        first, second = with_dns(first, second)
     elif prune:
         raise ManifestError("--prune is for a written state that is applied to `live`: leave it out")
     found = differences(first, second, (old.name, new.name))
@@ -86,6 +88,17 @@ def told_apart(*states: Snapshot) -> tuple[Snapshot, ...]:
     return tuple(
         msgspec.structs.replace(one, workloads=tuple(part for whole in one.workloads for part in apart(whole)))
         for one in states
+    )
+
+
+def with_dns(*states: Snapshot) -> tuple[Snapshot, ...]:
+    """Return the states with the DNS that is assumed of files in all or in none: a cluster's may have other labels."""
+    if not any(map(assumed_dns.is_missing, states)):
+        return states
+    written = (assumed_dns.completed(msgspec.structs.replace(one, is_planned=True)) for one in states)
+    return tuple(
+        msgspec.structs.replace(completed, is_planned=one.is_planned)
+        for completed, one in zip(written, states, strict=True)
     )
 
 
