@@ -36,6 +36,24 @@ RARELY_NEEDED = (
 )
 """How names of modules begin. A thread pool too: each process that has one imports it itself."""
 
+WARM_UP = """
+import sys
+from podwire.lab.supervisor import zygote
+zygote.warm_up()
+print(*sys.modules)
+
+import msgspec, msgspec._utils
+from podwire.kube import kinds
+read, late = msgspec._utils._get_class_mro_and_typevar_mappings, []
+msgspec._utils._get_class_mro_and_typevar_mappings = lambda kind: late.append(kind.__name__) or read(kind)
+class Unprepared(msgspec.Struct):
+    pass
+for kind in (kinds.PODS.type, kinds.ENDPOINT_SLICES.type, kinds.NETWORK_POLICIES.type, Unprepared):
+    msgspec.json.Decoder(kind)
+print(*late)
+"""
+"""Prints what is imported, and the types whose annotations are read by those that decode them."""
+
 
 def say_name(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> None:
     os.write(descriptors["words"], arguments["name"].encode() + b"\n")
@@ -163,8 +181,8 @@ def test_a_failed_fork_closes_the_connection_and_the_zygote_continues(tmp_path: 
 
 
 def test_what_a_world_needs_only_sometimes_is_not_imported_before() -> None:
-    script = "import sys; from podwire.lab.supervisor import zygote; zygote.warm_up(); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    imported = done.stdout.split()
+    done = subprocess.run([sys.executable, "-c", WARM_UP], capture_output=True, text=True, check=True)
+    imported, late = (line.split() for line in done.stdout.splitlines())
     assert "podwire.lab.roles.entrypoints" in imported
     assert [name for name in imported if name.startswith(RARELY_NEEDED)] == []
+    assert late == ["Unprepared"], "the types of objects are known to msgspec before any process is forked"

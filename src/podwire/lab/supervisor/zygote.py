@@ -159,6 +159,7 @@ def warm_up() -> None:
     gc.disable()
     for module in WARM_MODULES:
         importlib.import_module(module)
+    importlib.import_module("podwire.kube.kinds").prepare_decoding()
     from podwire.kube import tls_buffers
 
     tls_buffers.shrink()
