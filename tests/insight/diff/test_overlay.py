@@ -136,3 +136,23 @@ def test_labels_of_a_namespace_change_as_kubectl_apply_changes_them() -> None:
     assert differences(before, applied(namespace("{ours: a, gone: a}"), before)) == ()
     unwritten = differences(before, applied(snapshot(objects(a=1)), before))
     assert {one.kind for one in unwritten} == {"ClusterNetworkPolicy", "NetworkPolicy", "Service"}
+
+
+def test_policies_of_the_mesh_and_egress_gateways_are_applied_too() -> None:
+    def text(name: str, port: str) -> str:
+        head = "---\napiVersion: mesh.podwire.dev/v1alpha1\nmetadata: {name: NAME, namespace: shop}\n"
+        found = "".join(f"{head}kind: {kind}\nspec: {{}}\n" for kind in ("AuthorizationPolicy", "TransportPolicy"))
+        found += "---\napiVersion: podwire.dev/v1alpha1\nkind: EgressGateway\nmetadata: {name: NAME}\n"
+        found += "spec: {podSelector: {matchLabels: {app: 'PORT'}}}\n"
+        return found.replace("NAME", name).replace("PORT", port)
+
+    before = msgspec.structs.replace(snapshot(text("a", "1")), is_planned=False)
+    assert (len(before.mesh.all), len(before.egress_gateways)) == (2, 1)
+    after = applied(snapshot(text("b", "2")), before)
+    assert sorted((one.change, one.kind, one.name) for one in differences(before, after)) == [
+        ("added", "AuthorizationPolicy", "shop/b"),
+        ("added", "EgressGateway", "b"),
+        ("added", "TransportPolicy", "shop/b"),
+    ]
+    assert [one.kind for one in differences(before, applied(snapshot(text("a", "2")), before))] == ["EgressGateway"]
+    assert {one.key.name for one in applied(snapshot(text("b", "2")), before, prune=True).mesh.all} == {"b"}

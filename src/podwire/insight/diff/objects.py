@@ -13,7 +13,12 @@ from podwire.kube.meta import NamespacedName
 from podwire.policy.model import policy
 
 Meanings = Mapping[Name, object]
-_COMPARED = frozenset(("ClusterNetworkPolicy", "NetworkPolicy", "Service"))
+_COMPARED = frozenset(
+    (
+        "AuthorizationPolicy", "ClusterNetworkPolicy", "EgressGateway", "NetworkPolicy", "RequestAuthentication",
+        "Service", "TransportPolicy",
+    )
+)  # fmt: skip
 """Kinds that are written in the same form as they are read from a cluster."""
 
 
@@ -42,6 +47,8 @@ def meanings(snapshot: Snapshot) -> Meanings:
     """Return what counts for connections of each object."""
     found: dict[Name, object] = {("NetworkPolicy", one.key): policy(one) for one in snapshot.policies}
     found.update({("ClusterNetworkPolicy", one.key): one.spec for one in snapshot.cluster_policies})
+    found.update({("EgressGateway", one.key): one.spec for one in snapshot.egress_gateways})
+    found.update({(type(one).__name__, one.key): one.spec for one in snapshot.mesh.all})
     for one in snapshot.services:
         ports = tuple((each.port, each.protocol, each.target_port or each.port) for each in one.spec.ports)
         found["Service", one.key] = (one.spec.type, one.spec.selector, ports, one.spec.external_name)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from podwire.insight.snapshot.mesh_objects import MeshObjects
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Workload
 from podwire.insight.sources.manifests import Manifest
@@ -38,9 +39,20 @@ def applied(written: Snapshot, live: Snapshot, *, prune: bool = False) -> Snapsh
         notes=written.notes,
         unknown=written.unknown,
         cluster_policies=_joined(written.cluster_policies, live.cluster_policies),
+        egress_gateways=_joined(written.egress_gateways, live.egress_gateways),
+        mesh=_mesh(written.mesh, live.mesh, spaces),
         is_planned=True,
         manifests=written.manifests,
         unknown_fields=written.unknown_fields,
+    )
+
+
+def _mesh(written: MeshObjects, live: MeshObjects, pruned: frozenset[str]) -> MeshObjects:
+    return msgspec.structs.replace(
+        live,
+        authorizations=_joined(written.authorizations, live.authorizations, pruned),
+        authentications=_joined(written.authentications, live.authentications, pruned),
+        transports=_joined(written.transports, live.transports, pruned),
     )
 
 
@@ -90,6 +102,7 @@ def _namespaces(written: Snapshot) -> frozenset[str]:
         (
             *(one.namespace for one in written.workloads),
             *(one.metadata.namespace for one in (*written.policies, *written.services, *written.slices)),
+            *(one.metadata.namespace for one in written.mesh.all),
             *(one.value["metadata"].get("namespace", "") for one in written.others),
         )
     ) - {""}

@@ -44,6 +44,11 @@ class MeshObjects(msgspec.Struct, frozen=True):
         return not (self.authorizations or self.authentications or self.transports or self.unreadable)
 
     @property
+    def all(self) -> tuple[AuthorizationPolicy | RequestAuthentication | TransportPolicy, ...]:
+        """Every policy."""
+        return (*self.authorizations, *self.authentications, *self.transports)
+
+    @property
     def names_domains(self) -> bool:
         """Whether a policy may have an identity with its trust domain."""
         return b"spiffe://" in msgspec.json.encode(self.authorizations)
