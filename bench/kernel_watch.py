@@ -9,30 +9,20 @@ import contextlib
 import ipaddress
 import select
 import socket
-import struct
 import time
 from pathlib import Path
 
 from podwire.kernel.namespaces import inside_network
-from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, attributes
+from podwire.kernel.netlink import NETLINK_NETFILTER
+from podwire.kernel.nft_generation import NftGeneration
 
 _SOL_NETLINK, _ADD_MEMBERSHIP, _NFNLGRP_NFTABLES = 270, 1, 7
-_GET_GENERATION, _GENERATION_ID = 10 << 8 | 16, 1
 _POLL_SECONDS = 0.002
 _RECEIVE = 1 << 18
 
 
-class Generations:
-    """The number that grows with each transaction of nftables in a network namespace: by default this thread's own."""
-
-    def __init__(self, namespace: Path | None = None) -> None:
-        self._netlink = Netlink(namespace, NETLINK_NETFILTER)
-
-    def now(self) -> int:
-        """The current number."""
-        answer = self._netlink.get(_GET_GENERATION, bytes(4), "read the generation of nftables")
-        (number,) = struct.unpack_from("!I", attributes(answer, 4)[_GENERATION_ID])
-        return int(number)
+class Generations(NftGeneration):
+    """Waits until nothing changes any more."""
 
     def last_change(self, quiet: float, patience: float = 600.0) -> float:
         """Wait until nothing was changed for `quiet` seconds; return when the last change was (perf_counter)."""

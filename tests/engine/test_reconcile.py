@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import ClassVar
 
 import pytest
 
@@ -435,3 +436,41 @@ async def test_a_target_that_refuses_everything_is_at_fault_itself() -> None:
     await reconciler.turn()
     assert len(sink.held) == MOST_REFUSED + 1
     assert reconciler.table.refusals() == []
+
+
+async def test_what_something_else_changed_is_written_again_and_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
+    world, sink = World(one={"a": 1, "b": 2, "c": 3}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink)
+    reconciler.inputs_synced()
+    reconciler.touch("one")
+    await reconciler.turn()
+    reconciler.compare()
+    await reconciler.turn()
+    assert (reconciler.differences, reconciler.counters.repaired, len(sink.batches)) == ([], 0, 1)
+    del sink.held["a"]
+    sink.held |= {"b": Fact("b", 7), "z": Fact("z", 9)}
+    await reconciler.turn()
+    assert values(sink) == {"b": 7, "c": 3, "z": 9}, "nothing is read without a comparison"
+    reconciler.compare()
+    await reconciler.turn()
+    assert values(sink) == {"a": 1, "b": 2, "c": 3}
+    assert (len(reconciler.differences), reconciler.counters.repaired) == (3, 3)
+    assert [len(batch) for batch in sink.batches] == [3, 3]
+    assert "something else changed the kernel" in caplog.text
+    reconciler.compare()
+    await reconciler.turn()
+    assert (reconciler.differences, reconciler.counters.repaired) == ([], 3)
+
+
+async def test_a_row_that_cannot_be_read_back_is_not_missed() -> None:
+    class Unreadable(Fact):
+        is_readable: ClassVar[bool] = False
+
+    sink = FakeSink[Fact]()
+    reconciler: Reconciler[str, Fact] = Reconciler("test", lambda _: [Unreadable("a", 1)], sink)
+    reconciler.touch("one")
+    await reconciler.turn()
+    sink.held.clear()
+    reconciler.compare()
+    await reconciler.turn()
+    assert reconciler.differences == []

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.element_row import ElementRow
@@ -133,3 +134,28 @@ async def test_the_event_loop_runs_while_the_kernel_works() -> None:
     await asyncio.sleep(0)
     looped.set()
     await writing
+
+
+@sandboxed
+async def test_elements_that_something_else_changed_are_written_again() -> None:
+    nft = Nftables()
+    reconciler: Reconciler[str, ElementRow] = Reconciler(
+        "rules of pods", lambda _: OTHERS, PodSetSink.cluster_here(overlay=True)
+    )
+    reconciler.inputs_synced()
+    reconciler.touch("all")
+    await reconciler.turn()
+    for change, count in (
+        (f"delete element {TABLE} nodes4 {{ 172.18.0.2 }}", 1),
+        (f"flush set {TABLE} ranges4", 1),
+        (f"add element {TABLE} nodes4 {{ 192.0.2.1 }}", 1),
+        (f"delete table {TABLE}", len(OTHERS)),
+    ):
+        nft.run(change)
+        reconciler.compare()
+        await reconciler.turn()
+        assert len(reconciler.differences) == count, change
+        assert set(await PodSetSink.cluster_here(overlay=True).read()) == OTHERS, change
+    reconciler.compare()
+    await reconciler.turn()
+    assert reconciler.differences == []

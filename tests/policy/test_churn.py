@@ -25,6 +25,7 @@ from podwire.kernel import links
 from podwire.kernel.link_end import LinkEnd
 from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.netlink import Netlink
+from podwire.kernel.nftables import Nftables
 from podwire.kube.core import Pod
 from podwire.kube.watch import Change
 from podwire.policy.derivation import rows
@@ -33,7 +34,7 @@ from podwire.policy.peers import PeerPods
 from podwire.policy.pod_ranges import PodRanges
 from podwire.policy.policies import Policies, PolicyFeeds
 from podwire.policy.rows import AddressRow, LinkRow, Row
-from podwire.policy.sink import PolicySink
+from podwire.policy.sink import TABLE, PolicySink
 from podwire.policy.tiers import TierSubject
 from podwire.policy.view import Owner, View
 from tests.policy.cluster import address, peer, pod
@@ -274,6 +275,23 @@ async def churn(folder: Path, seed: int, lives: int) -> None:
         assert sum(isinstance(row, LinkRow) for row in held) == LANES
         lacking, surplus = expected - held, held - expected
         assert (sorted(map(str, lacking)), sorted(map(str, surplus))) == ([], [])
+        await compared(world, [])
+        bearer = next(str(row.address) for row in held if isinstance(row, AddressRow) and row.address.version == 4)
+        Nftables().run(f"delete element {TABLE} identity4 {{ {bearer} }}")
+        await compared(world, [bearer])
+        assert {nameless(row) for row in await PolicySink.here().read()} == expected
+
+
+async def compared(world: Churn, addresses: list[str]) -> None:
+    """The comparison of the table with the kernel finds that rows of these addresses are missing, and no more."""
+    work = world.work.reconcilers[0]
+    while True:
+        work.compare()
+        await world.work.settle()
+        if not work.failure:
+            break
+    assert len(work.differences) == len(addresses), work.differences
+    assert all(f"lacks {one} is" in line for one, line in zip(addresses, work.differences, strict=True))
 
 
 @sandboxed

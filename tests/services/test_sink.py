@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Family, Flow, FlowProtocol
@@ -62,6 +63,24 @@ async def test_what_is_written_is_read_back_the_same() -> None:
     assert set(await ServiceSink.here().read()) == set(rows_of_every_kind())
     await sink.write(Delta(removals=tuple(rows_of_every_kind())))
     assert await sink.read() == []
+
+
+@sandboxed
+async def test_rows_that_something_else_removed_are_written_again() -> None:
+    flows = FlowsRow("10.96.0.1", 53, frozenset({Backend("10.244.1.2", 5300)}))
+    made = [*rows_of_every_kind(), flows]
+    reconciler: Reconciler[str, Row] = Reconciler("services", lambda _: made, ServiceSink.here())
+    reconciler.inputs_synced()
+    reconciler.touch("all")
+    await reconciler.turn()
+    reconciler.compare()
+    await reconciler.turn()
+    assert reconciler.differences == []
+    Nftables().run(f"flush set {TABLE} virtual4")
+    reconciler.compare()
+    await reconciler.turn()
+    assert reconciler.differences == [f"lacks {MemberRow(Members.VIRTUAL, '10.96.0.1')}"]
+    assert set(await ServiceSink.here().read()) == set(rows_of_every_kind())
 
 
 @sandboxed

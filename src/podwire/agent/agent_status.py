@@ -12,7 +12,7 @@ from podwire.engine.reconcile import Reconciler
 from podwire.kube.informer import Informer
 
 CAPABILITY = "status"
-"""What is requested from the socket; the response is one line of JSON."""
+"""What is requested from the socket; the response is one line of JSON. The agent first compares its tables."""
 
 
 class InformerState(msgspec.Struct, frozen=True):
@@ -34,6 +34,15 @@ class RefusedRows(msgspec.Struct, frozen=True):
     example: str
 
 
+class RepairedRows(msgspec.Struct, frozen=True):
+    """Rows of one target that differed from the kernel's: now, with one of them, and since the agent's start."""
+
+    target: str
+    count: int
+    example: str
+    total: int
+
+
 class AgentStatus(msgspec.Struct, frozen=True):
     """Everything that is reported."""
 
@@ -42,6 +51,7 @@ class AgentStatus(msgspec.Struct, frozen=True):
     ready: bool
     informers: tuple[InformerState, ...] = ()
     refused: tuple[RefusedRows, ...] = ()
+    repaired: tuple[RepairedRows, ...] = ()
 
 
 def status(
@@ -53,7 +63,8 @@ def status(
 ) -> AgentStatus:
     """Return the state of an agent now."""
     states = tuple(informer_state(one) for one in informers)
-    return AgentStatus(__version__, node, ready, states, tuple(_refused(reconcilers)))
+    found = tuple(reconcilers)
+    return AgentStatus(__version__, node, ready, states, tuple(_refused(found)), tuple(_repaired(found)))
 
 
 def lines(found: AgentStatus) -> Sequence[str]:
@@ -73,3 +84,10 @@ def _refused(reconcilers: Iterable[Reconciler[Any, Any]]) -> Iterator[RefusedRow
         refusals = one.table.refusals()
         if refusals:
             yield RefusedRows(one.name, len(refusals), f"{refusals[0].row}: {refusals[0].reason}")
+
+
+def _repaired(reconcilers: Iterable[Reconciler[Any, Any]]) -> Iterator[RepairedRows]:
+    for one in reconcilers:
+        if one.counters.repaired:
+            found = one.differences
+            yield RepairedRows(one.name, len(found), found[0] if found else "", one.counters.repaired)

@@ -19,6 +19,7 @@ def of_reconcilers(reconcilers: Sequence[Reconciler[Any, Any]]) -> Iterator[Fami
     yield family("turns_total", "Rounds of derive and write.", "counter", lambda one: one.counters.turns)
     yield family("failures_total", "Writes and readbacks that failed.", "counter", lambda one: one.counters.failures)
     yield family("refused_total", "Rows refused, each time.", "counter", lambda one: one.counters.refused)
+    yield family("repaired_total", "Rows changed by others.", "counter", lambda one: one.counters.repaired)
     yield family("refused_rows", "Rows that the kernel refuses now.", "gauge", lambda one: len(one.table.refusals()))
     yield _rows(reconcilers)
 

@@ -32,6 +32,7 @@ from podwire.agent.pod_addresses import pod_ranges
 from podwire.agent.policy_gate import PolicyGate
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
+from podwire.agent.readback import Readback
 from podwire.agent.redirecting import Redirection, RedirectionFeeds
 from podwire.agent.rows_socket import serving_rows
 from podwire.agent.service_checks import ServiceChecks
@@ -147,13 +148,15 @@ class Agent:
         self._gate.guard(self._policies, self._egress, self._redirection)
         always = (self._network, self._proxy, self._policies, self._egress, self._redirection)
         self._capabilities: tuple[Capability, ...] = (*always, *self._announcing)
+        self._readback = Readback(self._reconcilers)
 
     async def run(self) -> None:
         """Follow the API and keep the kernel equal to it until cancelled. Raises OSError where an address is taken."""
+        before = {agent_status.CAPABILITY: self._readback.compare}
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(serving(self._healthz_pages(), self._config.healthz))
             await stack.enter_async_context(serving(self._metrics_pages(), self._config.metrics))
-            await stack.enter_async_context(serving_rows(self._config.rows_socket, self._rows()))
+            await stack.enter_async_context(serving_rows(self._config.rows_socket, self._rows(), before))
             await self._work()
 
     async def _work(self) -> None:
@@ -191,6 +194,7 @@ class Agent:
             tasks.create_task(self._become_ready())
             tasks.create_task(self._inputs.note_complete())
             tasks.create_task(self._start_without_server())
+            tasks.create_task(self._readback.run(self._ready))
             if self._config.check_kernel:
                 tasks.create_task(self._check_kernel())
             tasks.create_task(self._follow_proxy(changed))

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 Rows = Callable[[], Iterable[object]]
 
@@ -20,13 +21,23 @@ ANSWER_SECONDS = 30.0
 
 
 @contextlib.asynccontextmanager
-async def serving_rows(path: Path, capabilities: Mapping[str, Rows]) -> AsyncIterator[None]:
-    """Serve on this socket, readable by the owner only, inside the block. Raises OSError."""
+async def serving_rows(
+    path: Path,
+    capabilities: Mapping[str, Rows],
+    before: Mapping[str, Callable[[], Awaitable[None]]] = MappingProxyType({}),
+) -> AsyncIterator[None]:
+    """Serve on this socket, readable by the owner only, inside the block; `before` is awaited first.
+
+    Raises OSError.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(TimeoutError, ValueError, ConnectionError):
             line = await asyncio.wait_for(reader.readline(), READ_SECONDS)
-            writer.write(text(line.decode("utf-8", "replace").strip(), capabilities).encode())
+            name = line.decode("utf-8", "replace").strip()
+            if name in before:
+                await before[name]()
+            writer.write(text(name, capabilities).encode())
             await writer.drain()
         writer.close()
 

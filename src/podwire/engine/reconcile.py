@@ -49,6 +49,8 @@ class Counters(msgspec.Struct):
     """Batches and read-backs that failed."""
     refused: int = 0
     """Rows that the target refused, each time that it did."""
+    repaired: int = 0
+    """Rows that something else had removed from the target, changed in it or added to it."""
 
 
 class Reconciler(Generic[OwnerT, RowT]):
@@ -104,6 +106,9 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._inputs_synced = False
         self._read_back = False
+        self._comparing = False
+        self.differences: list[str] = []
+        """What the last comparison found."""
 
     def touch(self, *owners: OwnerT) -> None:
         """Derive these owners again soon: they may have changed."""
@@ -119,6 +124,11 @@ class Reconciler(Generic[OwnerT, RowT]):
     def read_again(self) -> None:
         """Read the target back soon: something else may have changed it."""
         self._read_back = False
+        self._changed()
+
+    def compare(self) -> None:
+        """Compare the target soon with what it is known to hold, and write again what differs."""
+        self._comparing = True
         self._changed()
 
     async def settle(self, *owners: OwnerT) -> None:
@@ -164,6 +174,8 @@ class Reconciler(Generic[OwnerT, RowT]):
         generation = self._requested
         if not self._read_back:
             await self._read()
+        elif self._comparing:
+            await self._compare()
         if self._independent and not isolate and self.table.holds_nothing:
             await self._write_ahead()
         await self._derive_dirty()
@@ -222,6 +234,14 @@ class Reconciler(Generic[OwnerT, RowT]):
         if self._restore is not None:
             self._restore(held)
         self.table.observe(held)
+
+    async def _compare(self) -> None:
+        self._comparing = False
+        self.differences = found = self.table.differences(await self._sink.read())
+        if found:
+            self.counters.repaired += len(found)
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            log.warning("%s: something else changed the kernel, which %s%s: written again", self.name, found[0], more)
 
     async def _isolate(self, delta: Delta[RowT], *, retry: bool) -> None:
         """Write what the target takes and set the rest aside. Raises SinkError where that is more than MOST_REFUSED.

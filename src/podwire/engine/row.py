@@ -15,7 +15,8 @@ class Row(Protocol):
 
     `key` is what the target can hold once (a map's key, a route's destination); the rest is the value.
     `stage` orders a batch: upserts go out in rising stages, removals in falling ones, so that what is looked up last
-    is made first. Rows of one stage are independent of each other.
+    is made first. Rows of one stage are independent of each other. A row that no sink can read back has a class
+    attribute `is_readable`, False.
     """
 
     @property

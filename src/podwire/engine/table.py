@@ -69,6 +69,36 @@ class Table(Generic[OwnerT, RowT]):
         self._open = dict.fromkeys(self._held) | dict.fromkeys(self._desired)
         self._unowned = self._held.keys() - self._desired.keys() - known
 
+    def differences(self, rows: Iterable[RowT]) -> list[str]:
+        """Compare what was read back with what the target was known to hold, and take over what differs.
+
+        Returns one line for each row that something else removed, changed or added. Rows that print the same are the
+        same, as a target may hold less than a row says.
+        """
+        read = {row.key: row for row in rows}
+        lines: list[str] = []
+        for key, known in list(self._held.items()):
+            row = read.get(key)
+            if row == known or not getattr(known, "is_readable", True) or (row is not None and str(row) == str(known)):
+                continue
+            lines.append(f"lacks {known}" if row is None else f"has {row} for {known}")
+            self._found(key, row)
+        for key in read.keys() - self._held.keys():
+            lines.append(f"has {read[key]}, which is not podwire's")
+            self._found(key, read[key])
+        return lines
+
+    def _found(self, key: Hashable, row: RowT | None) -> None:
+        """Take over what the target holds under a key."""
+        self._open[key] = None
+        if row is None:
+            self._held.pop(key, None)
+            self._unowned.discard(key)
+            return
+        self._held[key] = row
+        if key not in self._desired:
+            self._unowned.add(key)
+
     def delta(
         self,
         *,

@@ -95,7 +95,7 @@ class PodNetwork:
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
         """For metrics."""
-        return (self._members, self._routes)
+        return (self._operations.reconciler, self._members, self._routes)
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:

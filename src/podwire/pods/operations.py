@@ -88,6 +88,11 @@ class PodOperations:
         finally:
             self._mark.renew()
 
+    @property
+    def reconciler(self) -> Reconciler[AttachmentKey, ElementRow]:
+        """That of the anti-spoof rules, for metrics."""
+        return self._sources
+
     def rows(self) -> Iterator[str]:
         """Return the anti-spoof rules of all pods of this node as text."""
         return self._sources.lines()

@@ -270,6 +270,7 @@ class FlowsRow(msgspec.Struct, frozen=True, gc=False):
     """
 
     stage: ClassVar[int] = 0
+    is_readable: ClassVar[bool] = False
 
     destination: str
     port: int

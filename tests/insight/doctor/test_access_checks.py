@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.agent.agent_status import AgentStatus, InformerState, RefusedRows
+from podwire.agent.agent_status import AgentStatus, InformerState, RefusedRows, RepairedRows
 from podwire.insight.doctor import access_checks as checks
 from podwire.insight.doctor.node_facts import ApiFact, DnsFact, Expiry, NodeFacts, Right
 from podwire.insight.doctor.report import Finding, Level
@@ -16,7 +16,7 @@ ROLE = "podwire:agent"
 
 
 def found(given: NodeFacts) -> list[Finding]:
-    whole = (checks.agent, checks.api, checks.credentials, checks.dns)
+    whole = (checks.agent, checks.rows, checks.api, checks.credentials, checks.dns)
     return [*(one for check in whole for one in check(given)), *checks.rights(given, ROLE)]
 
 
@@ -52,6 +52,18 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
             Level.ERROR,
             "refuses 3 rows of services, such as: service4 x: busy",
             "podwire rows services --node a",
+        ),
+        (
+            {"agent": AgentStatus("1.0", "a", True, repaired=(RepairedRows("policy", 2, "lacks x", 5),))},
+            Level.ERROR,
+            "the kernel differed from 2 rows of policy and lacks x",
+            "nft monitor",
+        ),
+        (
+            {"agent": AgentStatus("1.0", "a", True, repaired=(RepairedRows("policy", 0, "", 5),))},
+            Level.WARNING,
+            "5 rows of policy were changed by something else",
+            "podwire logs agent --node a",
         ),
         ({"api": ApiFact("https://x", "timed out")}, Level.ERROR, "https://x is not reached: timed out", "--server"),
         ({"api": ApiFact("https://x", "", 800.0)}, Level.WARNING, "answers in 800 ms", "load"),

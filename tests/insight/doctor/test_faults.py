@@ -29,6 +29,7 @@ def test_each_fault_of_a_node_is_found(world: World) -> None:
     for command in (
         ("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"),
         ("ip", "link", "set", "eth0", "mtu", "1400"),
+        ("nft", "flush set inet podwire-pods ranges4"),
         ("nft", "add table ip filter; add chain ip filter cali-FORWARD"),
         ("nft", "add chain ip filter FORWARD { type filter hook forward priority 0; policy accept; }"),
     ):
@@ -45,6 +46,7 @@ def test_each_fault_of_a_node_is_found(world: World) -> None:
     assert found >= {
         ("error", "sysctls", "node-2"),
         ("error", "path-mtu", "node-1"),
+        ("error", "rows", "node-2"),
         ("warning", "foreign-rules", "node-2"),
         ("error", "rights", "node-1"),
         ("error", "rights", "node-2"),
@@ -53,6 +55,8 @@ def test_each_fault_of_a_node_is_found(world: World) -> None:
         ("error", "sysctls", "node-1"),
         ("warning", "foreign-rules", "node-1"),
     }
+    assert "elements = {" in world.run_in("node-2", "nft", "list set inet podwire-pods ranges4").stdout
+    assert ("warning", "rows", "node-2") in examined(world, 1), "it is written again"
 
 
 @pytest.mark.long

@@ -46,6 +46,15 @@ def agent(facts: NodeFacts) -> Iterator[Finding]:
         yield rules.ROWS_REFUSED.found(facts.node, **values)
 
 
+def rows(facts: NodeFacts) -> Iterator[Finding]:
+    """Whether the kernel holds the rows; agents compare them before they answer."""
+    for one in facts.agent.repaired if facts.agent is not None else ():
+        if one.count:
+            yield rules.ROWS_DIFFER.found(facts.node, count=one.count, target=one.target, row=one.example)
+        else:
+            yield rules.ROWS_REPAIRED.found(facts.node, count=one.total, target=one.target, node=facts.node)
+
+
 def api(facts: NodeFacts) -> Iterator[Finding]:
     """Whether the API server is reached, and how fast it answers."""
     if facts.api is not None:

@@ -21,6 +21,7 @@ OF_NODES: Mapping[str, NodeCheck] = {
     "foreign-rules": machine_checks.foreign,
     "cni-configuration": machine_checks.cni_configuration,
     "agent": access_checks.agent,
+    "rows": access_checks.rows,
     "api": access_checks.api,
     "credentials": access_checks.credentials,
     "dns": access_checks.dns,
@@ -64,7 +65,7 @@ def _possible(facts: NodeFacts) -> Iterator[str]:
     if facts.uplink is not None:
         yield "mtu"
     if facts.installed:
-        yield from ("sysctls", "agent")
+        yield from ("sysctls", "agent", "rows")
     if facts.api is not None:
         yield from ("api", "rights", "credentials")
     if facts.dns:

@@ -15,6 +15,7 @@ CHECKS: Mapping[str, str] = {
     "foreign-rules": "rules and tables of other plugins, of kube-proxy and of firewalls",
     "cni-configuration": "the files by which the container runtime chooses its network plugin",
     "agent": "the agent of each node: its pod, its answer, what it follows and what the kernel refuses",
+    "rows": "each table of podwire in the kernels, compared with the rows that its agent derives",
     "api": "the API server as each node reaches it",
     "rights": "what the agent's account may do, by reviews of the API server",
     "credentials": "when tokens and certificates expire",
@@ -172,6 +173,17 @@ ROWS_REFUSED = _error(
     "agent",
     "the kernel refuses {count} rows of {target}, such as: {row}",
     "see 'podwire rows {target} --node {node}'; another program may hold what the row needs",
+)
+
+ROWS_DIFFER = _error(
+    "rows",
+    "the kernel differed from {count} rows of {target} and {row}; the agent has written them again",
+    "find what changes podwire's tables ('nft monitor' shows its name), and remove it",
+)
+ROWS_REPAIRED = _warning(
+    "rows",
+    "{count} rows of {target} were changed by something else since the agent's start, and written again",
+    "see 'podwire logs agent --node {node}', and 'nft monitor' for the program",
 )
 
 API_UNREACHABLE = _error(
