@@ -117,7 +117,7 @@ def mesh() -> str:
     certificates: Any = SimpleNamespace(leaves={leaf.id: leaf}, desired=frozenset({leaf.id}))
     authority = SimpleNamespace(active=leaf, roots=(leaf,))
     loop: Any = SimpleNamespace(state=authority, problem="", behind=())
-    signer: Any = SimpleNamespace(signed=1, refused=0)
+    signer: Any = SimpleNamespace(signed=1, refused=0, tokens_signed=1, tokens_refused=0)
     controller = of_mesh_controller(loop, signer, now, leading=True)
     return exposition((*totals.families(), *of_certificates(certificates, now), *controller))
 
