@@ -73,7 +73,7 @@ class ReadyAnswers:
         return len(self._young) + len(self._old)
 
     def clear(self) -> None:
-        """Forget all answers, as the data changed that they were made of."""
+        """Remove all answers, as the data changed that they were made of."""
         self.version += 1
         self._changed(self.version)
         if self._young or self._old:

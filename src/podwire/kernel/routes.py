@@ -183,7 +183,7 @@ def replace_neighbour(neighbour: Neighbour) -> Request:
 
 
 def delete_neighbour(neighbour: Neighbour) -> Request:
-    """Forget a neighbour. No error if it does not exist."""
+    """Delete a neighbour. No error if it does not exist."""
     return Request(_RTM_DELNEIGH, 0, _neighbour(neighbour), f"remove neighbour {neighbour.address}", _GONE)
 
 
@@ -198,7 +198,7 @@ def replace_forwarding(entry: Forwarding) -> Request:
 
 
 def delete_forwarding(entry: Forwarding) -> Request:
-    """Forget a forwarding entry. No error if it does not exist."""
+    """Delete a forwarding entry. No error if it does not exist."""
     return Request(_RTM_DELNEIGH, 0, _forwarding(entry), f"remove {entry.mac}", _GONE)
 
 

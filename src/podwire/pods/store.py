@@ -159,7 +159,7 @@ class Store:
         )
 
     def release(self, key: AttachmentKey) -> None:
-        """Forget an attachment; its addresses go to the end of the queue. No error if it is not known.
+        """Remove an attachment; its addresses go to the end of the queue. No error if it is not known.
 
         It may be called before `use`: the file knows the ranges that its free addresses belong to.
         """

@@ -59,7 +59,7 @@ class KnownNames:
         return len(ends) > before
 
     def end(self, now: float) -> set[str]:
-        """Forget the addresses whose time has come. Return the names that had some of them."""
+        """Remove the addresses that have expired. Return the names that had some of them."""
         ended = [(name, one) for name, ends in self._ends.items() for one, end in ends.items() if end <= now]
         for name, address in ended:
             del self._ends[name][address]

@@ -41,7 +41,7 @@ class ProxyMoves:
         return min((left for _, left in self._lingering(gateway)), default=None)
 
     def remove(self, gateway: NamespacedName) -> None:
-        """Forget a Gateway that is gone."""
+        """Remove a Gateway that no longer exists."""
         self._serving.pop(gateway, None)
         for key in [one for one in self._since if one[0] == gateway]:
             del self._since[key]

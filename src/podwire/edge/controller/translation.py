@@ -133,7 +133,7 @@ class Translation:
             self._left.pop(gateway, None)
 
     def remove(self, proxy: str) -> None:
-        """Forget a proxy without rows."""
+        """Remove a proxy without rows."""
         if proxy in self._tables and not self._tables[proxy].resources():
             del self._tables[proxy]
 

@@ -178,7 +178,7 @@ class Store:
         self._write({**self.names(), **dict.fromkeys(names, image.id)})
 
     def unname(self, names: list[str]) -> None:
-        """Forget names."""
+        """Remove names."""
         self._write({name: image for name, image in self.names().items() if name not in names})
 
     def discard(self, path: Path) -> None:
