@@ -152,7 +152,15 @@ class Churn:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 yield
         except TimeoutError:
-            raise AssertionError(f"{item.key}: {self.work.obstacle(item.key, item.metadata.uid)}") from None
+            raise AssertionError(
+                f"{item.key}: {self.work.obstacle(item.key, item.metadata.uid)}; {self.state()}"
+            ) from None
+
+    def state(self) -> str:
+        """What tells a turn that does not end from rows that stay refused, and from links that stay closed."""
+        work = self.work.reconcilers[0]
+        refused = "; ".join(map(str, work.table.refusals())) or "none"
+        return f"{work.counters}, {self.sink.failures} failures, groups {dict(LinkGroups().groups('pw'))}, {refused}"
 
     def labelled(self, item: Pod) -> Pod:
         """The pod with other labels, and ports of other numbers."""
