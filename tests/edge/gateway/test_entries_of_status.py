@@ -59,6 +59,14 @@ def test_the_entries_of_two_controllers_are_beside_each_other() -> None:
     assert [one["controllerName"] for one in left] == ["example.com/other", "mesh"]
 
 
+@pytest.mark.parametrize(("others", "ours"), [(31, 1), (32, 0)])
+def test_a_full_list_of_parents_keeps_those_of_others(others: int, ours: int) -> None:
+    before = [{**OTHERS, "parentRef": {"name": f"o{one}"}} for one in range(others)]
+    status = route_status(route(*before), (attached("one"), attached("two")), Verdict(), EARLY)
+    found = [one["controllerName"] for one in status.get("parents", before)]
+    assert found == ["example.com/other"] * others + [CONTROLLER_NAME] * ours
+
+
 def test_required_fields_of_others_conditions_are_sent_also_where_they_are_empty() -> None:
     first = route_status(route(), (attached("web"),), Verdict(), EARLY, "mesh")["parents"]
     both = route_status(route(*first), (attached(),), Verdict(), EARLY)["parents"]
