@@ -62,6 +62,16 @@ def request(connection: socket.socket) -> bool:
     return b"\r\nconnection: close\r\n" not in received.lower()
 
 
+def reached(connection: socket.socket | None) -> str:
+    """Return how far a request came, with what a capture or conntrack finds its connection by."""
+    if connection is None:
+        return "not connected"
+    try:
+        return f"connected from port {connection.getsockname()[1]} to {connection.getpeername()[0]}"
+    except OSError:
+        return "connected, then closed"
+
+
 def attempts(kind: str, host: str, port: int) -> Iterator[str]:
     """The outcomes of requests, one after the other: an empty text for an answer, else what failed."""
     kept: socket.socket | None = None
@@ -71,7 +81,7 @@ def attempts(kind: str, host: str, port: int) -> Iterator[str]:
                 kept = connect(host, port)
             is_open, outcome = request(kept), ""
         except OSError as error:
-            is_open, outcome = False, f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}"
+            is_open, outcome = False, f"{time.strftime('%H:%M:%S')} {reached(kept)}: {type(error).__name__}: {error}"
         if kept is not None and not (is_open and kind == "kept"):
             with contextlib.suppress(OSError):
                 kept.close()
