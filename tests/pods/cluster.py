@@ -60,6 +60,12 @@ def node_with(number: int, *addresses: str) -> Node:
     )
 
 
+def with_ranges(node: Node, versions: tuple[int, ...]) -> Node:
+    """The Node with podCIDRs of these IP versions alone."""
+    ranges = (text for text in node.spec.pod_cidrs if ipaddress.ip_network(text).version in versions)
+    return replace(node, spec=NodeSpec(pod_cidrs=tuple(ranges)))
+
+
 class FileGate:
     """Admits unless the file `hold` is in its folder, releases unless `keep` is; writes its calls to `reported`."""
 
@@ -286,6 +292,7 @@ class SmallCluster:
         cluster: Cluster = DIRECT,
         gate_seconds: float = 5.0,
         versions: tuple[int, ...] = (4, 6),
+        pods: tuple[int, ...] = (4, 6),
     ) -> None:
         install(PLUGIN)
         self.underlay = Host("underlay")
@@ -293,7 +300,7 @@ class SmallCluster:
         self.underlay.run("ip", "link", "set", "br0", "up")
         self.outside = Host("outside")
         plug(self.outside, self.underlay, "outside", "172.18.255.1/16", "fd00:172:18::ff01/64")
-        self.objects = [node_object(number, versions) for number in range(1, nodes + 1)]
+        self.objects = [with_ranges(node_object(number, versions), pods) for number in range(1, nodes + 1)]
         self.machines = [Machine(number, cluster, gate_seconds) for number in range(1, nodes + 1)]
         for number, machine in enumerate(self.machines, start=1):
             addresses = f"172.18.0.{number + 1}/16", f"fd00:172:18::{number + 1}/64"

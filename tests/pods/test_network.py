@@ -45,6 +45,25 @@ def test_pods_of_two_nodes_see_each_others_own_address(mode: Cluster) -> None:
         assert a.run("ping", "-c1", "-W2", b.address(6)).returncode == 0
 
 
+@pytest.mark.parametrize("mode", [Mode.DIRECT, pytest.param(Mode.VXLAN, marks=pytest.mark.long)])
+@pytest.mark.parametrize("version", [4, 6])
+@sandboxed
+def test_a_cluster_of_one_ip_version_gives_pods_and_nodes_that_version_alone(version: int, mode: Mode) -> None:
+    cluster = Cluster(tuple(one for one in RANGES if one.version == version), mode)
+    with SmallCluster(2, cluster, versions=(version,), pods=(version,)) as small:
+        first, second = small.machines
+        a, b = first.pod("a"), second.pod("b")
+        assert len(a.result["ips"]) == 1
+        assert tcp_peer_seen(a, b, b.address(version)) == a.address(version)
+        assert udp_peer_seen(b, a, a.address(version)) == b.address(version)
+        other = {4: "-6", 6: "-4"}[version]
+        assert "pw" not in second.host.run("ip", other, "route").stdout
+        assert "global" not in a.run("ip", other, "address", "show", "eth0").stdout
+        outside = {4: "172.18.255.1", 6: "fd00:172:18::ff01"}[version]
+        node = {4: "172.18.0.2", 6: "fd00:172:18::2"}[version]
+        assert tcp_peer_seen(a, small.outside, outside) == node
+
+
 @OVERLAYS
 @sandboxed
 def test_nodes_reach_pods_without_translation(mode: Cluster) -> None:
