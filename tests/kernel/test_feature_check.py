@@ -4,7 +4,9 @@ import ctypes
 import os
 import struct
 import threading
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from podwire.kernel.feature_check import check, tried
@@ -89,3 +91,25 @@ def test_a_probe_that_fails_is_named() -> None:
     result = tried(Feature("vxlan", "VXLAN between nodes", "vxlan", absent, essential=False), Refusing(MISSING))
     assert "vxlan, needed for VXLAN between nodes, does not work: [Errno 95]" in str(result)
     assert not result.essential
+
+
+@pytest.mark.parametrize(("release", "old"), [("5.14.21-generic", True), ("4.19.0", True), ("5.15.0", False)])
+def test_an_older_kernel_is_named_with_the_one_that_it_takes(
+    release: str, old: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=release))
+    feature = next(one for one in FEATURES if one.name == "kernel 5.15")
+    result = tried(feature, Refusing(MISSING))
+    assert result.ok is not old
+    assert (f"Linux {release} is older than 5.15" in result.problem) is old
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_what_any_feature_lacks_is_said_with_what_it_serves_and_what_has_it(feature: Feature) -> None:
+    def absent() -> None:
+        raise OSError(95, "Operation not supported")
+
+    probe = absent if callable(feature.probe) else feature.probe
+    said = str(tried(msgspec.structs.replace(feature, probe=probe), Refusing(MISSING)))
+    assert said.startswith(f"{feature.name}, needed for {feature.serves}, does not work: ")
+    assert f"the kernel needs {feature.modules}" in said
