@@ -8,9 +8,10 @@ an update of other fields passes whatever was stored before.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.apiserver.base import field_errors
 
@@ -24,8 +25,7 @@ _COUNTS = ("active", "succeeded", "failed", "ready", "terminating")
 _COMPLETE, _FAILED, _CRITERIA, _TARGET = "Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"
 
 
-@dataclass(frozen=True)
-class _Change:
+class _Change(msgspec.Struct, frozen=True):
     """A Job's spec with its status after and before a write."""
 
     spec: Field

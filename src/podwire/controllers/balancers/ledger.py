@@ -7,8 +7,9 @@ the ledger is filled from the Services' status in order of their age, every Serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.controllers.balancers.provider import BalancerError
 from podwire.controllers.balancers.request import AddressRequest, allocation_error
@@ -23,20 +24,18 @@ if TYPE_CHECKING:
 INTERNAL_HINT = "service.beta.kubernetes.io/aws-load-balancer-scheme: internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The addresses of a Service, and why one is missing that it can do without."""
 
     addresses: tuple[IPAddress, ...]
     missing: str = ""
 
 
-@dataclass(slots=True)
-class _Holding:
+class _Holding(msgspec.Struct):
     """The addresses of one Service by family, and the request that they were given for."""
 
     request: AddressRequest
-    addresses: dict[str, IPAddress] = field(default_factory=dict)
+    addresses: dict[str, IPAddress] = msgspec.field(default_factory=dict)
 
 
 class AddressLedger:

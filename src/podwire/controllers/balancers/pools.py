@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from collections.abc import Container, MutableMapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,8 +23,7 @@ class BalancerPools(msgspec.Struct, frozen=True):
     internal: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Subnet:
+class Subnet(msgspec.Struct, frozen=True):
     """Networks of one kind of load balancer, public or internal."""
 
     networks: tuple[IPNetwork, ...]
@@ -67,8 +65,7 @@ class Subnet:
         return ", ".join(map(str, self.networks)) or "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Subnets:
+class Subnets(msgspec.Struct, frozen=True):
     """The two subnets of the local cloud."""
 
     public: Subnet

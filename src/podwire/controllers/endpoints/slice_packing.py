@@ -6,7 +6,6 @@ Source: kubernetes `staging/src/k8s.io/endpointslice/reconciler.go`; at most 100
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,8 +24,7 @@ MANAGER = "endpointslice-controller.k8s.io"
 LARGEST_SLICE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What a slice holds besides its name."""
 
     address_type: str
@@ -34,8 +32,7 @@ class Content:
     endpoints: tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to write. Slices are created and updated before others are deleted: no endpoint disappears meanwhile."""
 
     create: tuple[Content, ...] = ()
@@ -43,12 +40,11 @@ class Plan:
     delete: tuple[EndpointSlice, ...] = ()
 
 
-@dataclass(slots=True)
-class _Bin:
+class _Bin(msgspec.Struct):
     """A slice while it is being packed; `existing` is None for a new one."""
 
     existing: EndpointSlice | None
-    endpoints: list[Endpoint] = field(default_factory=list)
+    endpoints: list[Endpoint] = msgspec.field(default_factory=list)
 
 
 Hints = Callable[[str, Sequence[Draft]], Sequence[tuple[Endpoint, ...]]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from podwire.kube.core import Container, Probe
@@ -15,8 +15,7 @@ from podwire.lab.kubelet.pod_status import Health
 from podwire.lab.kubelet.probe import Prober, Schedule, Tally, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
+class Listeners(msgspec.Struct, frozen=True):
     """Receives each change of health, events, and that the container must end: within the probe's own grace, if any."""
 
     changed: Callable[[Health], None]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 
 import aiohttp
+import msgspec
+from msgspec.structs import replace
 
 from podwire.kube.core import Container, IntOrString, Probe
 from podwire.kube.numbers import read_port
@@ -32,8 +33,7 @@ class Verdict(enum.Enum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True):
     """Consecutive answers of one probe. Pure: each answer makes a new one."""
 
     verdict: Verdict = Verdict.UNKNOWN
@@ -50,8 +50,7 @@ class Tally:
         return Tally(Verdict.FAILURE if count >= probe.failure_threshold else self.verdict, 0, count)
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True):
     """When a probe is repeated. Times are seconds of one steady clock; `counted` is the last answer that counted."""
 
     period: float
@@ -74,8 +73,7 @@ class Schedule:
         return self.pause if self.eager else self.period
 
 
-@dataclass(frozen=True, slots=True)
-class Prober:
+class Prober(msgspec.Struct, frozen=True):
     """Probes one container. `address` is its pod's; `execute` runs a command in it."""
 
     container: Container
