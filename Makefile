@@ -1,5 +1,5 @@
 # make demo   brings up a small shop, proves its policies with real packets, takes it down
-# make test   everything that must hold, in about 5 minutes on 2 cores
+# make test   everything that must hold, in under 6 minutes on 2 cores
 # make conformance FOCUS=DNS   Kubernetes' own tests against a world (conformance/README.md), or against `make cluster` with CLUSTER=real
 # make cluster   a real Kubernetes of two nodes on this machine with podwire as its network (docs/how-to/real-cluster.md)
 
@@ -17,17 +17,13 @@ test: .venv/ready-test
 	$(MAKE) -j 2 suite check
 
 # Beside `check`, whose programs take one core.
-suite: .venv/collected
-	.venv/bin/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long"
+suite: .venv/ready-test
+	.venv/bin/python -m pytest -q -p tests.workers --workers 3 -m "not long"
 
 test-long: .venv/ready-test
 	sh tools/peers.sh musl-dev
 	.venv/bin/pytest -q -m long
 	PODWIRE_THOROUGH=1 .venv/bin/pytest -q -m "hypothesis and not long"
-
-# What pytest makes of the tests' asserts, once after a change: else each of its processes does it again.
-.venv/collected: .venv/ready-test $(shell find tests examples/suite -name '*.py')
-	.venv/bin/pytest -q --collect-only -m "not long" >$@ || { cat $@; rm $@; exit 1; }
 
 check: .venv/ready-test
 	.venv/bin/ruff format --check -q .

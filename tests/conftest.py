@@ -49,7 +49,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first: at the end, short ones keep all workers busy (`--no-loadscope-reorder`)."""
+    """Files that take long come first: at the end, short ones keep all workers busy (tests/workers.py)."""
     items.sort(key=rank)
 
 
