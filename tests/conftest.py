@@ -49,8 +49,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first: at the end, short ones keep all workers busy (tests/workers.py)."""
-    items.sort(key=rank)
+    """Files that take long come first: at the end, short ones keep all workers busy (tests/workers.py).
+
+    Those that share a world come before all others, so that it ends early: idle it takes 3 % of a core.
+    """
+    sharing = {item.path for item in items if "cluster" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (item.path not in sharing, rank(item)))
 
 
 def pytest_collection_finish() -> None:

@@ -11,17 +11,18 @@ CONFTEST = """
 import os, pathlib, pytest
 
 @pytest.fixture(scope="session")
-def started():
+def cluster():
     (pathlib.Path("started") / str(os.getpid())).touch()
     yield
     (pathlib.Path("ended") / str(os.getpid())).touch()
 """
 
 FILES = {
-    "test_good": "def test_one(started): pass\ndef test_two(started): pass",
-    "test_more": "def test_other(started): pass",
-    "test_bad": "def test_wrong(started): assert 1 + 1 == 3, 'sums'",
+    "test_good": "def test_one(cluster): pass\ndef test_two(cluster): pass",
+    "test_more": "def test_other(cluster): pass",
+    "test_bad": "def test_wrong(cluster): assert 1 + 1 == 3, 'sums'",
     "test_late": "import pytest\n@pytest.mark.skip('for a reason')\ndef test_skipped(): pass",
+    "test_next": "import os\ndef test_without(): assert os.listdir('ended') == [str(os.getpid())]",
     "test_the_last": "import os\ndef test_ends_the_worker(): os._exit(1)",
 }
 
@@ -35,10 +36,10 @@ def tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def run(tests: pytest.Pytester, *names: str) -> pytest.RunResult:
+def run(tests: pytest.Pytester, *names: str, workers: int = 2) -> pytest.RunResult:
     tests.makepyfile(**{name: FILES[name] for name in names})
     plugins = ("-p", "no:cacheprovider", "-p", "no:podwire", "-p", "no:hypothesispytest", "-p", "no:asyncio")
-    return tests.runpytest_subprocess("-ra", "-p", "tests.workers", "--workers", "2", *plugins)
+    return tests.runpytest_subprocess("-ra", "-p", "tests.workers", "--workers", str(workers), *plugins)
 
 
 def test_all_tests_are_reported_once(tests: pytest.Pytester) -> None:
@@ -55,3 +56,8 @@ def test_a_worker_that_ends_has_failed_its_test(tests: pytest.Pytester) -> None:
     result = run(tests, "test_good", "test_the_last")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["FAILED test_the_last.py::test_ends_the_worker*"])
+
+
+def test_the_shared_world_ends_when_no_more_tests_use_it(tests: pytest.Pytester) -> None:
+    run(tests, "test_good", "test_more", "test_next", workers=1).assert_outcomes(passed=4)
+    assert len(os.listdir("started")) == 1

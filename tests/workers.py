@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby, pairwise
 from multiprocessing.connection import Connection, Pipe, wait
 
 import pytest
@@ -102,7 +102,7 @@ def _fork(session: pytest.Session, files: Sequence[Sequence[pytest.Item]], queue
         reader.close()
         end_with_parent()
         os.environ["PYTEST_XDIST_WORKER"] = f"gw{number}"  # pytest-xdist's name: worlds are named after it
-        _work(session, chain.from_iterable(_taken(files, queue)), writer)
+        _work(session, _taken(files, queue), writer)
         writer.send(None)
     finally:
         os._exit(0)
@@ -113,20 +113,29 @@ def _taken(files: Sequence[Sequence[pytest.Item]], queue: int) -> Iterator[Seque
         yield files[int.from_bytes(index, "big")]
 
 
-def _work(session: pytest.Session, items: Iterator[pytest.Item], writer: Connection) -> None:
-    """Run tests. Fixtures that outlive a file are kept for the next one, which is taken before the last test ends."""
+def _work(session: pytest.Session, files: Iterator[Sequence[pytest.Item]], writer: Connection) -> None:
+    """Run tests. The next file is taken before the last test of one ends, for fixtures that both use."""
     config = session.config
     config.get_terminal_writer()._file = open(os.devnull, "w")  # noqa: SIM115 - for the process's life
     config.pluginmanager.register(_Reporter(config, writer))
+    run = config.hook.pytest_runtest_protocol
     try:
-        item = next(items, None)
-        while item:
-            following = next(items, None)
-            config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            item = following
+        file = next(files, ())
+        while file:
+            for item, after in pairwise(file):
+                run(item=item, nextitem=after)
+            following = next(files, ())
+            kept = following and (_shares(following) or not _shares(file))
+            run(item=file[-1], nextitem=following[0] if kept else None)
+            file = following
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal and the parent may both send one
         session._setupstate.teardown_exact(None)
+
+
+def _shares(file: Sequence[pytest.Item]) -> bool:
+    """Whether tests of this file use the shared world, which ends after the last ones: idle it takes 3 % of a core."""
+    return any("cluster" in getattr(item, "fixturenames", ()) for item in file)
 
 
 @dataclass(frozen=True)
