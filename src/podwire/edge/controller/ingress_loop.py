@@ -184,10 +184,10 @@ class IngressLoop:
         claim = self.objects.ingresses.claims.get(key)
         if claim is None:
             return
-        self._record(key)
+        reasons = self._record(key)
         if (addresses := self._addresses) is not None:
             writer = StatusWriter(self._client, INGRESSES)
-            await writer.write(claim.item, lambda one: ingress_front.status(one, addresses))
+            await writer.write(claim.item, lambda one: ingress_front.status(one, addresses, reasons))
 
     def _record_options(self) -> None:
         """Record an event for each problem that the ConfigMap of all Ingresses did not have before."""
@@ -203,8 +203,8 @@ class IngressLoop:
         keys = [one for row in self._translation.listeners() for one in rows.keys(row)]
         return programming.pending(self._proxies.get(PROXY), self._fleets.ready(PROXY), keys)
 
-    def _record(self, key: NamespacedName) -> None:
-        """Record an event for each problem that the Ingress did not have before."""
+    def _record(self, key: NamespacedName) -> frozenset[str]:
+        """Record an event for each problem that the Ingress did not have before; return the reasons of all."""
         claim = self.objects.ingresses.claims[key]
         found = defaultdict[str, set[str]](set)
         for problem in claim.read.problems:
@@ -230,6 +230,7 @@ class IngressLoop:
             self._recorded[key] = now
         else:
             self._recorded.pop(key, None)
+        return frozenset(reason for reason, _ in now)
 
 
 def few(messages: Collection[str]) -> Iterator[str]:

@@ -78,10 +78,11 @@ class IngressSpec(Struct, frozen=True):
 
 
 class IngressPortStatus(Struct, frozen=True):
-    """A port of an address."""
+    """A port of an address; `error` is a name of a controller, `/` and a reason."""
 
     port: int = 0
     protocol: str = "TCP"
+    error: str = ""
 
 
 class IngressLoadBalancerIngress(Struct, frozen=True):
