@@ -15,9 +15,10 @@ INTRODUCTION = """# Annotations of Ingresses
 Every annotation of ingress-nginx v1.15.1, which is archived. Each may be written with the prefix
 `nginx.ingress.kubernetes.io/` or `podwire.dev/`; of both the first counts. A value is read by a grammar of its own,
 with bounds; no value becomes a part of a configuration's text. One that is not honoured, not known or not valid is an
-event on the Ingress:
+event on the Ingress. Ingresses have no conditions: its reason is the error of the ports in the status too:
 
     kubectl describe ingress NAME
+    kubectl get ingress -A -o custom-columns='NAME:.metadata.name,ERROR:.status.loadBalancer.ingress[0].ports[0].error'
 
 An annotation that is not valid has its default, as in ingress-nginx; where it protects (addresses, users, certificates,
 authorization) all paths of the Ingress answer 503, as they do where the Secret or Service that it names is missing:
@@ -74,7 +75,8 @@ def sections(table: Mapping[str, Annotation]) -> Iterator[str]:
 
 
 def _row(row: Annotation) -> str:
-    return f"| `{row.name}` | {row.support} | {row.note.replace('|', '&#124;')} |\n"
+    effect = "" if row.only is None else "no effect, and an event if it asks for something else: "
+    return f"| `{row.name}` | {row.support} | {effect}{row.note.replace('|', '&#124;')} |\n"
 
 
 if __name__ == "__main__":

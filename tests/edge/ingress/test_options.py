@@ -31,6 +31,11 @@ def test_every_honoured_key_has_a_field_and_every_other_a_reason() -> None:
     assert read({}) == ReadOptions()
 
 
+def test_a_key_that_has_no_effect_is_reported() -> None:
+    assert [one.reason for one in read({"proxy-buffering": "on"}).problems] == ["UnsupportedOption"]
+    assert not read({"proxy-buffering": "off"}).problems
+
+
 def test_values_of_the_proxy() -> None:
     found = proxy_options(
         options(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import podwire.edge
 from podwire.edge.ingress.annotations import templates
 from podwire.edge.ingress.annotations.grammar import Location
 from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings, read
-from podwire.edge.ingress.annotations.table import TABLE, Support
+from podwire.edge.ingress.annotations.table import PREFIXES, TABLE, Support
 from tests.edge.ingress.objects import PREFIX
 
 
@@ -119,8 +123,37 @@ def test_what_the_grammar_does_not_have_is_reported_and_has_no_effect(name: str,
 
 
 def test_what_is_not_honoured_is_reported() -> None:
-    assert reasons(configuration_snippet="return 200;") == ["UnsupportedAnnotation"]
     assert reasons(rewrite_targt="/") == ["UnknownAnnotation"]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("name", [one.name for one in TABLE.values() if one.support is Support.REFUSED])
+def test_each_refused_annotation_is_reported_with_its_reason(name: str, prefix: str) -> None:
+    (problem,) = read({f"{prefix}{name}": "true"}).problems
+    assert (problem.reason, problem.annotation) == ("UnsupportedAnnotation", f"{prefix}{name}")
+    assert TABLE[name].note in problem.message
+
+
+VALUES = ("off", "on", "true", "false", "3")
+"""At least one of them is a value of each annotation that has no effect."""
+
+
+@pytest.mark.parametrize("name", [one.name for one in TABLE.values() if one.only is not None])
+def test_a_value_that_has_no_effect_is_reported(name: str) -> None:
+    found = [read({PREFIX + name: text}).problems for text in VALUES]
+    assert any(one and one[0].reason == "UnsupportedAnnotation" for one in found)
+    assert any(not one for one in found) is bool(TABLE[name].only), "what happens in any case is no problem"
+
+
+def test_a_value_that_nothing_reads_is_one_of_few() -> None:
+    """What has a single effect is honoured: another value is not valid, or reported as without effect."""
+    edge = Path(podwire.edge.__file__).parent
+    readers = "".join(one.read_text() for one in edge.rglob("*.py") if one.parent.name != "annotations")
+    unread = {one for one in Settings.__struct_fields__ if not re.search(rf"\b{one}\b", readers)}
+    ignored = {one.field for one in TABLE.values() if one.only is not None}
+    single = {"connection_proxy_header", "preserve_trailing_slash", "proxy_http_version", "ssl_prefer_server_ciphers"}
+    either = {"affinity_mode", "proxy_buffer_size"}
+    assert unread == ignored | single | either
 
 
 @pytest.mark.parametrize("name", ["allowlist-source-range", "whitelist-source-range", "denylist-source-range"])

@@ -27,6 +27,7 @@ class Annotation(msgspec.Struct, frozen=True):
         grammar: reads its value; None for one that is refused.
         note: how it differs, or why it is refused and what replaces it.
         alias_of: the annotation that it is another name of.
+        only: of one without an effect, the values that are what happens anyway. None: each value has its effect.
 
     """
 
@@ -36,11 +37,16 @@ class Annotation(msgspec.Struct, frozen=True):
     grammar: Callable[[str], Any] | None = None
     note: str = ""
     alias_of: str = ""
+    only: tuple[object, ...] | None = None
 
     @property
     def field(self) -> str:
         """Name of the field of `Settings`."""
         return (self.alias_of or self.name).replace("-", "_")
+
+    def ignores(self, value: object) -> bool:
+        """Whether the value asks for something else than what happens."""
+        return self.only is not None and value not in self.only
 
 
 def exact(area: str, **grammars: Callable[[str], Any]) -> Iterator[Annotation]:
@@ -52,6 +58,11 @@ def exact(area: str, **grammars: Callable[[str], Any]) -> Iterator[Annotation]:
 def differs(area: str, name: str, grammar: Callable[[str], Any], note: str) -> Annotation:
     """Return an annotation that is honoured with a difference."""
     return Annotation(name, area, Support.DIFFERS, grammar, note)
+
+
+def ignored(area: str, name: str, grammar: Callable[[str], Any], note: str, *only: object) -> Annotation:
+    """Return an annotation that has no effect; values other than `only` are reported."""
+    return Annotation(name, area, Support.DIFFERS, grammar, note, only=only)
 
 
 def alias(area: str, name: str, grammar: Callable[[str], Any], of: str) -> Annotation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.edge.ingress.annotations import expression, grammar, templates
-from podwire.edge.ingress.annotations.annotation import MOST, Annotation, alias, differs, exact, refused
+from podwire.edge.ingress.annotations.annotation import MOST, Annotation, alias, differs, exact, ignored, refused
 from podwire.edge.ingress.annotations.grammar import boolean, integer, one_of
 
 OWN_NAMESPACE = "of the Ingress's own namespace"
@@ -52,10 +52,11 @@ def _authorization() -> Iterator[Annotation]:
     yield differs(area, "auth-cache-key", templates.template, note)
     yield differs(area, "auth-cache-duration", grammar.durations, note)
     kept = "connections to the service are always kept, as many as are needed"
-    yield differs(area, "auth-keepalive", integer(0, MOST), kept)
-    yield differs(area, "auth-keepalive-requests", integer(0, MOST), kept)
-    yield differs(area, "auth-keepalive-timeout", integer(0, MOST), kept)
-    yield differs(area, "auth-keepalive-share-vars", boolean, "requests share their variables with it in any case")
+    yield ignored(area, "auth-keepalive", integer(0, MOST), kept)
+    yield ignored(area, "auth-keepalive-requests", integer(0, MOST), kept)
+    yield ignored(area, "auth-keepalive-timeout", integer(0, MOST), kept)
+    note = "requests share their variables with it in any case"
+    yield ignored(area, "auth-keepalive-share-vars", boolean, note, True)
 
 
 def _client_certificates() -> Iterator[Annotation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.edge.ingress.annotations import expression, grammar, templates
-from podwire.edge.ingress.annotations.annotation import MOST, Annotation, differs, exact
+from podwire.edge.ingress.annotations.annotation import MOST, Annotation, differs, exact, ignored
 from podwire.edge.ingress.annotations.grammar import boolean, integer
 
 
@@ -37,9 +37,9 @@ def _redirects() -> Iterator[Annotation]:
         from_to_www_redirect=boolean,
     )
     note = "the port of HTTPS is 443, which is not written"
-    yield differs("redirects", "use-port-in-redirects", boolean, note)
-    note = "read, without effect: every redirect of an annotation names its host, as in ingress-nginx"
-    yield differs("redirects", "relative-redirects", boolean, note)
+    yield ignored("redirects", "use-port-in-redirects", boolean, note, False)
+    note = "every redirect of an annotation names its host, as in ingress-nginx"
+    yield ignored("redirects", "relative-redirects", boolean, note, False)
 
 
 def _canary() -> Iterator[Annotation]:

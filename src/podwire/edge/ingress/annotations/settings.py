@@ -236,7 +236,10 @@ def _read_one(whole: str, name: str, text: str, values: dict[str, object]) -> Pr
     if len(text) > LONGEST:
         return Problem(whole, "InvalidAnnotation", f"{whole}: at most {LONGEST} characters are expected: {REMEDY}")
     try:
-        values[row.field] = row.grammar(text.strip())
+        value = row.grammar(text.strip())
     except InvalidValueError as error:
         return Problem(whole, "InvalidAnnotation", f"{whole}: {error}: {REMEDY}")
+    if row.ignores(value):
+        return Problem(whole, "UnsupportedAnnotation", f"{whole} has no effect: {row.note}")
+    values[row.field] = value
     return None

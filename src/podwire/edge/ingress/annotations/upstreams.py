@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.edge.ingress.annotations import grammar, templates
-from podwire.edge.ingress.annotations.annotation import LONGEST_SECONDS, Annotation, differs, exact, refused
+from podwire.edge.ingress.annotations.annotation import LONGEST_SECONDS, Annotation, differs, exact, ignored, refused
 from podwire.edge.ingress.annotations.grammar import boolean, integer, one_of, seconds
 
 KEPT = "Envoy's own buffers are bounded and have no files"
@@ -57,7 +57,7 @@ def _affinity() -> Iterator[Annotation]:
         session_cookie_conditional_samesite_none=boolean,
     )
     note = "another try is at another endpoint, and the cookie names it, with `false` too"
-    yield differs("affinity", "session-cookie-change-on-failure", boolean, note)
+    yield ignored("affinity", "session-cookie-change-on-failure", boolean, note, True)
 
 
 def _times() -> Iterator[Annotation]:
@@ -77,13 +77,13 @@ def _bodies() -> Iterator[Annotation]:
     on_off = one_of("on", "off")
     buffered = "with `on` bodies are complete before they are sent where their limit is 16m or less, else sent at once"
     yield differs("body", "proxy-request-buffering", on_off, buffered)
-    yield differs("body", "client-body-buffer-size", grammar.size, f"read, without effect: {KEPT}")
-    yield differs("body", "proxy-buffering", on_off, f"a response is passed on at once, as with `off`: {KEPT}")
+    yield ignored("body", "client-body-buffer-size", grammar.size, KEPT)
+    yield ignored("body", "proxy-buffering", on_off, f"a response is passed on at once, as with `off`: {KEPT}", "off")
     note = "headers of responses have up to 60k in any case; more is refused"
     yield differs("body", "proxy-buffer-size", grammar.bounded_size(60 << 10), note)
     for name in ("proxy-busy-buffers-size", "proxy-max-temp-file-size"):
-        yield differs("body", name, grammar.size, f"read, without effect: {KEPT}")
-    yield differs("body", "proxy-buffers-number", integer(1, 1024), f"read, without effect: {KEPT}")
+        yield ignored("body", name, grammar.size, KEPT)
+    yield ignored("body", "proxy-buffers-number", integer(1, 1024), KEPT)
 
 
 def _tls() -> Iterator[Annotation]:
@@ -94,8 +94,8 @@ def _tls() -> Iterator[Annotation]:
         proxy_ssl_server_name=grammar.on_off,
         proxy_ssl_protocols=grammar.tls_versions,
     )
-    note = "read, without effect: a chain of any length to an authority of the Secret is verified"
-    yield differs(area, "proxy-ssl-verify-depth", integer(1, 100), note)
+    note = "a chain of any length to an authority of the Secret is verified"
+    yield ignored(area, "proxy-ssl-verify-depth", integer(1, 100), note)
     note = "without proxy-ssl-name the certificate must be of `NAME.NAMESPACE.svc`, the Service"
     yield differs(area, "proxy-ssl-verify", grammar.on_off, note)
     yield differs(area, "proxy-ssl-name", grammar.hostname, note)

@@ -53,7 +53,10 @@ def _read_one(name: str, text: str, values: dict[str, object]) -> Problem | None
     if len(text) > LONGEST:
         return Problem(name, "InvalidOption", f"{place}: at most {LONGEST} characters are expected: shorten it")
     try:
-        values[row.field] = row.grammar(text.strip())
+        value = row.grammar(text.strip())
     except InvalidValueError as error:
         return Problem(name, "InvalidOption", f"{place}: {error}: correct the value, or remove the key")
+    if row.ignores(value):
+        return Problem(name, "UnsupportedOption", f"{place} has no effect: {row.note}")
+    values[row.field] = value
     return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from podwire.edge.ingress.annotations import grammar
 from podwire.edge.ingress.annotations.annotation import LONGEST_SECONDS, Annotation, differs, exact, refused
 from podwire.edge.ingress.annotations.grammar import InvalidValueError, boolean, integer, one_of
@@ -38,7 +40,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9*]+/[A-Za-z0-9.+*-]+|\*")
 def _rows() -> Iterator[Annotation]:
     for name in DEFAULTS:
         row = ANNOTATIONS[name]
-        yield Annotation(name, "defaults of annotations", row.support, row.grammar, row.note, row.alias_of)
+        yield msgspec.structs.replace(row, area="defaults of annotations")
     yield from _responses()
     yield from _authorization()
     yield from _clients()
