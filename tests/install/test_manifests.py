@@ -63,6 +63,14 @@ def test_every_namespace_of_an_object_is_kube_systems_or_made_before() -> None:
         assert {one.key.namespace for one in manifests(settings) if one.kind.namespaced} == made | {"kube-system"}
 
 
+def test_no_webhook_receives_objects() -> None:
+    """CVE-2025-1974 and CVE-2026-24514: any pod could send objects to the admission webhook of ingress-nginx."""
+    every = changed(lb_pool=("198.51.100.0/24",), gateway_api="standard", pod_monitors=True, mesh=True)
+    kinds = {one.kind.kind for one in manifests(every)}
+    assert "Deployment" in kinds
+    assert not {one for one in kinds if "Webhook" in one}
+
+
 def test_no_role_may_read_secrets_or_all_resources() -> None:
     for one in manifests(changed(lb_pool=("198.51.100.0/24",), gateway_api="standard")):
         if one.key.name == permissions.GATEWAY:

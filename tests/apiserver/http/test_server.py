@@ -1,10 +1,13 @@
 """The server over TLS, with the clients that people use."""
 
 import asyncio
+import contextlib
 import io
 import json
+import resource
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,27 @@ async def test_a_body_over_the_limit_is_refused(served: Served) -> None:
     async with session(served) as client, client.post(MAPS, data=large) as answer:
         assert answer.status == 413
         assert (await answer.json())["reason"] == "RequestEntityTooLarge"
+
+
+async def test_a_body_of_100_megabytes_is_not_read_to_its_end(served: Served) -> None:
+    """CVE-2026-24514: objects that were too large took the memory of what reads them."""
+    sent = 0
+
+    async def large() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(100):
+            yield b"x" * (1 << 20)
+            sent += 1
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with session(served) as client:
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            async with client.post(MAPS, data=large()) as answer:
+                assert answer.status == 413
+        async with client.get(MAPS) as answer:
+            assert answer.status == 200
+    assert sent < 50
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kilobytes"
 
 
 @pytest.mark.proves("warning-headers")
