@@ -18,7 +18,7 @@ from tests.edge.ingress.objects import claim, ingress, path
 MARK = "ssl_engine"
 TEXT = f"a#;\n\n}}\n}}\n}}\n{MARK} ../../../../../../proc/29/fd/9;"
 
-OF_ANNOTATIONS = {
+OF_ANNOTATIONS: dict[str, dict[str, Any]] = {
     "CVE-2021-25742": {"configuration_snippet": f"{MARK} /x;", "server_snippet": f"{MARK} /x;"},
     "CVE-2021-25746": {"permanent_redirect": f"https://a.example/;\n}}\n{MARK} x;"},
     "CVE-2024-7646": {"auth_tls_verify_client": f"on\r{MARK} x;", "canary_by_header": f"x\r{MARK} x;"},
@@ -70,7 +70,7 @@ def test_a_text_in_an_annotation_is_reported_and_in_no_resource(name: str) -> No
 def test_a_text_in_a_path_that_is_no_expression_is_left_out(name: str) -> None:
     wrong = path(OF_PATHS[name], path_type="ImplementationSpecific")
     found = cluster(ingress("a", wrong, path("/ok"), use_regex="true"))
-    assert [one.reason for one in found.translation.problems(["app.example.com"])]
+    assert list(found.translation.problems(["app.example.com"]))
     assert has(found, "/ok")
     assert not has(found, MARK)
 
