@@ -33,13 +33,19 @@ def gradual(change: RowChange, most_changes: int) -> Iterator[RowChange]:
             chain = [replace(row, spans=each) if each else None for each in _mixtures(spans[0], spans[1], most_changes)]
             yield from pairwise((old, *chain, new))
             return
-    elif isinstance(row, TierRow | TierAddressRow):
+    elif isinstance(row, TierRow | TierAddressRow) and _may_exceed(change, most_changes):
         sides = [each.decision.spans if isinstance(each, TierRow | TierAddressRow) else () for each in change]
         if sum(min(span.last - span.first + 1, EXPANDED_PORTS) for span in (*sides[0], *sides[1])) > most_changes:
             denied = [replace(row, decision=Decision(DENY, spans)) for spans in (sides[0], (), sides[1])]
             yield from pairwise((old, *(denied if old is not None else denied[1:]), new))
             return
     yield change
+
+
+def _may_exceed(change: RowChange, most_changes: int) -> bool:
+    """Whether it takes a closer look: most decisions have few spans."""
+    spans = sum(len(each.decision.spans) for each in change if isinstance(each, TierRow | TierAddressRow))
+    return spans * EXPANDED_PORTS > most_changes
 
 
 def _mixtures(

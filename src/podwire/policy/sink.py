@@ -289,6 +289,8 @@ def _without_links(delta: Delta[Row]) -> Delta[Row]:
 
 def _fits(delta: Delta[Row], most_changes: int) -> bool:
     """Whether one transaction makes these changes."""
+    if len(delta) - len(delta.replaced) > most_changes:
+        return False  # rows that come or go have an element each at least
     if sum(map(_most_elements, (*delta.upserts, *delta.removals, *delta.replaced))) <= most_changes:
         return True
     size = 0
