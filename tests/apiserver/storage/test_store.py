@@ -109,6 +109,27 @@ async def test_a_refused_commit_changes_nothing_and_the_next_one_works(monkeypat
     assert (await put(store, obj("c"))).version == 2
 
 
+async def test_a_refusal_that_depends_on_a_write_that_was_undone_is_that_write_s_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store(":memory:")
+
+    def refuse_a_second(transaction: Transaction) -> None:
+        if transaction.get(key("a")) is not None:
+            raise LookupError("it exists")
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._journal, "append", full)
+        outcomes = await asyncio.gather(put(store, obj("a")), store.transact(refuse_a_second), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StatusError, StatusError]
+    await put(store, obj("a"))
+    with pytest.raises(LookupError):
+        await store.transact(refuse_a_second)
+
+
 async def test_objects_come_in_order_and_by_namespace() -> None:
     store = Store(":memory:")
     for namespace, name in [("b", "2"), ("a", "9"), ("b", "1"), ("ab", "0"), ("a-b", "5")]:
