@@ -32,13 +32,17 @@ def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert evidence_file.load(tmp_path / run.FILE) == seen()
 
 
-def test_of_a_part_that_was_tried_again_only_the_last_try_counts() -> None:
+def test_of_a_part_that_was_tried_again_the_last_try_and_what_earlier_ones_missed_count() -> None:
     again = Evidence("def456", "2026-11-30", "2 cores", parts=["upgrade"])
     again.check("upgrade", "podwire upgrade --to-revision 1", "0 of 900 requests lost", True, lambda _: None)
     joined = evidence_file.joined([seen(), again])
-    assert joined.ok
+    assert not joined.ok
     assert joined.commit == "abc123, def456"
-    assert [check.name for check in joined.checks] == ["after the installation", "podwire upgrade --to-revision 1"]
+    assert [(check.name, check.ok) for check in joined.checks] == [
+        ("after the installation", True),
+        ("podwire upgrade (one of 2 tries)", False),
+        ("podwire upgrade --to-revision 1", True),
+    ]
     assert [figure.part for figure in joined.figures] == ["start", "size"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -58,13 +59,22 @@ class Evidence(msgspec.Struct):
 
 
 def joined(all_evidence: Sequence[Evidence]) -> Evidence:
-    """One evidence of several proofs of parts: of a part that was tried several times the last one counts."""
+    """One evidence of several proofs of parts: of a part tried several times the last one, and what others missed."""
     last = {part: one for one in all_evidence for part in one.parts}
+    tries = Counter(part for one in all_evidence for part in one.parts)
     return Evidence(
         commit=", ".join(dict.fromkeys(one.commit for one in all_evidence)),
         date=", ".join(dict.fromkeys(one.date for one in all_evidence)),
         machine="; ".join(dict.fromkeys(one.machine for one in all_evidence)),
-        checks=[check for part, one in last.items() for check in one.checks if check.part == part],
+        checks=[
+            check
+            if one is last[part]
+            else msgspec.structs.replace(check, name=f"{check.name} (one of {tries[part]} tries)")
+            for part in last
+            for one in all_evidence
+            for check in one.checks
+            if check.part == part and (one is last[part] or not check.ok)
+        ],
         figures=[figure for part, one in last.items() for figure in one.figures if figure.part == part],
         parts=list(last),
         suites=[folder for one in all_evidence for folder in one.suites],
