@@ -14,7 +14,7 @@ def test_every_finding_is_described() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "src/podwire/insight/service").glob("*.py"))
     emitted = set(re.findall(r'Severity\.[^"]*?,\s*"([A-Z]\w+)"', sources))
     assert len(emitted) > 20
-    findings = PAGE.partition("\n## Findings\n")[2].partition("\n## ")[0]
+    findings = PAGE.partition("\n### Findings of a Service\n")[2].partition("\n##")[0]
     described = {
         name for row in re.findall(r"^\| (`.*?) \|", findings, re.MULTILINE) for name in re.findall("`(.*?)`", row)
     }
