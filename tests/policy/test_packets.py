@@ -14,6 +14,7 @@ import pytest
 
 from podwire.engine.table import Table
 from podwire.kernel.counters import CounterDump
+from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.policy.rows import Row
@@ -99,6 +100,7 @@ def check(wire: Wire, *, allowed: list[Probe], denied: list[Probe]) -> None:
 
 
 SMALL = ("x/a", "x/b", "y/a")
+DATAGRAMS = 20_000
 HERE = ("10.0.1.1", "fd00:1::1")
 """The addresses of x/a."""
 GATEWAY, OUTSIDE = "169.254.1.1", ("9.9.9.9", "fd99::9")
@@ -339,6 +341,25 @@ async def test_nothing_passes_while_the_writer_is_killed_and_started_again() -> 
         denied.send(b"no")
     assert wire.arrivals("x/a") == 0
     check(wire, allowed=[tcp("x/a", "10.0.2.1"), tcp("node", HERE[0])], denied=[tcp("y/a", HERE[0])])
+
+
+@sandboxed
+async def test_nothing_passes_while_a_link_gets_another_group() -> None:
+    """A packet looks the group up several times: one that becomes 0 between two of them is in no set."""
+    wire, cluster = small_wire(), model()
+    cluster.policy("x/deny", "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress]}")
+    await Enforced().enforce(cluster)
+    groups = LinkGroups()
+    (here,) = ((link, group) for link, group in groups.groups("pw0"))
+    changes = [(here[0], 0), here] * 100
+    denied = flood(wire, "y/a", HERE[0])
+    sending = threading.Thread(target=lambda: [denied.send(b"no") for _ in range(DATAGRAMS)])
+    sending.start()
+    while sending.is_alive():
+        groups.set(changes)
+    sending.join()
+    assert wire.arrivals("x/a") == 0
+    check(wire, allowed=[tcp("x/a", "10.0.2.1")], denied=[tcp("y/a", HERE[0])])
 
 
 def kill_a_writer(*states: Cluster, while_it_writes: Callable[[], object]) -> None:
