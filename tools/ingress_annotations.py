@@ -75,7 +75,7 @@ def sections(table: Mapping[str, Annotation]) -> Iterator[str]:
 
 
 def _row(row: Annotation) -> str:
-    effect = "" if row.only is None else "no effect, and an event if it asks for something else: "
+    effect = "" if row.only is None else "no effect, and an event where it sets another behaviour: "
     return f"| `{row.name}` | {row.support} | {effect}{row.note.replace('|', '&#124;')} |\n"
 
 

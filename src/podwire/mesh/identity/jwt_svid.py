@@ -48,7 +48,7 @@ def sign(key: SigningKey, spiffe_id: str, audiences: Iterable[str], now: datetim
 def key_set(keys: Iterable[str]) -> str:
     """Return the JSON Web Key Set of private keys (PEM): the public ones."""
     found = [SigningKey.load(one.encode()).public.jwk() for one in keys]
-    # Of the Workload API each key is one for tokens, so SPIFFE has no "use" there.
+    # A bundle of the Workload API has keys for tokens only: SPIRE's have no "use" either.
     return msgspec.json.encode({"keys": [{k: v for k, v in one.items() if k != "use"} for one in found]}).decode()
 
 

@@ -45,7 +45,7 @@ class Annotation(msgspec.Struct, frozen=True):
         return (self.alias_of or self.name).replace("-", "_")
 
     def ignores(self, value: object) -> bool:
-        """Whether the value asks for something else than what happens."""
+        """Whether the value sets another behaviour than the only one that there is."""
         return self.only is not None and value not in self.only
 
 
